@@ -1,0 +1,63 @@
+# Everything a person needs: `make demo` first, `make test` second. Needs Python 3.11+ and make; the rest installs into .venv.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-12)
+LISTEN ?= 127.0.0.1:50051
+PACKAGES := vision index serving training reference_brands tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint types imports proto proto-check docker-lint unit fast serve clean
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP)  ## the CPU installation with the development tools, in .venv
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Touchstone needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,dev]'
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+demo: install  ## start the service, seed it, screen sample listings, print the decisions
+	$(BIN)/python -m serving.demo
+
+serve: install  ## the service on the embedded default
+	$(BIN)/touchstone serve --listen $(LISTEN)
+
+test: check unit  ## everything CI runs
+
+check: lint types imports proto-check docker-lint
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+proto: install  ## generate the stubs beside the protos
+	$(BIN)/python proto/generate.py
+
+proto-check: install
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/python proto/generate.py --descriptors $(VENV)/api.binpb
+	$(BIN)/buf lint $(VENV)/api.binpb --config buf.yaml --path touchstone
+
+docker-lint: install
+	$(BIN)/hadolint Dockerfile.gpu
+
+unit: install
+	$(BIN)/python -m pytest
+
+fast: install  ## the tests of a working minute
+	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract
+
+clean:  ## remove the environment and caches; data directories stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
