@@ -1,0 +1,1 @@
+"""The moderation API, one subpackage for each version."""
