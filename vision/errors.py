@@ -1,0 +1,71 @@
+"""What can go wrong in Touchstone: the root of the one exception tree, and vision's branch of it.
+
+The whole tree (each package defines its own branch; `serving.errors` maps every leaf to a gRPC code):
+
+    TouchstoneError
+    ├── ImageError               vision   one image cannot be used; carries an `ImageFault`
+    ├── ModelError               vision   a model cannot be loaded or does not fit its artefacts
+    │   ├── CheckpointError      vision   checkpoint missing, corrupt or not the one its manifest names
+    │   └── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
+    ├── TaxonomyError            vision   a taxonomy or concept file breaks its own rules
+    ├── SnapshotError            index    an index snapshot is corrupt, foreign or of an unknown format
+    ├── StoreError               index    the store cannot be opened, read or written
+    │   ├── NotFound             index    no such brand, reference, decision, listing, ...
+    │   └── Conflict             index    it exists already, or was changed by somebody else
+    ├── PriceDataError           index    an exchange-rate table or price history cannot be used
+    ├── CatalogueError           index    a seed or reference manifest cannot be used
+    ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it
+    ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
+    └── ServingError             serving
+        ├── InvalidListing       serving  the request breaks the API's rules; carries field violations
+        ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
+        ├── SettingsError        serving  a setting is unknown or out of range
+        ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
+        └── Overloaded           serving  a bounded queue is full; carries when to retry
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class TouchstoneError(Exception):
+    """Root of every error that Touchstone raises on purpose."""
+
+
+class ImageFault(enum.StrEnum):
+    """Why an image was refused; the names reach the API's `image_results[].status`."""
+
+    EMPTY = "EMPTY"
+    TOO_MANY_BYTES = "TOO_MANY_BYTES"
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    TRUNCATED = "TRUNCATED"
+    CORRUPT = "CORRUPT"
+    TOO_SMALL = "TOO_SMALL"
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    TOO_MANY_FRAMES = "TOO_MANY_FRAMES"
+    EXTREME_ASPECT = "EXTREME_ASPECT"
+
+
+class ImageError(TouchstoneError):
+    """One image cannot be used. `fault` says which rule it broke; the message names value and limit."""
+
+    def __init__(self, fault: ImageFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+class ModelError(TouchstoneError):
+    """A model cannot be loaded, or does not fit the artefacts that were made for another one."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint is missing, corrupt, or not the one that its manifest names."""
+
+
+class UnsupportedByModel(ModelError):
+    """The model lacks what was asked of it, for example a trained text tower."""
+
+
+class TaxonomyError(TouchstoneError):
+    """A taxonomy or concept file breaks its own rules; the message names file and entry."""

@@ -1,0 +1,100 @@
+"""How do crops of any size become the one tensor a network takes? Resized and normalised on its device.
+
+The recipe is data (`Preprocessing`): it is read from a model's manifest or from open_clip's configuration, it is part
+of the model's fingerprint, and `prepare` follows it with torchvision.transforms.v2 on a CPU and on a GPU alike.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class ResizeMode(enum.StrEnum):
+    """How a crop of another aspect meets the network's input; open_clip's names."""
+
+    SQUASH = "squash"  # both edges to the input's, aspect not kept
+    SHORTEST = "shortest"  # the middle of the crop, aspect kept
+    LONGEST = "longest"  # the whole crop, aspect kept, padded with `fill`
+
+
+class Interpolation(enum.StrEnum):
+    """How pixels are weighed; always antialiased, or a small mark would turn into moiré."""
+
+    BICUBIC = "bicubic"
+    BILINEAR = "bilinear"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The recipe of one model."""
+
+    size: tuple[int, int]  # height, width of the network's input in pixels
+    mean: tuple[float, float, float]  # of RGB in 0..1
+    std: tuple[float, float, float]
+    interpolation: Interpolation = Interpolation.BICUBIC
+    resize_mode: ResizeMode = ResizeMode.SQUASH
+    fill: int = 0  # grey value 0..255 around a crop in mode LONGEST
+
+    def __post_init__(self) -> None:
+        if not (len(self.size) == 2 and all(32 <= edge <= 2048 for edge in self.size)):
+            raise ModelError(f"preprocessing size {self.size} is out of range: give height and width, 32..2048 pixels")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(deviation > 0 for deviation in self.std):
+            raise ModelError(f"preprocessing mean {self.mean}, std {self.std}: give three numbers each, std above 0")
+        if not 0 <= self.fill <= 255:
+            raise ModelError(f"preprocessing fill {self.fill} is out of range: give a grey value, 0..255")
+
+
+def prepare(
+    crops: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing, *, mean: torch.Tensor, std: torch.Tensor
+) -> torch.Tensor:
+    """Turn RGB `crops`, each uint8 [H, W, 3], into float32 [n, 3, height, width], normalised, channels last.
+
+    The work happens on the device of `mean` and `std`, both float32 [3, 1, 1]. Crops of one size travel and resize
+    together; each is resized from its own pixels alone.
+    """
+    import torch
+
+    by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, crop in enumerate(crops):
+        by_size[crop.shape].append(place)
+    batch = torch.empty((len(crops), 3, *preprocessing.size), dtype=torch.uint8, device=mean.device)
+    for places in by_size.values():
+        same = torch.from_numpy(np.stack([crops[place] for place in places])).to(mean.device)
+        batch[places] = _resize(same.permute(0, 3, 1, 2), preprocessing)
+    return batch.to(memory_format=torch.channels_last).float().div_(255).sub_(mean).div_(std)
+
+
+def _resize(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """Resize uint8 [n, 3, H, W] to the input's size by the recipe's mode."""
+    from torchvision.transforms.v2 import InterpolationMode
+    from torchvision.transforms.v2 import functional as pixels
+
+    height, width = preprocessing.size
+    mode = preprocessing.resize_mode
+    inner = [height, width]
+    if mode is ResizeMode.SHORTEST:
+        # Cut first, then resize: the other order makes a 1 x 1280 crop a quarter of a million pixels wide.
+        scale = min(images.shape[2] / height, images.shape[3] / width)
+        images = pixels.center_crop(images, [max(1, round(height * scale)), max(1, round(width * scale))])
+    elif mode is ResizeMode.LONGEST:
+        scale = min(height / images.shape[2], width / images.shape[3])
+        inner = [max(1, round(images.shape[2] * scale)), max(1, round(images.shape[3] * scale))]
+    interpolation = InterpolationMode(preprocessing.interpolation.value)
+    resized: torch.Tensor = pixels.resize(images, inner, interpolation=interpolation, antialias=True)
+    if mode is ResizeMode.LONGEST:
+        left, top = (width - inner[1]) // 2, (height - inner[0]) // 2
+        padding = [left, top, width - inner[1] - left, height - inner[0] - top]
+        resized = pixels.pad(resized, padding, fill=preprocessing.fill)
+    return resized

@@ -1,0 +1,111 @@
+"""Where in a photo could a mark be? The whole image and a grid of overlapping windows, before anything is embedded.
+
+A mark is often 2% of a photo, so one embedding of the whole image drowns it. `propose` answers with the boxes to look
+at: the whole image always first, then windows of falling size. Boxes are relative, so that the same box holds for the
+decoded pixels, for the original upload and on a moderator's screen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle in relative image coordinates: x to the right, y downwards, both 0..1."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        # A comparison with NaN is false, so this refuses NaN as well.
+        if not (0.0 <= self.x1 < self.x2 <= 1.0 and 0.0 <= self.y1 < self.y2 <= 1.0):
+            raise ValueError(
+                f"box ({self.x1}, {self.y1}, {self.x2}, {self.y2}) is not a box: "
+                "give relative corners with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1"
+            )
+
+    @property
+    def area(self) -> float:
+        """Share of the image that the box covers, 0..1."""
+        return (self.x2 - self.x1) * (self.y2 - self.y1)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the box as (x, y), 0..1."""
+        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with `other`, 0..1."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        if width <= 0 or height <= 0:
+            return 0.0
+        intersection = width * height
+        return intersection / (self.area + other.area - intersection)
+
+
+WHOLE_IMAGE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a listing image worth embedding, and which proposer named it."""
+
+    box: Box
+    source: str
+
+
+@dataclass(frozen=True)
+class GridLevel:
+    """One size of window: `share` of the edge, `count` windows along each edge, evenly spread from side to side."""
+
+    share: float
+    count: int
+
+
+# The whole image, 2 x 2 windows of 2/3 and 3 x 3 of 1/2 of the edge: 14 crops.
+GRID = (GridLevel(share=2 / 3, count=2), GridLevel(share=1 / 2, count=3))
+
+
+def propose(width: int, height: int) -> tuple[Region, ...]:
+    """List the regions of an image of `width` x `height` pixels; the first is always the whole image."""
+    if width < 1 or height < 1:
+        raise ValueError(f"an image of {width} x {height} pixels has no regions: both edges must be at least 1")
+    regions = [Region(WHOLE_IMAGE, "whole")]
+    for level in GRID:
+        regions += (Region(box, f"grid{level.count}") for box in _windows(level))
+    return tuple(regions)
+
+
+def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Cut `box` out of `pixels` [H, W, ...]: a view (no copy) of the covered pixels, at least 1 x 1.
+
+    Edges round outwards, so that no box, however thin, loses the pixels that it touches.
+    """
+    height, width = pixels.shape[:2]
+    left, right = _span(box.x1, box.x2, width)
+    top, bottom = _span(box.y1, box.y2, height)
+    return pixels[top:bottom, left:right]
+
+
+def _windows(level: GridLevel) -> Iterator[Box]:
+    step = (1 - level.share) / max(level.count - 1, 1)
+    starts = [step * place for place in range(level.count)]
+    for y in starts:
+        for x in starts:
+            yield Box(x, y, min(x + level.share, 1.0), min(y + level.share, 1.0))
+
+
+def _span(low: float, high: float, size: int) -> tuple[int, int]:
+    # Relative coordinates carry float error: 1/3 of 9 pixels must be pixel 3, not 2 by rounding outwards from 2.9999.
+    slack = 1e-6
+    first = min(math.floor(low * size + slack), size - 1)
+    return first, max(math.ceil(high * size - slack), first + 1)
