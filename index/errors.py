@@ -1,0 +1,29 @@
+"""Index's branch of the exception tree drawn in `vision.errors`."""
+
+from __future__ import annotations
+
+from vision.errors import TouchstoneError
+
+
+class SnapshotError(TouchstoneError):
+    """An index snapshot is corrupt, foreign or of an unknown format; the message names the file and the remedy."""
+
+
+class StoreError(TouchstoneError):
+    """The store cannot be opened, read or written."""
+
+
+class NotFound(StoreError):
+    """There is no such brand, reference, decision or listing."""
+
+
+class Conflict(StoreError):
+    """It exists already, or somebody else changed it first."""
+
+
+class PriceDataError(TouchstoneError):
+    """An exchange-rate table or a price history cannot be used."""
+
+
+class CatalogueError(TouchstoneError):
+    """A seed file or reference manifest cannot be used; the message names file, line and what is allowed."""

@@ -1,0 +1,98 @@
+"""Which view of the store is in use right now? The holder that a replica asks at the start of each listing, kept current.
+
+A `Holder` keeps an immutable value that is derived from the store (the catalogue, the price model), makes a new one when
+the store has changed and swaps it in one step: a listing under way keeps the one it began with. When the store cannot
+be read, the old one stays and `stale_since` says since when.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Holder(Generic[T]):
+    """Holds the current value and replaces it. Reading `current` never waits, not even for a renewal.
+
+    `renew(old)` makes the value for the store's present state, or returns None when `old` still is.
+    """
+
+    def __init__(self, value: T, renew: Callable[[T], T | None], *, clock: Callable[[], datetime] = _now) -> None:
+        self._current = value
+        self._renew = renew
+        self._clock = clock
+        self._stale_since: datetime | None = None
+        self._refreshing = threading.Lock()
+
+    @property
+    def current(self) -> T:
+        """The value in use. Take it once for a listing: the next call may give a newer one."""
+        return self._current
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """When refreshing began to fail, or None while the last attempt succeeded."""
+        return self._stale_since
+
+    def refresh(self) -> bool:
+        """Bring the value to the store's present state; say whether that took a new one.
+
+        When it fails the error is raised, the old value stays, and `stale_since` is set. Of several callers one
+        works and the others wait for it.
+        """
+        with self._refreshing:
+            try:
+                changed = self._refresh()
+            except Exception:
+                self._stale_since = self._stale_since or self._clock()
+                raise
+            self._stale_since = None
+            return changed
+
+    @contextmanager
+    def polling(self, *, interval_s: float = 1.0) -> Iterator[None]:
+        """Refresh each `interval_s` seconds in a thread of its own, until the `with` block ends.
+
+        A failure is logged once per spell of failures, with its traceback; the thread goes on and tries again.
+        """
+        if interval_s <= 0:
+            raise ValueError(f"interval_s is {interval_s}, but a poll needs a pause of more than 0 seconds")
+        stop = threading.Event()
+        thread = threading.Thread(target=self._poll, args=(stop, interval_s), name="refresh", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _refresh(self) -> bool:
+        new = self._renew(self._current)
+        if new is not None:
+            self._current = new
+        return new is not None
+
+    def _poll(self, stop: threading.Event, interval_s: float) -> None:
+        while not stop.wait(interval_s):
+            was_stale = self._stale_since is not None
+            try:
+                self.refresh()
+            except Exception as error:
+                if was_stale:
+                    logger.debug("still no refresh: %s", error, exc_info=True)
+                else:
+                    logger.exception("cannot refresh from the store; going on with what is known until it can be read")
+            else:
+                if was_stale:
+                    logger.info("up to date with the store again")

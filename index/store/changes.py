@@ -1,0 +1,65 @@
+"""What has changed since? The change log that replicas tail, and the counters behind it and behind the events.
+
+`take` must come late in a transaction: on PostgreSQL it holds the counter's row until the commit, which is what makes
+the numbers grow in the order of the commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select, update
+
+from index.records import Change, ChangeKind
+from index.store.engine import Database
+from index.store.tables import change_log, counters
+
+# The counters' rows are made by the first migration.
+CHANGES = "changes"
+EVENTS = "events"
+
+
+def head(connection: Connection, counter: str) -> int:
+    """Return the highest number given out by `counter`, 0 before the first."""
+    return int(connection.execute(select(counters.c.value).where(counters.c.name == counter)).scalar_one())
+
+
+def take(connection: Connection, counter: str, count: int = 1) -> int:
+    """Take the next `count` numbers of `counter`, and return the first of them."""
+    connection.execute(update(counters).where(counters.c.name == counter).values(value=counters.c.value + count))
+    return head(connection, counter) - count + 1
+
+
+def log_changes(connection: Connection, kind: ChangeKind, subject_ids: Iterable[str]) -> None:
+    """Append one line per subject to the change log."""
+    subjects = list(subject_ids)
+    if not subjects:
+        return
+    first = take(connection, CHANGES, len(subjects))
+    connection.execute(
+        change_log.insert(),
+        [
+            {"version": version, "kind": str(kind), "subject_id": subject}
+            for version, subject in enumerate(subjects, start=first)
+        ],
+    )
+
+
+class ChangeStore:
+    """The part of the store that says whether an index is still up to date."""
+
+    _database: Database
+
+    def version(self) -> int:
+        """Return the head of the change log: it grows with every change of brands, references and removed images."""
+        with self._database.read("read the version") as connection:
+            return head(connection, CHANGES)
+
+    def changes_after(self, version: int, *, limit: int = 1000) -> tuple[Change, ...]:
+        """Return up to `limit` changes that came after `version`, oldest first."""
+        query = select(change_log).where(change_log.c.version > version).order_by(change_log.c.version).limit(limit)
+        with self._database.read("read the change log") as connection:
+            return tuple(
+                Change(version=row.version, kind=ChangeKind(row.kind), subject_id=row.subject_id)
+                for row in connection.execute(query)
+            )

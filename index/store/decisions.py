@@ -1,0 +1,187 @@
+"""What was decided? Decisions with their case, photos, idempotency key and event, recorded in one transaction.
+
+This is the last step of a listing's way through. Either all of it is on record or nothing is, whether the process dies,
+the deadline passes or another thread was quicker with the same idempotency key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from index.errors import Conflict, NotFound, StoreError
+from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
+from index.store.cases import insert_case
+from index.store.changes import EVENTS, head, take
+from index.store.engine import Database, insert_new
+from index.store.tables import decision_events, decisions, idempotency_keys, listing_images
+
+_FIELDS = tuple(DecisionRecord.__dataclass_fields__)
+
+
+class DecisionStore:
+    """The part of the store that keeps decisions and the events that their followers read."""
+
+    _database: Database
+
+    def record_decision(
+        self,
+        record: DecisionRecord,
+        *,
+        case: Case | None = None,
+        images: Sequence[ListingImage] = (),
+        commit_guard: Callable[[], None] | None = None,
+    ) -> RecordOutcome:
+        """Put a decision on record, with the case that it opens and the hashes of the listing's photos.
+
+        When the idempotency key was used before with the same request, the decision recorded then is returned and
+        nothing is written. `commit_guard` is called last; if it raises (the deadline has passed, say), nothing stays.
+
+        Raises:
+            Conflict: the key was used for another request, or the decision's id is taken.
+            StoreError: `case` belongs to another decision.
+
+        """
+        if case is not None and case.decision_id != record.decision_id:
+            raise StoreError(
+                f"The case {case.case_id!r} belongs to {case.decision_id!r}, not to {record.decision_id!r}."
+            )
+        with self._database.write(f"record the decision {record.decision_id!r}") as connection:
+            earlier = _claim_key(connection, record)
+            if earlier is None:
+                _insert(connection, record, images)
+                if case is not None:
+                    insert_case(connection, case)
+                append_event(connection, EventKind.DECIDED, record)
+            if commit_guard is not None:
+                commit_guard()
+        return RecordOutcome(record=earlier or record, created=earlier is None)
+
+    def get_decision(self, decision_id: str) -> DecisionRecord:
+        """Return a decision. Raises NotFound."""
+        with self._database.read("read a decision") as connection:
+            found = _one(connection, select(decisions).where(decisions.c.decision_id == decision_id))
+        if found is None:
+            raise NotFound(f"There is no decision with the id {decision_id!r}.")
+        return found
+
+    def latest_decision(self, listing_id: str) -> DecisionRecord | None:
+        """Return the decision on a listing that was recorded last, or None when there is none."""
+        with self._database.read("read a listing's decision") as connection:
+            return latest(connection, listing_id)
+
+    def find_idempotent(self, key: str, *, request_sha256: str) -> DecisionRecord | None:
+        """Return the decision that this key led to, or None. Raises Conflict when it was for another request."""
+        with self._database.read("look up an idempotency key") as connection:
+            return _decision_of_key(connection, key, request_sha256)
+
+    def decision_images(self, decision_id: str) -> tuple[ListingImage, ...]:
+        """Return the hashes of the photos that a decision was taken on, in the listing's order."""
+        with self._database.read("read a decision's photos") as connection:
+            return images_of(connection, decision_id)
+
+    def events_after(self, cursor: int, *, limit: int = 1000) -> tuple[DecisionEvent, ...]:
+        """Return up to `limit` events that came after `cursor`, oldest first; 0 starts at the beginning."""
+        query = (
+            select(
+                decision_events.c.cursor, decision_events.c.kind, decision_events.c.create_time.label("time"), decisions
+            )
+            .join_from(decision_events, decisions)
+            .where(decision_events.c.cursor > cursor)
+            .order_by(decision_events.c.cursor)
+            .limit(limit)
+        )
+        with self._database.read("read events") as connection:
+            return tuple(
+                DecisionEvent(cursor=row.cursor, kind=EventKind(row.kind), create_time=row.time, decision=_record(row))
+                for row in connection.execute(query)
+            )
+
+    def event_head(self) -> int:
+        """Return the newest event's cursor, 0 before the first: who starts there follows only what is to come."""
+        with self._database.read("read the newest event's cursor") as connection:
+            return head(connection, EVENTS)
+
+
+def latest(connection: Connection, listing_id: str) -> DecisionRecord | None:
+    """Return the decision on a listing that was recorded last."""
+    own = select(decisions).where(decisions.c.listing_id == listing_id)
+    return _one(connection, own.order_by(decisions.c.number.desc()).limit(1))
+
+
+def images_of(connection: Connection, decision_id: str) -> tuple[ListingImage, ...]:
+    """Return the hashes of the photos that a decision was taken on."""
+    query = (
+        select(listing_images).where(listing_images.c.decision_id == decision_id).order_by(listing_images.c.position)
+    )
+    return tuple(ListingImage(sha256=row.sha256, pdq=row.pdq) for row in connection.execute(query))
+
+
+def append_event(
+    connection: Connection, kind: EventKind, record: DecisionRecord, *, create_time: datetime | None = None
+) -> None:
+    """Append an event about a decision to the outbox: last in its transaction, see `index.store.changes.take`."""
+    connection.execute(
+        decision_events.insert().values(
+            cursor=take(connection, EVENTS),
+            kind=str(kind),
+            decision_id=record.decision_id,
+            create_time=create_time or record.create_time,
+        )
+    )
+
+
+def _insert(connection: Connection, record: DecisionRecord, images: Sequence[ListingImage]) -> None:
+    taken = select(decisions.c.number).where(decisions.c.decision_id == record.decision_id)
+    if connection.execute(taken).first() is not None:
+        raise Conflict(f"The decision {record.decision_id!r} is on record already, and decisions do not change.")
+    values = {name: getattr(record, name) for name in _FIELDS}
+    connection.execute(decisions.insert().values(values | {"verdict": str(record.verdict)}))
+    if images:
+        connection.execute(
+            listing_images.insert(),
+            [
+                {"decision_id": record.decision_id, "position": position, "sha256": image.sha256, "pdq": image.pdq}
+                for position, image in enumerate(images)
+            ],
+        )
+
+
+def _claim_key(connection: Connection, record: DecisionRecord) -> DecisionRecord | None:
+    """Return the decision that holds the key already, or None. PostgreSQL waits here for a rival to commit or fail."""
+    if record.idempotency_key is None:
+        return None
+    claim = {
+        "key": record.idempotency_key,
+        "request_sha256": record.request_sha256,
+        "decision_id": record.decision_id,
+        "create_time": record.create_time,
+    }
+    if insert_new(connection, idempotency_keys, [claim]) == 1:
+        return None
+    return _decision_of_key(connection, record.idempotency_key, record.request_sha256)
+
+
+def _decision_of_key(connection: Connection, key: str, request_sha256: str) -> DecisionRecord | None:
+    used = select(idempotency_keys).where(idempotency_keys.c.key == key)
+    row = connection.execute(used).one_or_none()
+    if row is None:
+        return None
+    if row.request_sha256 != request_sha256:
+        raise Conflict(
+            f"The idempotency key {key!r} was used for another request (decision {row.decision_id!r}); "
+            "send that request again unchanged, or choose a new key."
+        )
+    return _one(connection, select(decisions).where(decisions.c.decision_id == row.decision_id))
+
+
+def _one(connection: Connection, query: Select[Any]) -> DecisionRecord | None:
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _record(row)
+
+
+def _record(row: Row[Any]) -> DecisionRecord:
+    return DecisionRecord(**{name: getattr(row, name) for name in _FIELDS})

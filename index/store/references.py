@@ -1,0 +1,250 @@
+"""Which references are searched, and through which vectors? References, and their embeddings by model fingerprint.
+
+`index.catalogue` is built from `iter_references`: the store is the truth, an index can always be made again from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, func, select, update
+
+from index.errors import Conflict, NotFound, StoreError
+from index.records import (
+    ChangeKind,
+    Provenance,
+    Reference,
+    ReferenceEmbedding,
+    ReferenceKind,
+    ReferenceState,
+)
+from index.store.brands import require_brands, require_marks
+from index.store.changes import log_changes
+from index.store.engine import Database, in_batches, insert_new
+from index.store.tables import reference_embeddings, references
+from vision.regions import Box
+
+ACTIVE: Collection[ReferenceState] = frozenset({ReferenceState.ACTIVE})
+
+# References with their embeddings in one transaction or one page: 14 vectors of 1,280 float32 each make 36 MiB of 500.
+_PAGE = 500
+
+_FLOAT32_BYTES = 4
+
+
+class ReferenceStore:
+    """The part of the store that keeps references and their embeddings."""
+
+    _database: Database
+
+    def add_references(self, records: Iterable[tuple[Reference, Sequence[ReferenceEmbedding]]]) -> int:
+        """Add references with their embeddings, and return how many.
+
+        Each 500 go in one transaction, so that the writer is not held while the iterable renders or embeds the next.
+        Up to 500 are thus added all or none; what earlier batches added stays. `known_references` helps to go on.
+
+        Raises:
+            Conflict: a reference is stored already.
+            NotFound: its brand or its mark is not stored.
+            StoreError: an embedding belongs to another reference, or is no row of finite float32.
+
+        """
+        added = 0
+        for batch in in_batches(records, _PAGE):
+            rows = [_reference_row(reference) for reference, _ in batch]
+            vectors = [_embedding_row(item, of=reference) for reference, items in batch for item in items]
+            ids = [reference.reference_id for reference, _ in batch]
+            with self._database.write("add references") as connection:
+                require_brands(connection, {reference.brand_id for reference, _ in batch})
+                require_marks(
+                    connection, {reference.mark_id for reference, _ in batch if reference.mark_id is not None}
+                )
+                _refuse_stored(connection, ids)
+                connection.execute(references.insert(), rows)
+                if vectors:
+                    connection.execute(reference_embeddings.insert(), vectors)
+                log_changes(connection, ChangeKind.REFERENCE, ids)
+            added += len(batch)
+        return added
+
+    def add_embeddings(self, records: Iterable[ReferenceEmbedding]) -> int:
+        """Add embeddings of stored references, under another model say; skip those that are there. Return how many."""
+        added = 0
+        for batch in in_batches(records, _PAGE):
+            rows = [_embedding_row(item, of=None) for item in batch]
+            ids = sorted({item.reference_id for item in batch})
+            with self._database.write("add embeddings") as connection:
+                if missing := set(ids) - _stored(connection, ids):
+                    raise NotFound(f"There is no reference with the id {min(missing)!r}; add it with add_references.")
+                new = insert_new(connection, reference_embeddings, rows)
+                if new:
+                    log_changes(connection, ChangeKind.REFERENCE, ids)
+            added += new
+        return added
+
+    def get_reference(self, reference_id: str) -> Reference:
+        """Return a reference. Raises NotFound."""
+        with self._database.read("read a reference") as connection:
+            row = connection.execute(select(references).where(references.c.reference_id == reference_id)).one_or_none()
+        if row is None:
+            raise NotFound(
+                f"There is no reference with the id {reference_id!r}; it may have had another brand or file."
+            )
+        return _reference(row)
+
+    def known_references(self, reference_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the ids that are stored, in whatever state."""
+        with self._database.read("look up references") as connection:
+            return frozenset(_stored(connection, list(reference_ids)))
+
+    def set_reference_state(self, reference_id: str, state: ReferenceState) -> None:
+        """Move a reference to another state; one that is in it already is left alone. Raises NotFound."""
+        with self._database.write("change a reference's state") as connection:
+            this = references.c.reference_id == reference_id
+            stored = connection.scalars(select(references.c.state).where(this)).one_or_none()
+            if stored is None:
+                raise NotFound(f"There is no reference with the id {reference_id!r}, so it cannot become {state}.")
+            if stored != state:
+                connection.execute(update(references).where(this).values(state=str(state)))
+                log_changes(connection, ChangeKind.REFERENCE, [reference_id])
+
+    def iter_references(
+        self, fingerprint: str, *, states: Collection[ReferenceState] = ACTIVE
+    ) -> Iterator[tuple[Reference, tuple[ReferenceEmbedding, ...]]]:
+        """Yield references in the order of their ids, each with its embeddings under the model `fingerprint`.
+
+        One without any is yielded too: its hashes still find copies. Each page is a short transaction of its own, so a
+        slow reader holds up nobody; read `version` first, and what changes meanwhile has a higher one.
+        """
+        after = ""
+        while True:
+            page = (
+                select(references)
+                .where(references.c.reference_id > after, references.c.state.in_([str(state) for state in states]))
+                .order_by(references.c.reference_id)
+                .limit(_PAGE)
+            )
+            with self._database.read("read references") as connection:
+                rows = connection.execute(page).all()
+                vectors = _embeddings(connection, fingerprint, [row.reference_id for row in rows])
+            for row in rows:
+                yield _reference(row), tuple(vectors.get(row.reference_id, ()))
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].reference_id
+
+    def references_without_embedding(
+        self, fingerprint: str, *, states: Collection[ReferenceState] = ACTIVE
+    ) -> tuple[Reference, ...]:
+        """Return the references that the model `fingerprint` has not embedded yet, in the order of their ids."""
+        embedded = (
+            select(reference_embeddings.c.reference_id)
+            .where(
+                reference_embeddings.c.fingerprint == fingerprint,
+                reference_embeddings.c.reference_id == references.c.reference_id,
+            )
+            .exists()
+        )
+        wanted = (references.c.state.in_([str(state) for state in states]), ~embedded)
+        with self._database.read("find references without embedding") as connection:
+            rows = connection.execute(select(references).where(*wanted).order_by(references.c.reference_id))
+            return tuple(_reference(row) for row in rows)
+
+    def count_references(self, *, brand_id: str | None = None, states: Collection[ReferenceState] = ACTIVE) -> int:
+        """Return how many references there are, of one brand or of all."""
+        query = select(func.count()).where(references.c.state.in_([str(state) for state in states]))
+        if brand_id is not None:
+            query = query.where(references.c.brand_id == brand_id)
+        with self._database.read("count references") as connection:
+            return connection.execute(query).scalar_one()
+
+
+def _stored(connection: Connection, reference_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for batch in in_batches(reference_ids):
+        found.update(connection.scalars(select(references.c.reference_id).where(references.c.reference_id.in_(batch))))
+    return found
+
+
+def _refuse_stored(connection: Connection, reference_ids: Sequence[str]) -> None:
+    if stored := _stored(connection, reference_ids):
+        raise Conflict(f"The reference {min(stored)!r} is stored already; leave out what known_references returns.")
+
+
+def _reference_row(reference: Reference) -> dict[str, Any]:
+    box, provenance = reference.box, reference.provenance
+    return {
+        "reference_id": reference.reference_id,
+        "brand_id": reference.brand_id,
+        "mark_id": reference.mark_id,
+        "kind": str(reference.kind),
+        "state": str(reference.state),
+        "image_sha256": reference.image_sha256,
+        "x1": box and box.x1,
+        "y1": box and box.y1,
+        "x2": box and box.x2,
+        "y2": box and box.y2,
+        "pdq": reference.pdq,
+        "pdq_mirrored": reference.pdq_mirrored,
+        "source": provenance.source,
+        "licence": provenance.licence,
+        "submitter": provenance.submitter,
+        "notice": provenance.notice,
+    }
+
+
+def _reference(row: Row[Any]) -> Reference:
+    return Reference(
+        reference_id=row.reference_id,
+        brand_id=row.brand_id,
+        mark_id=row.mark_id,
+        kind=ReferenceKind(row.kind),
+        state=ReferenceState(row.state),
+        image_sha256=row.image_sha256,
+        box=None if row.x1 is None else Box(row.x1, row.y1, row.x2, row.y2),
+        pdq=row.pdq,
+        pdq_mirrored=row.pdq_mirrored,
+        provenance=Provenance(source=row.source, licence=row.licence, submitter=row.submitter, notice=row.notice),
+    )
+
+
+def _embedding_row(item: ReferenceEmbedding, *, of: Reference | None) -> dict[str, Any]:
+    if of is not None and item.reference_id != of.reference_id:
+        raise StoreError(f"An embedding of {item.reference_id!r} was given with the reference {of.reference_id!r}.")
+    vector = np.ascontiguousarray(item.vector, dtype="<f4")
+    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        raise StoreError(
+            f"The embedding {item.variant} of {item.reference_id!r} is no row of finite float32 "
+            f"(its shape is {vector.shape}); store what Embedder.embed returns, row by row."
+        )
+    return {
+        "fingerprint": item.fingerprint,
+        "reference_id": item.reference_id,
+        "variant": item.variant,
+        "dim": vector.size,
+        "vector": vector.tobytes(),
+    }
+
+
+def _embeddings(
+    connection: Connection, fingerprint: str, reference_ids: Sequence[str]
+) -> dict[str, list[ReferenceEmbedding]]:
+    found: dict[str, list[ReferenceEmbedding]] = {}
+    wanted = (reference_embeddings.c.fingerprint == fingerprint, reference_embeddings.c.reference_id.in_(reference_ids))
+    for row in connection.execute(select(reference_embeddings).where(*wanted).order_by(reference_embeddings.c.variant)):
+        if len(row.vector) != row.dim * _FLOAT32_BYTES:
+            raise StoreError(
+                f"The embedding {row.variant} of {row.reference_id!r} has {len(row.vector)} bytes where {row.dim} "
+                "float32 were stored; the database is damaged: put back a backup of it."
+            )
+        found.setdefault(row.reference_id, []).append(
+            ReferenceEmbedding(
+                reference_id=row.reference_id,
+                variant=row.variant,
+                fingerprint=row.fingerprint,
+                vector=np.frombuffer(row.vector, dtype="<f4").astype(np.float32, copy=False),
+            )
+        )
+    return found

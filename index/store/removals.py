@@ -1,0 +1,102 @@
+"""Which photos come from listings that were removed? A seller who offers the same goods again often uses them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, tuple_, update
+
+from index.errors import NotFound
+from index.records import ChangeKind, DecisionRecord, EventKind, RemovalReason, RemovedImage, RemovedListing
+from index.store.changes import log_changes
+from index.store.decisions import append_event, images_of, latest
+from index.store.engine import BATCH, Database, insert_new
+from index.store.tables import removed_images, removed_listings
+
+
+class RemovalStore:
+    """The part of the store that keeps what is known of removed listings."""
+
+    _database: Database
+
+    def remove_listing(
+        self, listing_id: str, reason: RemovalReason, time: datetime, *, note: str = ""
+    ) -> RemovedListing:
+        """Note that the marketplace removed a listing; as a counterfeit, its last screening's photos become known.
+
+        The same reason again changes nothing. Another reason corrects the first one: the time stays, the photos become
+        known or are forgotten. A listing that was screened again meanwhile is removed anew; its earlier photos stay.
+
+        Raises:
+            NotFound: the listing was never screened.
+
+        """
+        with self._database.write(f"remove the listing {listing_id!r}") as connection:
+            decision = latest(connection, listing_id)
+            if decision is None:
+                raise NotFound(f"The listing {listing_id!r} was never screened, so there is nothing to remove.")
+            this = select(removed_listings).where(removed_listings.c.listing_id == listing_id)
+            stored = connection.execute(this).one_or_none()
+            same_screening = stored is not None and stored.decision_id == decision.decision_id
+            if stored is None or not same_screening or stored.reason != reason:
+                time = stored.remove_time if stored is not None and same_screening else time
+                _put(connection, decision, reason=reason, note=note, time=time)
+                if reason is RemovalReason.COUNTERFEIT:
+                    _remember_photos(connection, decision)
+                elif same_screening:
+                    _forget_photos(connection, listing_id)
+                append_event(connection, EventKind.REMOVED, decision, create_time=time)
+            return _removed(connection, listing_id)
+
+    def iter_removed_images(self) -> Iterator[RemovedImage]:
+        """Yield the photos of all removed listings; each page is a short transaction of its own."""
+        key = tuple_(removed_images.c.listing_id, removed_images.c.sha256)
+        after = ("", "")
+        while True:
+            page = select(removed_images).where(key > after).order_by(*key.clauses).limit(BATCH)
+            with self._database.read("read removed images") as connection:
+                rows = connection.execute(page).all()
+            yield from map(_image, rows)
+            if len(rows) < BATCH:
+                return
+            after = (rows[-1].listing_id, rows[-1].sha256)
+
+
+def _put(connection: Connection, decision: DecisionRecord, *, reason: RemovalReason, note: str, time: datetime) -> None:
+    values = {"decision_id": decision.decision_id, "reason": str(reason), "note": note, "remove_time": time}
+    again = update(removed_listings).where(removed_listings.c.listing_id == decision.listing_id).values(**values)
+    if connection.execute(again).rowcount == 0:
+        connection.execute(removed_listings.insert().values(listing_id=decision.listing_id, **values))
+
+
+def _remember_photos(connection: Connection, decision: DecisionRecord) -> None:
+    photos = [
+        {"listing_id": decision.listing_id, "sha256": image.sha256, "pdq": image.pdq, "brand": decision.brand}
+        for image in images_of(connection, decision.decision_id)
+    ]
+    if insert_new(connection, removed_images, photos):  # the same photo twice in a listing is one
+        log_changes(connection, ChangeKind.REMOVED_LISTING, [decision.listing_id])
+
+
+def _forget_photos(connection: Connection, listing_id: str) -> None:
+    if connection.execute(delete(removed_images).where(removed_images.c.listing_id == listing_id)).rowcount:
+        log_changes(connection, ChangeKind.REMOVED_LISTING, [listing_id])
+
+
+def _removed(connection: Connection, listing_id: str) -> RemovedListing:
+    row = connection.execute(select(removed_listings).where(removed_listings.c.listing_id == listing_id)).one()
+    photos = select(removed_images).where(removed_images.c.listing_id == listing_id).order_by(removed_images.c.sha256)
+    return RemovedListing(
+        listing_id=row.listing_id,
+        decision_id=row.decision_id,
+        reason=RemovalReason(row.reason),
+        note=row.note,
+        remove_time=row.remove_time,
+        images=tuple(_image(photo) for photo in connection.execute(photos)),
+    )
+
+
+def _image(row: Row[Any]) -> RemovedImage:
+    return RemovedImage(listing_id=row.listing_id, sha256=row.sha256, pdq=row.pdq, brand=row.brand)

@@ -1,0 +1,103 @@
+"""Where is everything that Touchstone knows? In one store: open it, ask it, and close it with the `with` block.
+
+The pipeline reads brands, sellers and earlier decisions here and records each new one; an index is built from the
+references. All methods are synchronous, may be called from any thread, and take and return the frozen records of
+`index.records`; what goes wrong is a StoreError, NotFound or Conflict.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Select, Table, func, select
+
+from index.errors import StoreError
+from index.records import CaseState, ReferenceState, StoreCounts
+from index.store import tables
+from index.store.brands import BrandStore
+from index.store.cases import CaseStore
+from index.store.changes import ChangeStore
+from index.store.decisions import DecisionStore
+from index.store.engine import Database
+from index.store.migrate import ensure_schema
+from index.store.prices import PriceStore
+from index.store.references import ReferenceStore
+from index.store.removals import RemovalStore
+from index.store.sellers import SellerStore
+
+
+class Store(ChangeStore, BrandStore, ReferenceStore, PriceStore, SellerStore, DecisionStore, CaseStore, RemovalStore):
+    """The registry. Each base class is one aggregate; a transaction never spans two calls."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, path_or_url: str | Path, *, migrate: bool = True) -> Self:
+        """Open the store in an SQLite file (made when missing) or at a URL such as postgresql+psycopg://HOST/NAME.
+
+        Args:
+            path_or_url: where it is.
+            migrate: bring an older schema to this release's; False refuses one instead.
+
+        Raises:
+            StoreError: it cannot be reached, is damaged, belongs to something else or to a newer release.
+
+        """
+        database = Database(path_or_url)
+        try:
+            ensure_schema(database, migrate=migrate)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def close(self) -> None:
+        """Close all connections. No thread may be using the store any more."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The file or URL, fit for messages: without a password."""
+        return self._database.name
+
+    def counts(self) -> StoreCounts:
+        """Return how much the store holds."""
+        active = tables.references.c.state == str(ReferenceState.ACTIVE)
+        waiting = tables.cases.c.state == str(CaseState.OPEN)
+        with self._database.read("count what is stored") as connection:
+
+            def count(query: Select[Any]) -> int:
+                return int(connection.execute(query).scalar_one())
+
+            return StoreCounts(
+                brands=count(_all(tables.brands)),
+                references=count(_all(tables.references)),
+                active_references=count(_all(tables.references).where(active)),
+                embeddings=count(_all(tables.reference_embeddings)),
+                price_observations=count(_all(tables.price_observations)),
+                sellers=count(_all(tables.sellers)),
+                decisions=count(_all(tables.decisions)),
+                open_cases=count(_all(tables.cases).where(waiting)),
+                removed_images=count(_all(tables.removed_images)),
+            )
+
+    def verify(self) -> None:
+        """Read the whole database and check that it is sound. Slow on a large one. Raises StoreError."""
+        faults = self._database.faults()
+        if faults:
+            raise StoreError(f"{self.name}: the database is damaged: {'; '.join(faults[:3])}. Put back a backup of it.")
+
+
+def _all(table: Table) -> Select[int]:
+    return select(func.count()).select_from(table)

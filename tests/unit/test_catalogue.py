@@ -1,0 +1,412 @@
+"""What a catalogue answers: references and brands by look, copies by hash, from the store or from a snapshot."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from index.catalogue import BrandMatch, ReferenceCatalogue, build_catalogue, open_catalogue
+from index.errors import SnapshotError, StoreError
+from index.fake_source import FakeSource
+from index.records import (
+    Brand,
+    DuplicateSource,
+    Reference,
+    ReferenceEmbedding,
+    ReferenceKind,
+    ReferenceState,
+    RemovedImage,
+)
+from index.snapshot import current_snapshot
+from index.store.store import Store
+from vision.hashing import as_matrix
+
+MODEL = "model@1"
+AXES = np.eye(8, dtype=np.float32)
+FAR = "0" * 64
+
+
+def unit_rows(seed: int, count: int, dim: int) -> NDArray[np.float32]:
+    """Random directions, float32 [count, dim]."""
+    rows = np.random.default_rng(seed).standard_normal((count, dim))
+    normalised: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return normalised
+
+
+def reference(
+    reference_id: str,
+    brand_id: str = "acme",
+    *,
+    kind: ReferenceKind = ReferenceKind.LOGO,
+    sha256: str = "a" * 64,
+    pdq: bytes | None = None,
+    state: ReferenceState = ReferenceState.ACTIVE,
+) -> Reference:
+    """Make a reference with what matters to a test."""
+    return Reference(reference_id=reference_id, brand_id=brand_id, kind=kind, image_sha256=sha256, pdq=pdq, state=state)
+
+
+def views(reference_id: str, *vectors: NDArray[np.float32], fingerprint: str = MODEL) -> list[ReferenceEmbedding]:
+    """Make a reference's embeddings."""
+    return [
+        ReferenceEmbedding(reference_id=reference_id, variant=variant, fingerprint=fingerprint, vector=vector)
+        for variant, vector in enumerate(vectors)
+    ]
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    """Two brands, Acme with a logo of two views and a known counterfeit, Zoë with a product photo; a removed photo."""
+    registry = FakeSource()
+    registry.put_brand(Brand(brand_id="acme", name="Acme"))
+    registry.put_brand(Brand(brand_id="zoe", name="Zoë"))
+    registry.put_reference(reference("r1", sha256="1" * 64, pdq=bytes(32)), views("r1", AXES[0], AXES[1]))
+    fake = reference("r2", kind=ReferenceKind.COUNTERFEIT, sha256="2" * 64, pdq=b"\x0f" * 32)
+    registry.put_reference(fake, views("r2", AXES[2]))
+    product = reference("r3", "zoe", kind=ReferenceKind.PRODUCT, sha256="3" * 64)
+    registry.put_reference(product, views("r3", AXES[3]))
+    registry.add_removed_image(RemovedImage(listing_id="l9", sha256="9" * 64, pdq=b"\xf0" * 32, brand="Acme"))
+    return registry
+
+
+@pytest.fixture(params=["exact", "faiss"])
+def catalogue(source: FakeSource, request: pytest.FixtureRequest) -> ReferenceCatalogue:
+    """Build the catalogue of `source`, on each backend."""
+    return ReferenceCatalogue.build(source, MODEL, request.param)
+
+
+def bits(*hashes: bytes) -> NDArray[np.uint8]:
+    """Stack PDQ hashes."""
+    return as_matrix(list(hashes))
+
+
+# --- search ----------------------------------------------------------------------------------------------------------
+
+
+def test_search_names_reference_brand_and_kind(catalogue: ReferenceCatalogue) -> None:
+    """Each region gets its own hits, best first; a known counterfeit says that it is one."""
+    first, second = catalogue.search(AXES[[3, 2]], 2)
+
+    assert (first[0].reference_id, first[0].brand_id, first[0].brand) == ("r3", "zoe", "Zoë")
+    assert first[0].score == pytest.approx(1)
+    assert (second[0].reference_id, second[0].kind) == ("r2", ReferenceKind.COUNTERFEIT)
+    assert len(first) == len(second) == 2
+
+
+def test_search_gives_a_reference_once_however_many_views_it_has(catalogue: ReferenceCatalogue) -> None:
+    """The views of one reference do not crowd out the others."""
+    (hits,) = catalogue.search(AXES[:1], 5)
+
+    assert [hit.reference_id for hit in hits] == ["r1", "r2", "r3"]
+    assert hits[0].score == pytest.approx(1)
+
+
+def test_best_per_brand_takes_the_best_region_and_reference(catalogue: ReferenceCatalogue) -> None:
+    """Of all regions and references each brand gets its best pair, most similar brand first."""
+    blurred = (0.8 * AXES[3] + 0.6 * AXES[7]).astype(np.float32)
+    regions = np.stack([AXES[7], blurred, AXES[2]])
+
+    acme, zoe = catalogue.best_per_brand(regions, 10)
+
+    assert (acme.brand_id, acme.reference_id, acme.region_row) == ("acme", "r2", 2)
+    assert acme.kind is ReferenceKind.COUNTERFEIT
+    assert (zoe.brand, zoe.reference_id, zoe.region_row) == ("Zoë", "r3", 1)
+    assert zoe.similarity == pytest.approx(0.8)
+
+
+def brand_of(match: BrandMatch) -> tuple[str, float]:
+    """Take what must agree between two ways to search."""
+    return match.brand_id, round(match.similarity, 5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), brands=st.integers(1, 12), regions=st.integers(0, 6), most=st.integers(1, 15))
+def test_best_per_brand_is_that_of_comparing_everything(seed: int, brands: int, regions: int, most: int) -> None:
+    """Even when one brand's many references fill every region's first hits, the others' best are right."""
+    generator = np.random.default_rng(seed)
+    registry, vectors, owners = FakeSource(), unit_rows(seed, 600, 6), np.zeros(600, dtype=int)
+    owners[500:] = generator.integers(0, brands, 100)  # brand 0 has five references in six
+    vectors[:500] = unit_rows(seed + 1, 500, 6) * np.float32(0.1) + AXES[0, :6]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for brand in range(brands):
+        registry.put_brand(Brand(brand_id=f"b{brand}", name=f"Brand {brand}"))
+    for row, owner in enumerate(owners):
+        registry.put_reference(reference(f"r{row:03}", f"b{owner}"), views(f"r{row:03}", vectors[row]))
+    asked = unit_rows(seed + 2, regions, 6) * np.float32(0.2) + AXES[0, :6]
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+
+    found = ReferenceCatalogue.build(registry, MODEL, "exact").best_per_brand(asked, most)
+
+    scores = asked.astype(np.float64) @ vectors.T.astype(np.float64)
+    best = {f"b{brand}": scores[:, owners == brand].max() for brand in set(owners.tolist())} if regions else {}
+    expected = sorted(best.items(), key=lambda item: -item[1])[:most]
+    assert [match.brand_id for match in found] == [brand_id for brand_id, _ in expected]
+    assert [match.similarity for match in found] == pytest.approx([score for _, score in expected], abs=1e-6)
+    for match in found:
+        assert scores[match.region_row, int(match.reference_id[1:])] == pytest.approx(match.similarity, abs=1e-6)
+
+
+def test_an_empty_catalogue_matches_nothing() -> None:
+    """Before the first reference every question has an empty answer, for regions of any model."""
+    catalogue = ReferenceCatalogue.build(FakeSource(), MODEL, "exact")
+
+    assert catalogue.search(AXES[:2], 3) == ((), ())
+    assert catalogue.best_per_brand(AXES[:2], 3) == ()
+    assert catalogue.near_duplicates(bits(bytes(32)), bits(bytes(32)), [FAR]) == ()
+    assert (len(catalogue), catalogue.dim) == (0, 0)
+
+
+def test_no_region_matches_nothing(catalogue: ReferenceCatalogue) -> None:
+    """A listing without a readable photo asks with no region at all."""
+    assert catalogue.search(AXES[:0], 3) == ()
+    assert catalogue.best_per_brand(AXES[:0], 3) == ()
+    assert catalogue.near_duplicates(bits(), bits(), []) == ()
+
+
+def test_vectors_of_another_length_are_refused(catalogue: ReferenceCatalogue) -> None:
+    """Regions that another model embedded are an error, not a poor match."""
+    with pytest.raises(ValueError, match=r"\[n, 8\]"):
+        catalogue.best_per_brand(np.eye(1, 4, dtype=np.float32), 3)
+
+
+# --- copies ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_near_copy_is_found_with_its_source_and_distance(catalogue: ReferenceCatalogue) -> None:
+    """Hashes a few bits apart are the same picture, of a known counterfeit as of an official one or a removed one."""
+    photos = bits(b"\x01" + bytes(31), b"\x0e" + b"\x0f" * 31, b"\xf0" * 32)
+    unlike = bits(*[b"\x33" * 32] * 3)
+
+    official, fake, removed = catalogue.near_duplicates(photos, unlike, [FAR] * 3)
+
+    assert (official.source, official.source_id, official.distance) == (DuplicateSource.OFFICIAL_REFERENCE, "r1", 1)
+    assert (fake.source, fake.source_id, fake.image_row) == (DuplicateSource.KNOWN_COUNTERFEIT, "r2", 1)
+    assert (removed.source, removed.source_id, removed.brand) == (DuplicateSource.REMOVED_LISTING, "l9", "Acme")
+    assert not official.exact
+    assert not official.mirrored
+
+
+@pytest.mark.parametrize(("distance", "found"), [(31, 1), (32, 0)])
+def test_copies_end_at_the_distance_of_pdqs_authors(catalogue: ReferenceCatalogue, distance: int, found: int) -> None:
+    """At most 31 differing bits of 256 are the same picture."""
+    differing = np.packbits(np.arange(256) < distance)[np.newaxis]
+
+    assert len(catalogue.near_duplicates(differing, bits(b"\x33" * 32), [FAR])) == found
+
+
+def test_a_mirrored_copy_is_found(catalogue: ReferenceCatalogue) -> None:
+    """A photo flipped left to right matches by its mirror's hash, and says so."""
+    (match,) = catalogue.near_duplicates(bits(b"\x33" * 32), bits(b"\x0f" * 32), [FAR])
+
+    assert match.mirrored
+    assert (match.source_id, match.distance) == ("r2", 0)
+
+
+def test_the_same_file_is_an_exact_copy_even_without_a_hash(catalogue: ReferenceCatalogue) -> None:
+    """Reference r3 is too plain for a PDQ hash; its file is recognised all the same."""
+    (match,) = catalogue.near_duplicates(bits(b"\x33" * 32), bits(b"\x33" * 32), ["3" * 64])
+
+    assert match.exact
+    assert (match.source_id, match.distance, match.mirrored) == ("r3", 0, False)
+
+
+def test_a_picture_found_both_ways_is_given_once(catalogue: ReferenceCatalogue) -> None:
+    """The same file has the same hash: one match, marked exact."""
+    (match,) = catalogue.near_duplicates(bits(b"\x0f" * 32), bits(b"\x0f" * 32), ["2" * 64])
+
+    assert match.exact
+
+
+def test_a_photo_without_a_usable_hash_is_compared_by_file_alone(catalogue: ReferenceCatalogue) -> None:
+    """A plain photo hashes like any other plain one, so only the very same file counts."""
+    hashes = bits(bytes(32), bytes(32))
+
+    matches = catalogue.near_duplicates(hashes, hashes, [FAR, "2" * 64], usable=np.array([False, False]))
+
+    assert [(match.image_row, match.source_id, match.exact) for match in matches] == [(1, "r2", True)]
+
+
+def test_many_removed_copies_do_not_hide_a_known_counterfeit(source: FakeSource) -> None:
+    """The number of matches is limited for each source apart, so the one that decides is always among them."""
+    for listing in range(50):
+        image = RemovedImage(listing_id=f"m{listing:02}", sha256=f"{listing:064x}", pdq=b"\x0e" * 32, brand="Acme")
+        source.add_removed_image(image)
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+    near = bits(b"\x0e" * 31 + b"\x0f")
+
+    matches = catalogue.near_duplicates(near, near, [FAR], max_distance=64)
+
+    sources = [match.source for match in matches]
+    assert sources.count(DuplicateSource.REMOVED_LISTING) == 10
+    assert sources.count(DuplicateSource.KNOWN_COUNTERFEIT) == 1
+    assert [match.distance for match in matches] == sorted(match.distance for match in matches)
+
+
+def test_hashes_of_another_shape_are_refused(catalogue: ReferenceCatalogue) -> None:
+    """Each photo needs its hash, its mirror's hash and its digest."""
+    with pytest.raises(ValueError, match=r"2 photos need uint8 \[2, 32\]"):
+        catalogue.near_duplicates(bits(bytes(32)), bits(bytes(32)), [FAR, FAR])
+
+
+# --- building --------------------------------------------------------------------------------------------------------
+
+
+def test_only_active_references_are_searched(source: FakeSource) -> None:
+    """A reference that waits for review, or was retired, neither matches a region nor a copy."""
+    for state in (ReferenceState.PENDING, ReferenceState.RETIRED, ReferenceState.QUARANTINED):
+        source.put_reference(reference(state, sha256="7" * 64, state=state), views(state, AXES[7]))
+
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+
+    assert len(catalogue) == 3
+    assert catalogue.search(AXES[7:], 1)[0][0].score == pytest.approx(0)
+    assert catalogue.near_duplicates(bits(b"\x33" * 32), bits(b"\x33" * 32), ["7" * 64]) == ()
+
+
+def test_references_that_the_model_has_not_seen_are_reported(
+    source: FakeSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a change of model nothing would match, silently: the log says how many references have no embedding."""
+    with caplog.at_level(logging.WARNING):
+        catalogue = ReferenceCatalogue.build(source, "other@2", "exact")
+
+    assert "3 of 3 active references match nothing: no embedding by other@2" in caplog.text
+    assert catalogue.best_per_brand(AXES[:1], 3) == ()
+    assert catalogue.near_duplicates(bits(b"\x0f" * 32), bits(b"\x0f" * 32), [FAR])[0].source_id == "r2"
+
+
+@pytest.mark.parametrize(
+    ("vector", "fault"), [(2 * AXES[0], "norm 2"), (np.full(8, np.nan, dtype=np.float32), "nan"), (AXES[0, :4], "4")]
+)
+def test_a_stored_vector_that_no_model_makes_is_named(
+    source: FakeSource, vector: NDArray[np.float32], fault: str
+) -> None:
+    """A bad vector in the store is refused with its reference's id and the remedy."""
+    source.put_reference(reference("r4"), views("r4", AXES[4], vector))
+
+    with pytest.raises(
+        StoreError, match=f"Embedding 1 of reference r4 under {MODEL} .*{fault}.*touchstone index build"
+    ):
+        ReferenceCatalogue.build(source, MODEL, "exact")
+
+
+def test_the_version_follows_the_store_and_the_content(source: FakeSource) -> None:
+    """Two catalogues have one version exactly when they hold the same, whatever searches them."""
+    first = ReferenceCatalogue.build(source, MODEL, "exact")
+    again = ReferenceCatalogue.build(source, MODEL, "faiss")
+    source.put_brand(Brand(brand_id="acme", name="Acme Ltd"))
+    renamed = ReferenceCatalogue.build(source, MODEL, "exact")
+
+    assert first.version == again.version
+    assert first.version.startswith("6-")
+    assert renamed.version.startswith("7-")
+    assert renamed.version.removeprefix("7") != first.version.removeprefix("6")
+
+
+def test_an_unchanged_store_needs_no_new_catalogue(source: FakeSource) -> None:
+    """Asked again about the same state, there is nothing to do."""
+    assert ReferenceCatalogue.build(source, MODEL, "exact").renewed(source) is None
+
+
+def test_a_removed_listing_is_recognised_without_reading_the_vectors_again(source: FakeSource) -> None:
+    """Removals come often: the renewed catalogue is that of a whole build, on the index it had."""
+    old = ReferenceCatalogue.build(source, MODEL, "exact")
+    source.add_removed_image(RemovedImage(listing_id="l10", sha256="b" * 64, pdq=b"\x33" * 32, brand=""))
+
+    new = old.renewed(source)
+
+    assert new is not None
+    assert new.version == ReferenceCatalogue.build(source, MODEL, "exact").version
+    assert new._index is old._index
+    assert {match.source_id for match in new.near_duplicates(bits(b"\x33" * 32), bits(b"\x33" * 32), [FAR])} == {"l10"}
+    assert new.best_per_brand(AXES, 5) == old.best_per_brand(AXES, 5)
+
+
+def test_a_new_reference_among_removals_is_found(source: FakeSource) -> None:
+    """Any other change than a removal builds everything anew."""
+    old = ReferenceCatalogue.build(source, MODEL, "exact")
+    source.add_removed_image(RemovedImage(listing_id="l10", sha256="b" * 64, pdq=None, brand=""))
+    source.put_reference(reference("r4", "zoe"), views("r4", AXES[5]))
+
+    new = old.renewed(source)
+
+    assert new is not None
+    assert new.search(AXES[5:6], 1)[0][0].reference_id == "r4"
+    assert new.version == ReferenceCatalogue.build(source, MODEL, "exact").version
+
+
+# --- snapshots -------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_snapshot_is_built_and_then_used(source: FakeSource, tmp_path: Path) -> None:
+    """The first start writes a snapshot; the second reads it and answers the same."""
+    first = open_catalogue(source, tmp_path / "index", MODEL)
+    path = current_snapshot(tmp_path / "index")
+    second = open_catalogue(source, tmp_path / "index", MODEL)
+
+    assert current_snapshot(tmp_path / "index") == path
+    assert first.version == second.version
+    assert first.best_per_brand(AXES, 5) == second.best_per_brand(AXES, 5)
+    assert first.search(AXES, 5) == second.search(AXES, 5)
+
+
+def test_a_snapshot_older_than_the_store_is_replaced(source: FakeSource, tmp_path: Path) -> None:
+    """The store is the truth: what changed since the snapshot is found after the next start."""
+    old = open_catalogue(source, tmp_path, MODEL, "exact")
+    source.put_reference(reference("r4", "zoe"), views("r4", AXES[5]))
+
+    new = open_catalogue(source, tmp_path, MODEL, "exact")
+
+    assert new.version != old.version
+    assert new.search(AXES[5:6], 1)[0][0].reference_id == "r4"
+    path = current_snapshot(tmp_path)
+    assert open_catalogue(source, tmp_path, MODEL, "exact").version == new.version
+    assert current_snapshot(tmp_path) == path
+
+
+def test_another_model_is_refused_until_the_index_is_built_for_it(source: FakeSource, tmp_path: Path) -> None:
+    """Changing the model does not quietly replace the index; building it does, as the message says."""
+    open_catalogue(source, tmp_path, MODEL, "exact")
+
+    with pytest.raises(SnapshotError, match="touchstone index build"):
+        open_catalogue(source, tmp_path, "other@2", "exact")
+    build_catalogue(source, tmp_path, "other@2", "exact")
+
+    assert open_catalogue(source, tmp_path, "other@2", "exact").fingerprint == "other@2"
+
+
+def test_building_repairs_a_damaged_snapshot(source: FakeSource, tmp_path: Path) -> None:
+    """The remedy that the message names works."""
+    before = open_catalogue(source, tmp_path, MODEL, "exact").version
+    path = current_snapshot(tmp_path)
+    assert path is not None
+    (path / "brand_ids.npy").write_bytes(b"damaged")
+
+    with pytest.raises(SnapshotError, match=r"brand_ids\.npy"):
+        open_catalogue(source, tmp_path, MODEL, "exact")
+    build_catalogue(source, tmp_path, MODEL, "exact")
+
+    assert open_catalogue(source, tmp_path, MODEL, "exact").version == before
+
+
+def test_the_store_itself_is_a_source(tmp_path: Path) -> None:
+    """What goes into the real store comes out as a catalogue that finds it."""
+    with Store.open(tmp_path / "registry.db") as store:
+        store.put_brands([Brand(brand_id="acme", name="Acme")])
+        logo = reference("r1", sha256="1" * 64, pdq=b"\x0f" * 32)
+        store.add_references([(logo, views("r1", AXES[0], AXES[1])), (reference("r2"), views("r2", AXES[2]))])
+        empty_handed = open_catalogue(store, tmp_path / "index", MODEL)
+        store.set_reference_state("r2", ReferenceState.RETIRED)
+
+        catalogue = open_catalogue(store, tmp_path / "index", MODEL)
+
+    assert len(empty_handed) == 2
+    assert len(catalogue) == 1
+    assert [match.reference_id for match in catalogue.best_per_brand(AXES[1:3], 5)] == ["r1"]
+    assert catalogue.near_duplicates(bits(b"\x0f" * 32), bits(bytes(32)), [FAR])[0].brand == "Acme"
