@@ -8,8 +8,7 @@ the identify and search steps. It is built from the store or read from a snapsho
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from index.backends import create_index
 from index.columns import CatalogueColumns, ReferenceSource, gather, with_removed_images
 from index.copies import CopyMatch, CopyTable
-from index.records import ChangeKind, ReferenceKind
+from index.matches import BrandMatch, ReferenceHit, best_pairs, distinct_references
+from index.records import ChangeKind
 from index.snapshot import Snapshot, current_snapshot, load_snapshot, read_manifest, write_snapshot
 from index.vectors import Hits, VectorIndex, check_vectors
 from vision.hashing import MATCH_DISTANCE
@@ -28,36 +28,10 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_BACKEND = "faiss"
 _VERSION_DIGITS = 8
-# `best_per_brand` starts with this many hits a region and asks for more until they settle the answer. In a flat search
-# of 100,000 references 1,024 hits take 3% longer than 10; FAISS gives at most 2,048 on a GPU.
-_FIRST_DEPTH = 128
+# `best_per_brand` asks for this many hits a region first, and for the deeper list where they do not settle the answer.
+# In a flat search of 100,000 vectors 1,024 hits take 3% longer than 10; FAISS gives at most 2,048 on a GPU.
+_FIRST_DEPTH = 256
 _LAST_DEPTH = 2_048
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReferenceHit:
-    """A reference that a region looks like; `score` is the cosine of its most similar view, -1..1."""
-
-    score: float
-    reference_id: str
-    brand_id: str
-    brand: str
-    kind: ReferenceKind
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrandMatch:
-    """A brand's best match among all regions: region `region_row` of the query looks like the reference.
-
-    `similarity` is the cosine, -1..1. A `kind` of COUNTERFEIT says that the nearest reference is a known fake.
-    """
-
-    brand_id: str
-    brand: str
-    reference_id: str
-    kind: ReferenceKind
-    region_row: int
-    similarity: float
 
 
 class ReferenceCatalogue:
@@ -86,8 +60,7 @@ class ReferenceCatalogue:
         self._index = (
             _fill(create_index(backend, columns.vectors.shape[1]), columns.vectors) if index is None else index
         )
-        self._vector_brands = columns.reference_brands[columns.vector_references]
-        self._searched_brands = len(np.unique(self._vector_brands))
+        self._searched_brands = len(np.unique(columns.reference_brands[columns.vector_references]))
         self._most_views = int(np.bincount(columns.vector_references).max(initial=1))
 
     @classmethod
@@ -145,16 +118,19 @@ class ReferenceCatalogue:
         return len(self._columns.reference_ids)
 
     @property
+    def brand_count(self) -> int:
+        """Count the brands that have at least one searchable reference."""
+        return self._searched_brands
+
+    @property
     def dim(self) -> int:
         """Length of a vector; 0 while the catalogue holds none."""
         return int(self._columns.vectors.shape[1])
 
     def search(self, vectors: NDArray[np.float32], k: int) -> tuple[tuple[ReferenceHit, ...], ...]:
         """Find up to k references for each region, float32 [r, dim] with unit rows; best first, each once."""
-        hits = self._hits(vectors, k * self._most_views)
-        return tuple(
-            tuple(self._reference_hits(ids, scores, k)) for ids, scores in zip(hits.ids, hits.scores, strict=True)
-        )
+        # So many hits hold at least k different references.
+        return tuple(distinct_references(self._columns, self._hits(vectors, k * self._most_views), k))
 
     def best_per_brand(self, vectors: NDArray[np.float32], most: int) -> tuple[BrandMatch, ...]:
         """Find the brands that any region looks like, each with its best pair of region and reference, best first.
@@ -166,17 +142,14 @@ class ReferenceCatalogue:
         most = min(most, self._searched_brands)
         if most < 1:
             return ()
-        deepest = min(len(self._vector_brands), _LAST_DEPTH)
-        depth = min(_FIRST_DEPTH, deepest)
-        while True:
-            hits = self._hits(vectors, depth)
-            matches = self._best_pairs(hits, most)
-            # A vector that no list shows is no nearer than its region's last hit.
-            unseen = float(hits.scores[:, -1].max(initial=-np.inf))
-            settled = len(matches) == most and matches[-1].similarity >= unseen
-            if settled or depth == deepest:
-                return matches
-            depth = min(4 * depth, deepest)
+        deepest = min(len(self._index), _LAST_DEPTH)
+        hits = self._hits(vectors, min(_FIRST_DEPTH, deepest))
+        matches = best_pairs(self._columns, hits, most)
+        # A vector that no list shows is no nearer than its region's last hit.
+        unseen = float(hits.scores[:, -1].max(initial=-np.inf))
+        if len(matches) == most and matches[-1].similarity >= unseen:
+            return matches
+        return best_pairs(self._columns, self._hits(vectors, deepest), most)
 
     def near_duplicates(
         self,
@@ -195,50 +168,6 @@ class ReferenceCatalogue:
             return Hits(np.empty((len(vectors), 0), dtype=np.int64), np.empty((len(vectors), 0), dtype=np.float32))
         check_vectors(vectors, self.dim)
         return self._index.search(vectors, k)
-
-    def _reference_hits(
-        self, vector_rows: NDArray[np.int64], scores: NDArray[np.float32], k: int
-    ) -> Iterator[ReferenceHit]:
-        """Give one region's first k distinct references; k * most views hits hold at least that many."""
-        found = vector_rows >= 0
-        references = self._columns.vector_references[vector_rows[found]]
-        firsts = np.sort(np.unique(references, return_index=True)[1])[:k]
-        for place in firsts:
-            reference_id, brand_id, brand, kind = self._describe(references[place])
-            yield ReferenceHit(
-                score=float(scores[place]), reference_id=reference_id, brand_id=brand_id, brand=brand, kind=kind
-            )
-
-    def _best_pairs(self, hits: Hits, most: int) -> tuple[BrandMatch, ...]:
-        """Reduce hits of all regions, [r, k], to the best of each brand; of equals the first reference and region."""
-        regions, places = np.nonzero(hits.ids >= 0)
-        rows, scores = hits.ids[regions, places], hits.scores[regions, places]
-        order = np.lexsort((regions, rows, -scores))
-        firsts = np.sort(np.unique(self._vector_brands[rows[order]], return_index=True)[1])[:most]
-        return tuple(self._brand_match(int(regions[at]), int(rows[at]), float(scores[at])) for at in order[firsts])
-
-    def _brand_match(self, region: int, vector_row: int, similarity: float) -> BrandMatch:
-        reference_id, brand_id, brand, kind = self._describe(self._columns.vector_references[vector_row])
-        return BrandMatch(
-            brand_id=brand_id,
-            brand=brand,
-            reference_id=reference_id,
-            kind=kind,
-            region_row=region,
-            similarity=similarity,
-        )
-
-    def _describe(self, reference: np.int32) -> tuple[str, str, str, ReferenceKind]:
-        """Look up a reference's id, its brand's id and name, and its kind."""
-        columns = self._columns
-        brand = columns.reference_brands[reference]
-        kind = ReferenceKind(columns.reference_kinds[reference].decode())
-        return (
-            columns.reference_ids[reference].decode(),
-            columns.brand_ids[brand].decode(),
-            columns.brand_names[brand].decode(),
-            kind,
-        )
 
 
 def open_catalogue(

@@ -1,8 +1,8 @@
-"""Which view of the store is in use right now? The holder that a replica asks at the start of each listing, kept current.
+"""Which view of the store is in use right now? The holder that a replica asks at the start of each listing.
 
-A `Holder` keeps an immutable value that is derived from the store (the catalogue, the price model), makes a new one when
-the store has changed and swaps it in one step: a listing under way keeps the one it began with. When the store cannot
-be read, the old one stays and `stale_since` says since when.
+A `Holder` keeps an immutable value that is derived from the store (the catalogue, the price model), makes a new one
+when the store has changed and swaps it in one step: a listing under way keeps the one it began with. When the store
+cannot be read, the old one stays and `stale_since` says since when.
 """
 
 from __future__ import annotations

@@ -51,11 +51,8 @@ class CaseStore:
 
 def insert_case(connection: Connection, case: Case) -> None:
     """Insert a new case, within the transaction of its decision."""
-    connection.execute(
-        cases.insert().values(
-            {name: getattr(case, name) for name in _FIELDS} | {"state": str(case.state), "verdict": str(case.verdict)}
-        )
-    )
+    values = {name: getattr(case, name) for name in _FIELDS}
+    connection.execute(cases.insert().values(values | {"state": str(case.state), "verdict": str(case.verdict)}))
 
 
 def _case(row: Row[Any]) -> Case:

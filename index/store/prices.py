@@ -38,11 +38,6 @@ class PriceStore:
             newest = connection.execute(select(func.max(price_observations.c.number))).scalar_one()
         return int(newest or 0)
 
-    def price_head(self) -> int:
-        """Return a number that grows with every observation added, 0 before the first."""
-        with self._database.read("read the newest price's number") as connection:
-            return connection.execute(select(func.max(price_observations.c.number))).scalar_one() or 0
-
     def iter_price_observations(self) -> Iterator[PriceObservation]:
         """Yield all observations in the order in which they came; each page is a short transaction of its own."""
         after = 0

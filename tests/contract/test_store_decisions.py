@@ -290,7 +290,7 @@ class DecisionContract:
             store.remove_listing("never-seen", COUNTERFEIT, NOON)
 
     def test_tally_counts_listings(self, store: Store) -> None:
-        """A listing screened again counts once; takedown and removal of one are one strike, an ended listing is none."""
+        """A listing screened again counts once; takedown and removal of it are one strike, its ending is none."""
         store.record_decision(a_decision("1", listing="a", verdict="ALLOW"))
         store.record_decision(a_decision("2", listing="a", verdict="TAKEDOWN"))
         store.record_decision(a_decision("3", listing="b", verdict="ALLOW"))

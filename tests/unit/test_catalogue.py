@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from index.catalogue import BrandMatch, ReferenceCatalogue, build_catalogue, open_catalogue
+from index.catalogue import ReferenceCatalogue, build_catalogue, open_catalogue
 from index.errors import SnapshotError, StoreError
 from index.fake_source import FakeSource
 from index.records import (
@@ -118,11 +118,6 @@ def test_best_per_brand_takes_the_best_region_and_reference(catalogue: Reference
     assert acme.kind is ReferenceKind.COUNTERFEIT
     assert (zoe.brand, zoe.reference_id, zoe.region_row) == ("Zoë", "r3", 1)
     assert zoe.similarity == pytest.approx(0.8)
-
-
-def brand_of(match: BrandMatch) -> tuple[str, float]:
-    """Take what must agree between two ways to search."""
-    return match.brand_id, round(match.similarity, 5)
 
 
 @settings(max_examples=40, deadline=None)

@@ -36,9 +36,7 @@ class Measured:
         (T_SHIRTS, [Measured("smell", "sweet", 1.0)], "t-shirt"),
     ],
 )
-def test_description_says_only_what_is_sure(
-    category: CategoryPath, attributes: list[Measured], expected: str
-) -> None:
+def test_description_says_only_what_is_sure(category: CategoryPath, attributes: list[Measured], expected: str) -> None:
     """Sure attributes stand before the category's noun in English order; the rest is left out."""
     described = describe(category, attributes, taxonomy=load_taxonomy())
 

@@ -84,8 +84,8 @@ def test_sellers_words_find_the_leaf_that_they_mean(shipped: Taxonomy, declared:
 
 @pytest.mark.parametrize(
     "declared",
-    ["", "   ", ">>>", "Shoes", "女鞋", "Women", "pan", "Hats, Scarves & Gloves", "Nike Air Max size 42", "Books > Watches",
-     "Dolls > Dresses", "bags > bag", "asdf", "🙂", "> > sneakersaurus"],
+    ["", "   ", ">>>", "Shoes", "女鞋", "Women", "pan", "Hats, Scarves & Gloves", "Nike Air Max size 42",
+     "Books > Watches", "Dolls > Dresses", "bags > bag", "asdf", "🙂", "> > sneakersaurus"],
 )  # fmt: skip
 def test_words_that_could_mean_more_than_one_leaf_mean_none(shipped: Taxonomy, declared: str) -> None:
     """Groups, unknown words, words of two meanings and contradicting levels are never guessed at."""

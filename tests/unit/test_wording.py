@@ -80,8 +80,8 @@ def test_brand_is_found_however_it_is_written(lexicon: BrandLexicon, title: str,
 @pytest.mark.parametrize(
     "title",
     ["nikel plated", "snike", "apple cider vinegar", "Apple Cider Vinegar Organic", "Apple pie recipe", "mind the gap",
-     "mind the gap in the jeans", "Mini skirt for women", "mini fridge", "polo shirt", "Polo Shirt Men", "football coach",
-     "hp sauce", "lv 5 pokemon", "vitamin C serum", "leather boots", "Case for Nike Apple Watch band"[:13], "h m",
+     "mind the gap in the jeans", "Mini skirt for women", "mini fridge", "polo shirt", "Polo Shirt Men",
+     "football coach", "hp sauce", "lv 5 pokemon", "vitamin C serum", "leather boots", "case for Nike", "h m",
      "Strap compatible with Rolex", "Hülle passend für Nike", "适用于耐克"],
 )  # fmt: skip
 def test_ordinary_words_and_what_goods_fit_are_no_brand(lexicon: BrandLexicon, title: str) -> None:
@@ -176,7 +176,9 @@ def test_names_resolve_whatever_case_and_accents(lexicon: BrandLexicon) -> None:
 
 def test_a_name_goes_before_another_brands_alias() -> None:
     """Two brands may share a spelling; the one whose name it is gets it."""
-    lexicon = BrandLexicon.build([Brand(brand_id="1", name="Alpha", aliases=("Beta",)), Brand(brand_id="2", name="Beta")])
+    lexicon = BrandLexicon.build(
+        [Brand(brand_id="1", name="Alpha", aliases=("Beta",)), Brand(brand_id="2", name="Beta")]
+    )
 
     found = lexicon.resolve("beta")
 

@@ -1,0 +1,87 @@
+"""How does a mark's SVG become pixels? Draws checked SVG once, then paints it in any colours with numpy.
+
+The seed catalogue draws its marks with it, and uploads by brand owners go the same way: `safe_svg` decides first
+whether a file may be drawn at all.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reference_brands.errors import RenderError
+from reference_brands.safe_svg import check_svg
+
+MAX_EDGE = 4096
+"""Pixels; 4096 x 4096 RGBA takes 64 MiB."""
+
+Colour = tuple[int, int, int]
+"""Red, green, blue, each 0..255."""
+
+
+def render(svg: bytes | str, *, longest_edge: int) -> NDArray[np.uint8]:
+    """Draw an SVG that nobody vouches for.
+
+    Returns:
+        uint8 [H, W, 4] RGBA, alpha not premultiplied; the longer of H and W is `longest_edge`.
+
+    Raises:
+        RenderError: the SVG is malformed, unsafe or too large; the message names the rule and the remedy.
+
+    """
+    if not 1 <= longest_edge <= MAX_EDGE:
+        raise RenderError(f"cannot draw at {longest_edge} pixels; the longest edge must lie in 1..{MAX_EDGE}")
+    safe = check_svg(svg)
+    return _rasterise(safe, edge=longest_edge)
+
+
+def _rasterise(svg: str, *, edge: int) -> NDArray[np.uint8]:
+    import resvg_py
+
+    try:
+        # Given both edges, resvg keeps the aspect and fits the drawing inside them.
+        # System fonts stay out: text would look different on every machine, and scanning for fonts takes seconds.
+        png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, width=edge, height=edge)
+    except ValueError as error:
+        raise RenderError(f"the SVG cannot be drawn: {error}") from error
+    with Image.open(io.BytesIO(bytes(png))) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
+def tight_mask(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArray[np.uint8]:
+    """Centre what is visible in a square.
+
+    Args:
+        rgba: uint8 [H, W, 4], no larger than the square's inside.
+        edge: edge of the square in pixels.
+        margin: empty border on each side as a share of the edge, 0..0.5.
+
+    Returns:
+        uint8 [edge, edge] coverage, 0 (paper) to 255 (ink).
+
+    Raises:
+        RenderError: nothing is visible, or the drawing does not fit.
+
+    """
+    alpha = rgba[..., 3]
+    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
+    if rows.size == 0:
+        raise RenderError("the SVG draws nothing visible: check its fills and its view box")
+    ink = alpha[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inside = edge - 2 * round(edge * margin)
+    if max(ink.shape) > inside:
+        raise RenderError(f"a drawing of {ink.shape[1]} x {ink.shape[0]} pixels does not fit into {inside} x {inside}")
+    square = np.zeros((edge, edge), np.uint8)
+    top, left = (edge - ink.shape[0]) // 2, (edge - ink.shape[1]) // 2
+    square[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return square
+
+
+def paint(mask: NDArray[np.uint8], *, ink: Colour, paper: Colour) -> NDArray[np.uint8]:
+    """Return uint8 [H, W, 3] RGB: `ink` where the mask uint8 [H, W] is 255, `paper` where it is 0, blends between."""
+    share = np.arange(256, dtype=np.float32)[:, None] / 255
+    ramp = share * np.asarray(ink, np.float32) + (1 - share) * np.asarray(paper, np.float32)
+    return np.rint(ramp).astype(np.uint8).take(mask, axis=0)

@@ -1,0 +1,128 @@
+"""How are the parts put together? The one composition root: settings in, a running application out.
+
+Everything that a choice of settings can exchange stands in a literal table of "module:name", resolved when it is chosen,
+so that nothing heavy is imported for a backend that is not used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from index.money import ExchangeRates
+from index.refresh import Holder
+from index.store.store import Store
+from serving.batching import BatchingEmbedder
+from serving.canary import check_inference
+from serving.knowledge import Knowledge, KnowledgeSource
+from serving.moderation import Moderation
+from serving.pipeline import Pipeline
+from serving.policy import load_policy
+from serving.settings import Settings
+from vision import checkpoint
+from vision.calibration import SimilarityCalibration
+from vision.embedder import Embedder
+from vision.taxonomy import load_taxonomy
+
+log = logging.getLogger(__name__)
+
+EMBEDDERS = {
+    "torch": "serving.embedders:load_torch",
+    "fake": "serving.embedders:load_fake",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """The parts that servers and commands use."""
+
+    settings: Settings
+    store: Store
+    embedder: BatchingEmbedder
+    knowledge: Holder[Knowledge]
+    moderation: Moderation
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that every listing goes through."""
+        return self.moderation.pipeline
+
+    def check(self) -> None:
+        """Prove that decoding, embedding and searching work, with a picture of our own. Raises what goes wrong."""
+        check_inference(self.pipeline)
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """Open the store in the data directory, creating and migrating it."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with Store.open(settings.store_path) as store:
+        yield store
+
+
+@contextmanager
+def open_application(settings: Settings) -> Iterator[Application]:
+    """Build everything that screening needs; closed in reverse order on exit.
+
+    Raises:
+        TouchstoneError: a checkpoint, snapshot, policy, taxonomy or rate table cannot be used; it names the file.
+    """
+    policy = load_policy(settings.policy)
+    taxonomy = load_taxonomy(settings.taxonomy)
+    rates = ExchangeRates.load(settings.exchange_rates)
+    with ExitStack() as resources:
+        store = resources.enter_context(open_store(settings))
+        embedder = resources.enter_context(
+            BatchingEmbedder(load_embedder(settings), max_waiting=settings.max_waiting)
+        )
+        source = KnowledgeSource(
+            store=store,
+            index_dir=settings.index_dir,
+            fingerprint=embedder.fingerprint,
+            backend=settings.index_backend,
+            rates=rates,
+            base_currency=settings.base_currency,
+        )
+        knowledge = Holder(source.open(), source.renew)
+        pipeline = Pipeline(
+            embedder=embedder,
+            knowledge=lambda: knowledge.current,
+            sellers=store,
+            classifier=None,
+            taxonomy=taxonomy,
+            calibration=load_calibration(embedder.fingerprint),
+            policy=policy,
+            max_matches=settings.max_matches,
+        )
+        yield Application(
+            settings=settings,
+            store=store,
+            embedder=embedder,
+            knowledge=knowledge,
+            moderation=Moderation(pipeline, store),
+        )
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """Load the embedder that the settings name."""
+    embedder: Embedder = resolve(EMBEDDERS[settings.embedder])(settings)
+    return embedder
+
+
+def load_calibration(fingerprint: str) -> SimilarityCalibration:
+    """Load what similarities of this model mean; a model that ships none is treated with caution."""
+    path = checkpoint.MODELS / fingerprint.partition("@")[0] / "similarity.json"
+    if not path.exists():
+        log.warning("no similarity calibration for %s: only near-identical pictures count as seen", fingerprint)
+        return SimilarityCalibration.uncalibrated(fingerprint)
+    return SimilarityCalibration.load(path, fingerprint=fingerprint)
+
+
+def resolve(place: str) -> Any:
+    """Import what "module:name" names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,42 @@
+"""Does inference work right now? A picture of our own goes through decode, embed and search, as a listing's photo would.
+
+Readiness stands on it: a server whose device, index or decoder fails must not say that it is serving.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+
+import numpy as np
+
+from serving.deadline import Deadline
+from serving.errors import ServingError
+from serving.pipeline import Pipeline
+
+# Longer than any healthy forward pass of a few crops, shorter than a load balancer's patience.
+CANARY_DEADLINE_S = 10.0
+
+
+def check_inference(pipeline: Pipeline) -> None:
+    """Screen the canary picture without recording anything.
+
+    Raises:
+        ServingError: the picture could not be decoded, which it always can.
+        TouchstoneError: from the stage that fails.
+    """
+    result, _, _ = pipeline.search_image(_picture(), most=1, deadline=Deadline.after(CANARY_DEADLINE_S))
+    if result.fault is not None:
+        raise ServingError(f"the canary picture could not be decoded: {result.message}")
+
+
+@cache
+def _picture() -> bytes:
+    """Draw a small JPEG with some structure; always the same."""
+    from PIL import Image
+
+    ramp = np.linspace(0, 255, 96, dtype=np.uint8)
+    pixels = np.stack([np.tile(ramp, (96, 1)), np.tile(ramp[:, None], (1, 96)), np.full((96, 96), 128, np.uint8)], axis=-1)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG")
+    return stream.getvalue()

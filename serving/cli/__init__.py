@@ -1,0 +1,1 @@
+"""The `touchstone` command: one module per command, imported when it is called."""

@@ -1,0 +1,89 @@
+"""What do the commands share? Settings from the global options, output as JSON or text, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from serving.settings import Settings, load_settings
+from touchstone.moderation.v1 import decision_pb2
+
+T = TypeVar("T")
+
+SOME_FAILED = 3
+# More faults than this are counted, not printed.
+_FAULTS_SHOWN = 20
+
+stderr = Console(stderr=True)
+
+
+def settings_of(context: click.Context, **given: Any) -> Settings:
+    """Read the settings, the command's own options going before everything else."""
+    options = context.find_root().obj
+    return load_settings(options["config"], data_dir=options["data_dir"], **given)
+
+
+def wants_json(context: click.Context) -> bool:
+    """Whether `--json` was given."""
+    return bool(context.find_root().obj["as_json"])
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def message_dict(message: Message) -> dict[str, Any]:
+    """Turn a message into JSON values: proto field names, default values printed."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def progress(items: Iterable[T], *, what: str, total: int | None = None) -> Iterator[T]:
+    """Pass items on while a bar on stderr counts them; quiet when stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, disable=not sys.stderr.isatty()) as bar:
+        yield from bar.track(items, description=what, total=total)
+
+
+class Faults:
+    """Collects what failed of many items: prints the first ones as they come, counts all."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, error: Exception) -> None:
+        """Note one fault."""
+        self.count += 1
+        if self.count <= _FAULTS_SHOWN:
+            stderr.print(f"fault: {error}", markup=False, highlight=False, soft_wrap=True)
+        elif self.count == _FAULTS_SHOWN + 1:
+            stderr.print("... further faults are counted only")
+
+    def exit_if_any(self, context: click.Context) -> None:
+        """End with exit code 3 when something failed."""
+        if self.count:
+            stderr.print(f"{self.count} items failed; all others are done")
+            context.exit(SOME_FAILED)
+
+
+def decision_dict(decision: decision_pb2.Decision) -> dict[str, Any]:
+    """Turn a decision into JSON values, its enums without their prefixes: people read this."""
+    document = message_dict(decision)
+    document["verdict"] = document["verdict"].removeprefix("VERDICT_")
+    for result in document["image_results"]:
+        result["status"] = result["status"].removeprefix("IMAGE_STATUS_")
+    return document

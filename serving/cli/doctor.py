@@ -1,0 +1,27 @@
+"""`touchstone doctor`: find what is wrong and say how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from serving.cli.common import print_json, settings_of, wants_json
+from serving.doctor import Finding, examine, examine_server
+
+
+@click.command()
+@click.option("--server", metavar="HOST:PORT", help="Only ask a running service whether it serves.")
+@click.pass_context
+def doctor(context: click.Context, /, server: str | None) -> None:
+    """Check this installation, or a running service. Exit code 1 when something is wrong."""
+    findings: list[Finding] = []
+    for finding in [examine_server(server)] if server else examine(settings_of(context)):
+        findings.append(finding)
+        if not wants_json(context):
+            mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")
+            click.echo(f"{mark}  {finding.check:<14}  {finding.detail}")
+    if wants_json(context):
+        print_json([asdict(finding) for finding in findings])
+    if not all(finding.ok for finding in findings):
+        context.exit(1)

@@ -1,0 +1,88 @@
+"""Which command was meant? The `touchstone` command's table; each entry is imported only when it is called.
+
+Exit codes: 0 ok, 1 failed, 2 bad input or usage, 3 some items failed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from serving.errors import InvalidListing, SettingsError
+from vision.errors import TouchstoneError
+
+# name -> (where it is, one line of help). The help stands here so that `touchstone --help` imports nothing.
+COMMANDS = {
+    "serve": ("serving.cli.serve:serve", "Run the service."),
+    "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
+    "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
+    "prices": ("serving.cli.prices:prices", "Price observations: import."),
+    "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
+    "policy": ("serving.cli.policy:policy", "Policy files: check."),
+    "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),
+    "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
+}
+
+
+class CommandTable(click.Group):
+    """A group whose commands are looked up in `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        """Name all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of store and index. [$TOUCHSTONE_DATA_DIR]")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more, to stderr.")
+@click.version_option(package_name="touchstone")
+@click.pass_context
+def touchstone(context: click.Context, /, **options: Any) -> None:
+    """Screen marketplace listings for counterfeits."""
+    level = logging.INFO if options["verbose"] else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    context.obj = options
+
+
+def main() -> None:
+    """Run the command line; every declared error is one line on stderr and an exit code."""
+    try:
+        touchstone.main(standalone_mode=False)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (InvalidListing, SettingsError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except TouchstoneError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

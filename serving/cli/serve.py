@@ -1,0 +1,30 @@
+"""`touchstone serve`: run the service until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from serving.app import open_application
+from serving.cli.common import settings_of
+from serving.server import serve_until_signalled
+
+DEFAULT_LISTEN = "127.0.0.1:50051"
+
+
+@click.command()
+@click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen.")
+@click.pass_context
+def serve(context: click.Context, /, listen: str) -> None:
+    """Run the service. It stops on SIGTERM or Ctrl-C, after running requests are answered."""
+    with open_application(settings_of(context)) as application:
+        catalogue = application.knowledge.current.catalogue
+        if len(catalogue) == 0:
+            click.echo("the registry holds no references yet: run `touchstone brands seed`", err=True)
+
+        def announce(port: int) -> None:
+            host = listen.rpartition(":")[0]
+            click.echo(f"serving on {host}:{port} ({len(catalogue)} references, {application.embedder.fingerprint})", err=True)
+
+        asyncio.run(serve_until_signalled(application, listen=listen, announce=announce))

@@ -1,0 +1,117 @@
+"""What is wrong with this installation, and how is it mended? One check after another, each with its remedy.
+
+Checks are ordered by what they rest on; a failed one does not stop those that can still be made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from index.money import ExchangeRates
+from serving.app import Application, load_calibration, load_embedder, open_application, open_store
+from serving.policy import load_policy
+from serving.settings import Settings
+from vision.errors import TouchstoneError
+from vision.taxonomy import load_taxonomy
+
+# Less than this and a store under load fills the disk within hours.
+_LEAST_FREE_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what was looked at, whether it is well, and what was found (when it is not: how to mend it)."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Check an installation in this process; yields each finding as it is made."""
+    yield _try("data folder", lambda: _data_folder(settings))
+    yield _try("store", lambda: _store(settings))
+    yield _try("policy", lambda: load_policy(settings.policy).version)
+    yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
+    yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
+    model = _try("model", lambda: load_embedder(settings).fingerprint)
+    yield model
+    if not model.ok:
+        return
+    yield _calibrated(model.detail)
+    try:
+        with open_application(settings) as application:
+            yield Finding("index", ok=True, detail=application.knowledge.current.catalogue.version)
+            yield from _inside(application)
+    except TouchstoneError as error:
+        yield Finding("index", ok=False, detail=str(error))
+
+
+def examine_server(target: str, *, timeout_s: float = 5.0) -> Finding:
+    """Ask a running server whether it serves, as a load balancer would."""
+    with grpc.insecure_channel(target) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.RpcError as error:
+            return Finding("server", ok=False, detail=f"{target}: {error.code().name}: {error.details()}; is it running?")
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    healthy = answer.status == health_pb2.HealthCheckResponse.SERVING
+    return Finding("server", ok=healthy, detail=f"{target}: {status}" + ("" if healthy else "; see the server's log"))
+
+
+def _inside(application: Application) -> Iterator[Finding]:
+    knowledge = application.knowledge.current
+    count = len(knowledge.catalogue)
+    yield Finding(
+        "references", ok=count > 0, detail=f"{count}" if count else "none; run `touchstone brands seed` or `brands import`"
+    )
+    stale = sum(1 for _ in application.store.references_without_embedding(application.embedder.fingerprint))
+    yield Finding(
+        "embeddings",
+        ok=stale == 0,
+        detail=f"{stale} references lack one by this model; import them again" if stale else "all of this model",
+    )
+    prices = knowledge.prices.observations if knowledge.prices else 0
+    yield Finding("prices", ok=True, detail=f"{prices} observations" + ("" if prices else "; price checks are off"))
+    yield _try("inference", lambda: _inference(application))
+
+
+def _inference(application: Application) -> str:
+    application.check()
+    return "decode, embed and search work"
+
+
+def _data_folder(settings: Settings) -> str:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if not os.access(settings.data_dir, os.W_OK):
+        raise PermissionError(f"{settings.data_dir} is not writable; run as its owner or choose another --data-dir")
+    free = shutil.disk_usage(settings.data_dir).free
+    if free < _LEAST_FREE_BYTES:
+        raise OSError(f"{settings.data_dir}: {free / 2**30:.1f} GiB free; make room for at least 2 GiB")
+    return f"{settings.data_dir}, {free / 2**30:.0f} GiB free"
+
+
+def _store(settings: Settings) -> str:
+    with open_store(settings) as store:
+        store.verify()
+        counts = store.counts()
+    return f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
+
+
+def _calibrated(fingerprint: str) -> Finding:
+    calibration = load_calibration(fingerprint)
+    detail = f"similarity {calibration.midpoint:.3f} counts as seen"
+    return Finding("calibration", ok=True, detail=detail)
+
+
+def _try(check: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, ok=True, detail=look())
+    except (TouchstoneError, OSError) as error:
+        return Finding(check, ok=False, detail=str(error))

@@ -1,0 +1,219 @@
+"""What a listing, a piece of evidence and a decision are, free of wire, store and framework types.
+
+Everything here is a frozen value. `serving.wire` translates to and from protobuf; `serving.pipeline` fills these in the
+order of a listing's way through; `serving.policy` turns evidence into a verdict.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from index.money import Money
+from index.records import DuplicateSource, ReferenceKind
+from vision.errors import ImageFault
+from vision.regions import Box
+
+
+class Verdict(enum.StrEnum):
+    """What happens to a listing. Order of precedence: TAKEDOWN over REVIEW over ALLOW."""
+
+    ALLOW = "ALLOW"
+    REVIEW = "REVIEW"
+    TAKEDOWN = "TAKEDOWN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One offer as the marketplace sent it. `images` are encoded files; `category` is the seller's own words."""
+
+    listing_id: str
+    images: tuple[bytes, ...]
+    title: str = ""
+    description: str = ""
+    claimed_brand: str = ""
+    category: str = ""
+    condition: str = ""
+    price: Money | None = None
+    unit_count: int = 1
+    seller_id: str = ""
+    market: str = ""
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """What became of one image; `fault` is None when it was used. `width` and `height` are the upright image's pixels."""
+
+    sha256: str
+    width: int = 0
+    height: int = 0
+    fault: ImageFault | None = None
+    message: str = ""
+
+
+# --- evidence: each kind apart, never summed before the policy sees it -----------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualMatch:
+    """A region of a photo looks like a reference of a brand.
+
+    `similarity` is the cosine, -1..1; `probability` is it calibrated: how likely the brand is really present, 0..1.
+    """
+
+    image_index: int
+    box: Box
+    brand_id: str
+    brand: str
+    reference_id: str
+    kind: ReferenceKind
+    similarity: float
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicate:
+    """A photo is an exact or near copy of one that is on record. `distance` counts differing PDQ bits of 256."""
+
+    image_index: int
+    source: DuplicateSource
+    source_id: str
+    brand: str
+    distance: int
+    exact: bool
+    mirrored: bool
+
+
+class TextKind(enum.StrEnum):
+    """What kind of wording was found."""
+
+    BRAND = "BRAND"
+    REPLICA_WORDING = "REPLICA_WORDING"
+    BRAND_CLAIM_MISMATCH = "BRAND_CLAIM_MISMATCH"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextHit:
+    """Wording in a field of the listing: characters `start`..`end` (Python string indexes) of `field_name`."""
+
+    kind: TextKind
+    field_name: str
+    start: int
+    end: int
+    matched: str
+    brand: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class CategoryGuess:
+    """A category path such as `("fashion", "shoes", "sneakers")` with its probability, 0..1."""
+
+    path: tuple[str, ...]
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryEvidence:
+    """Declared against predicted category. `declared_path` is empty when the declared words map to no leaf."""
+
+    declared: str
+    declared_path: tuple[str, ...]
+    predicted: CategoryGuess
+    mismatch: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceEvidence:
+    """How the unit price stands against what this brand and category usually cost.
+
+    `expected`, `low` and `high` (the central 90%) are in the listing's own currency; `ratio` is unit price / expected;
+    `score` is a log-likelihood ratio or z-like figure, larger = more suspicious; `basis` names the level and the count
+    of prices it rests on ("brand x category", 42).
+    """
+
+    unit_price: Money
+    expected: Money
+    low: Money
+    high: Money
+    ratio: float
+    score: float
+    basis: str
+    observations: int
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SellerEvidence:
+    """What is known of the seller. `authorised` is None when the brand keeps no list of authorised sellers."""
+
+    seller_id: str
+    known: bool
+    brand: str
+    authorised: bool | None
+    verified: bool
+    strikes: int
+    decisions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportEvidence:
+    """Reports by buyers, weighed by the reporters' record."""
+
+    reports: int
+    weight: float
+
+
+Evidence = VisualMatch | Duplicate | TextHit | CategoryEvidence | PriceEvidence | SellerEvidence | ReportEvidence
+
+
+# --- decision ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why: a stable code, a sentence for people, and the additive weight (log-odds) it put on the decision."""
+
+    code: str
+    text: str
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A measured or classified property, such as ("colour", "navy", 0.83)."""
+
+    name: str
+    value: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Category:
+    """The predicted category with its runners-up; an empty path means unknown."""
+
+    path: tuple[str, ...] = ()
+    probability: float = 0.0
+    alternatives: tuple[CategoryGuess, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Verdict, evidence and the versions of everything that made it. Immutable once recorded."""
+
+    decision_id: str
+    listing_id: str
+    verdict: Verdict
+    counterfeit_probability: float
+    reasons: tuple[Reason, ...]
+    evidence: tuple[Evidence, ...]
+    category: Category
+    description: str
+    attributes: tuple[Attribute, ...]
+    image_results: tuple[ImageResult, ...]
+    model_fingerprint: str
+    index_version: str
+    policy_version: str
+    create_time: datetime
+    timings_ms: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,22 @@
+"""Which embedder do the settings ask for? One loader per row of `serving.app.EMBEDDERS`."""
+
+from __future__ import annotations
+
+from serving.settings import Settings
+from vision.embedder import Embedder
+
+
+def load_torch(settings: Settings) -> Embedder:
+    """Load an open_clip network with torch. Raises ModelError, CheckpointError."""
+    from vision.clip import load_embedder
+
+    return load_embedder(
+        settings.model, device=settings.device, threads=settings.threads or None, downloads=settings.downloads
+    )
+
+
+def load_fake(settings: Settings) -> Embedder:  # noqa: ARG001 - loaders are called alike
+    """Make the deterministic stand-in for tests and load generation."""
+    from vision.fake import FakeEmbedder
+
+    return FakeEmbedder()

@@ -1,0 +1,53 @@
+"""Serving's branch of the exception tree drawn in `vision.errors`; `serving.status` maps every leaf to a gRPC code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.errors import TouchstoneError
+
+
+class ServingError(TouchstoneError):
+    """The service cannot do what was asked for a reason that is neither the image's, the model's nor the store's."""
+
+
+@dataclass(frozen=True)
+class FieldViolation:
+    """One rule that a request breaks: its path, `listing.images[3]`, and a description with value, limit and remedy."""
+
+    field: str
+    description: str
+
+
+class InvalidListing(ServingError):
+    """The request breaks the API's rules. `violations` names every field at fault, not only the first."""
+
+    def __init__(self, violations: tuple[FieldViolation, ...]) -> None:
+        super().__init__("; ".join(f"{violation.field}: {violation.description}" for violation in violations))
+        self.violations = violations
+
+
+class PolicyError(ServingError):
+    """A policy file cannot be used. `line` counts from 1; 0 is the file as a whole."""
+
+    def __init__(self, message: str, *, file: Path, line: int) -> None:
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+        self.file = file
+        self.line = line
+
+
+class SettingsError(ServingError):
+    """A setting is unknown or out of range; the message names the settings that there are."""
+
+
+class DeadlineExceeded(ServingError):
+    """The caller's deadline is shorter than the work; nothing was recorded."""
+
+
+class Overloaded(ServingError):
+    """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,203 @@
+"""What may a policy and the fusion model know? The evidence of one listing, flattened into typed, documented facts.
+
+Every fact is always there: an absent price is `price.known = false` beside neutral numbers, never a missing name.
+`FACTS` is the reference of names, types and meanings; docs/policy.md is generated from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from index.records import DuplicateSource
+from serving.domain import (
+    CategoryEvidence,
+    Duplicate,
+    Evidence,
+    ImageResult,
+    Listing,
+    PriceEvidence,
+    Reason,
+    ReportEvidence,
+    SellerEvidence,
+    TextHit,
+    TextKind,
+    VisualMatch,
+)
+
+FactType = Literal["bool", "int", "double", "string", "list<string>"]
+Value = bool | int | float | str | list[str]
+
+# No near-copy is farther than the 256 bits of a PDQ hash; this stands for "none found".
+NO_DISTANCE = 257
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One name that a policy may use: its CEL type, the value that stands for "nothing found", and what it means."""
+
+    type: FactType
+    neutral: Value
+    meaning: str
+
+
+FACTS: dict[str, Fact] = {
+    "listing.claimed_brand": Fact("string", "", "brand that the seller names, as typed"),
+    "listing.condition": Fact("string", "", "condition as typed by the seller"),
+    "listing.market": Fact("string", "", "market of the offer, ISO 3166-1 alpha-2"),
+    "images.count": Fact("int", 0, "photos sent"),
+    "images.unreadable": Fact("int", 0, "photos that could not be used"),
+    "brand.name": Fact("string", "", "the brand at stake: claimed, else seen, else named in the words"),
+    "brand.known": Fact("bool", False, "the brand at stake is in the registry"),
+    "visual.matched": Fact("bool", False, "a mark or product is seen with probability of at least 0.5"),
+    "visual.brand": Fact("string", "", "brand of the best visual match"),
+    "visual.similarity": Fact("double", -1.0, "cosine of the best visual match, -1..1"),
+    "visual.probability": Fact("double", 0.0, "probability that the best match's brand is in the photo, 0..1"),
+    "duplicate.known_counterfeit": Fact("bool", False, "a photo copies a known counterfeit"),
+    "duplicate.known_counterfeit_distance": Fact("int", NO_DISTANCE, "PDQ bits of 256 by which the nearest one differs"),
+    "duplicate.removed_listing": Fact("bool", False, "a photo copies one of a listing that was removed"),
+    "duplicate.official": Fact("bool", False, "a photo copies a brand owner's own reference"),
+    "text.replica_wording": Fact("bool", False, "title or description speaks of replicas"),
+    "text.replica_words": Fact("list<string>", [], "the replica wording as written"),
+    "text.brands": Fact("list<string>", [], "registry brands named in title or description"),
+    "text.claim_mismatch": Fact("bool", False, "the claimed brand is not the one that the words or photos show"),
+    "category.declared": Fact("string", "", "category as typed by the seller"),
+    "category.predicted": Fact("string", "", "predicted path, `a > b`; empty when unknown"),
+    "category.probability": Fact("double", 0.0, "probability of the predicted category, 0..1"),
+    "category.mismatch": Fact("bool", False, "declared and predicted category contradict each other"),
+    "price.known": Fact("bool", False, "a price was given and usual prices are on record"),
+    "price.ratio": Fact("double", 1.0, "unit price / expected price"),
+    "price.score": Fact("double", 0.0, "log-likelihood ratio of a counterfeit's price to an honest one"),
+    "price.observations": Fact("int", 0, "prices on record behind the expectation"),
+    "seller.known": Fact("bool", False, "the seller is on record"),
+    "seller.verified": Fact("bool", False, "the seller's identity is verified"),
+    "seller.authorised": Fact("bool", False, "the brand at stake lists this seller as authorised"),
+    "seller.unauthorised": Fact("bool", False, "the brand at stake keeps a list and this seller is not on it"),
+    "seller.strikes": Fact("int", 0, "takedowns of this seller on record"),
+    "reports.count": Fact("int", 0, "reports by buyers"),
+    "reports.weight": Fact("double", 0.0, "reports weighed by the reporters' record"),
+    "fused.probability": Fact("double", 0.0, "probability that the listing is counterfeit, all evidence together, 0..1"),
+}
+
+FACT_TYPES: dict[str, FactType] = {name: fact.type for name, fact in FACTS.items()}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Values by fact name, and the faults (as reasons) that no policy may overlook."""
+
+    values: dict[str, Value]
+    faults: tuple[Reason, ...] = ()
+
+    def plus(self, name: str, value: Value) -> Facts:
+        """Copy with one fact changed."""
+        return Facts(self.values | {name: value}, self.faults)
+
+
+def gather(
+    listing: Listing,
+    evidence: Sequence[Evidence],
+    *,
+    images: Sequence[ImageResult],
+    brand: str,
+    brand_known: bool,
+    faults: Iterable[Reason] = (),
+) -> Facts:
+    """Flatten one listing's evidence. `brand` is the brand at stake, empty when none is."""
+    values: dict[str, Value] = {name: fact.neutral for name, fact in FACTS.items()}
+    values |= {
+        "listing.claimed_brand": listing.claimed_brand,
+        "listing.condition": listing.condition,
+        "listing.market": listing.market,
+        "images.count": len(images),
+        "images.unreadable": sum(image.fault is not None for image in images),
+        "brand.name": brand,
+        "brand.known": brand_known,
+    }
+    values |= _visual([item for item in evidence if isinstance(item, VisualMatch)])
+    values |= _duplicates([item for item in evidence if isinstance(item, Duplicate)])
+    values |= _text([item for item in evidence if isinstance(item, TextHit)])
+    for item in evidence:
+        match item:
+            case CategoryEvidence():
+                values |= _category(item)
+            case PriceEvidence():
+                values |= _price(item)
+            case SellerEvidence():
+                values |= _seller(item)
+            case ReportEvidence():
+                values |= {"reports.count": item.reports, "reports.weight": item.weight}
+            case _:
+                pass
+    return Facts(values, (*_image_faults(images), *faults))
+
+
+def _image_faults(images: Sequence[ImageResult]) -> tuple[Reason, ...]:
+    faults = [image for image in images if image.fault is not None]
+    if not faults:
+        return ()
+    kinds = ", ".join(sorted({str(image.fault) for image in faults}))
+    if len(faults) == len(images):
+        return (Reason("IMAGES_UNREADABLE", f"None of the {len(images)} photos could be used: {kinds}"),)
+    return (Reason("IMAGE_UNREADABLE", f"{len(faults)} of {len(images)} photos could not be used: {kinds}"),)
+
+
+def _visual(matches: Sequence[VisualMatch]) -> dict[str, Value]:
+    if not matches:
+        return {}
+    best = max(matches, key=lambda match: match.similarity)
+    return {
+        "visual.matched": best.probability >= 0.5,
+        "visual.brand": best.brand,
+        "visual.similarity": best.similarity,
+        "visual.probability": best.probability,
+    }
+
+
+def _duplicates(copies: Sequence[Duplicate]) -> dict[str, Value]:
+    fakes = [copy.distance for copy in copies if copy.source is DuplicateSource.KNOWN_COUNTERFEIT]
+    return {
+        "duplicate.known_counterfeit": bool(fakes),
+        "duplicate.known_counterfeit_distance": min(fakes, default=NO_DISTANCE),
+        "duplicate.removed_listing": any(copy.source is DuplicateSource.REMOVED_LISTING for copy in copies),
+        "duplicate.official": any(copy.source is DuplicateSource.OFFICIAL_REFERENCE for copy in copies),
+    }
+
+
+def _text(hits: Sequence[TextHit]) -> dict[str, Value]:
+    replica = [hit.matched for hit in hits if hit.kind is TextKind.REPLICA_WORDING]
+    return {
+        "text.replica_wording": bool(replica),
+        "text.replica_words": replica,
+        "text.brands": sorted({hit.brand for hit in hits if hit.kind is TextKind.BRAND}),
+        "text.claim_mismatch": any(hit.kind is TextKind.BRAND_CLAIM_MISMATCH for hit in hits),
+    }
+
+
+def _category(evidence: CategoryEvidence) -> dict[str, Value]:
+    return {
+        "category.declared": evidence.declared,
+        "category.predicted": " > ".join(evidence.predicted.path),
+        "category.probability": evidence.predicted.probability,
+        "category.mismatch": evidence.mismatch,
+    }
+
+
+def _price(evidence: PriceEvidence) -> dict[str, Value]:
+    return {
+        "price.known": True,
+        "price.ratio": evidence.ratio,
+        "price.score": evidence.score,
+        "price.observations": evidence.observations,
+    }
+
+
+def _seller(evidence: SellerEvidence) -> dict[str, Value]:
+    return {
+        "seller.known": evidence.known,
+        "seller.verified": evidence.verified,
+        "seller.authorised": evidence.authorised is True,
+        "seller.unauthorised": evidence.authorised is False,
+        "seller.strikes": evidence.strikes,
+    }

@@ -1,0 +1,123 @@
+"""Which of the registry's brands does a text name? Part of `serving.wording`.
+
+A brand that is also an ordinary word ("Gap", "Apple") needs something that vouches for it, and a brand that goods are
+merely made to fit ("case for iPhone by ...") is not named as their maker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from index.names import normalise_name
+from index.records import Brand
+from serving.phrases import PhraseBook
+from serving.tokens import Gap, Text, Token, fold
+from serving.wording_file import Phrase, Wording, load_wording
+
+# Two letters ("HP", "LG") count only as the brand writes them, a single one never.
+_SHORT = 2
+# Run together, a name is looked for from this length on: "louisvuitton", but not "hm".
+_RUN_TOGETHER = 6
+# Capitals mean something where less than this share of the longer words has one.
+_CAPITALS_SPEAK_BELOW = 0.5
+_LONGER_WORD = 4
+
+
+@dataclass(frozen=True)
+class BrandPlace:
+    """A brand named at tokens `start`..`end` of a text; `fits` when the goods are only made to fit it."""
+
+    brand: Brand
+    start: int
+    end: int
+    fits: bool
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    brand: Brand
+    written: str
+
+
+class BrandLexicon:
+    """The registry's brands by every spelling. Immutable; built in well under a second for thousands of brands."""
+
+    def __init__(self, brands: Iterable[Brand], wording: Wording) -> None:
+        known = list(brands)
+        self._wording = wording
+        self._by_name: dict[str, Brand] = {}
+        self._book: PhraseBook[_Spelling] = PhraseBook()
+        names = [_Spelling(brand, brand.name) for brand in known]
+        aliases = [_Spelling(brand, alias) for brand in known for alias in brand.aliases]
+        for spelling in (*names, *aliases):
+            self._by_name.setdefault(normalise_name(spelling.written), spelling.brand)
+            for words in _variants(fold(spelling.written)):
+                self._book.add(words, spelling)
+
+    @classmethod
+    def build(cls, brands: Iterable[Brand]) -> BrandLexicon:
+        """Build it with the shipped wording rules; where two brands share a spelling, a name goes before an alias."""
+        return cls(brands, load_wording())
+
+    def resolve(self, name: str) -> Brand | None:
+        """Find the brand that is written so, whatever the case, accents and hyphens; None when there is none."""
+        return self._by_name.get(normalise_name(name))
+
+    def places(self, text: Text, *, claimed: Brand | None, context: frozenset[str]) -> list[BrandPlace]:
+        """Find every place of `text` that names a brand.
+
+        `claimed` is the brand that the seller claims: its name needs nobody to vouch for it. `context` holds the folded
+        words of the whole listing.
+        """
+        capitals_speak = _capitals_speak(text)
+        found = []
+        for start, end, spelling in self._book.find(text.tokens):
+            meant = capitals_speak and text.tokens[start].gap is not Gap.STOP
+            if spelling.brand == claimed or self._vouched(text, start, end, spelling, context, meant=meant):
+                fits = any(_ends_with(text.tokens[:start], phrase) for phrase in self._wording.fits)
+                found.append(BrandPlace(spelling.brand, start, end, fits))
+        return found
+
+    def _vouched(
+        self, text: Text, start: int, end: int, spelling: _Spelling, context: frozenset[str], *, meant: bool
+    ) -> bool:
+        """Tell whether these words mean the brand. `meant` says that a capital letter here would mean something."""
+        words = text.words[start:end]
+        if len(words) == 1 and len(words[0]) <= _SHORT and words[0].isascii():
+            first, last = text.characters(start, end)
+            return len(words[0]) == _SHORT and text.original[first:last] == spelling.written and not words[0].isdigit()
+        common = self._wording.common.get(words)
+        if common is None:
+            return True
+        if common.only_claimed:
+            return False
+        if all(text.original[token.start].islower() for token in text.tokens[start:end]):
+            # Small letters say nothing where the rest has capitals; where all is small, the goods must follow the name.
+            return text.original.islower() and not common.context.isdisjoint(text.words[end : end + 1])
+        return meant or not common.context.isdisjoint(context - set(words))
+
+
+def _variants(words: Phrase) -> set[Phrase]:
+    """Other ways to write a name: "and" for "&", without it, and run together."""
+    found = {words}
+    if "&" in words:
+        found.add(tuple("and" if word == "&" else word for word in words))
+        bare = tuple(word for word in words if word != "&")
+        if all(len(word) > 1 for word in bare):
+            found.add(bare)
+    for spelled in tuple(found):
+        joined = "".join(spelled)
+        if len(spelled) > 1 and len(joined) >= _RUN_TOGETHER and joined.isalnum():
+            found.add((joined,))
+    return found
+
+
+def _capitals_speak(text: Text) -> bool:
+    longer = [token for token in text.tokens if len(token.text) >= _LONGER_WORD]
+    capitals = sum(text.original[token.start].isupper() for token in longer)
+    return bool(longer) and capitals < _CAPITALS_SPEAK_BELOW * len(longer)
+
+
+def _ends_with(tokens: Sequence[Token], phrase: Phrase) -> bool:
+    return tuple(token.text for token in tokens[-len(phrase) :]) == phrase

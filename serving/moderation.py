@@ -1,0 +1,127 @@
+"""What does the service do for its callers? Screen once per idempotency key, record, look up, remove, follow.
+
+The servicer and the in-process command line both stand on this, so they answer alike. Requests come in as protobuf
+messages, because their bytes are what an idempotency key is held against; everything between is the domain's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from index.errors import Conflict
+from index.records import Case, DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
+from index.store.store import Store
+from serving.deadline import Deadline
+from serving.domain import Decision, Verdict
+from serving.errors import FieldViolation, InvalidListing
+from serving.pipeline import Pipeline, Screening
+from serving.wire import to_listing
+from serving.wire_decision import from_decision
+from touchstone.moderation.v1 import decision_pb2
+from touchstone.moderation.v1 import moderation_service_pb2 as pb
+
+ScreenRequest = pb.ScreenListingRequest | pb.ScreenListingsRequest
+
+_CAUSES = {
+    EventKind.DECIDED: pb.VERDICT_CAUSE_SCREENED,
+    EventKind.REMOVED: pb.VERDICT_CAUSE_REMOVED,
+}
+
+
+@dataclass(frozen=True)
+class Moderation:
+    """The application's operations: blocking, thread-safe, and each one whole or not at all."""
+
+    pipeline: Pipeline
+    store: Store
+
+    def screen(self, request: ScreenRequest, *, deadline: Deadline = Deadline()) -> decision_pb2.Decision:
+        """Decide on a listing and record the decision; with a `request_id` used before, return what stands.
+
+        Raises:
+            InvalidListing: the request breaks a rule, or its `request_id` was used for another listing.
+            DeadlineExceeded, Overloaded: from the pipeline; nothing was recorded.
+            StoreError: the decision could not be recorded.
+        """
+        listing = to_listing(request)
+        digest = hashlib.sha256(request.listing.SerializeToString(deterministic=True)).hexdigest()
+        try:
+            if request.request_id:
+                earlier = self.store.find_idempotent(request.request_id, request_sha256=digest)
+                if earlier is not None:
+                    return decision_of(earlier)
+            screening = self.pipeline.screen(listing, deadline=deadline)
+            outcome = self.store.record_decision(
+                _record(screening, seller_id=listing.seller_id, request_id=request.request_id, digest=digest),
+                case=_case(screening),
+                images=screening.images,
+                commit_guard=lambda: deadline.check("the decision was recorded"),
+            )
+        except Conflict as error:
+            raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
+        return decision_of(outcome.record)
+
+    def decision(self, decision_id: str) -> decision_pb2.Decision:
+        """Return a recorded decision, byte for byte. Raises NotFound."""
+        return decision_of(self.store.get_decision(decision_id))
+
+    def remove(self, listing_id: str, reason: RemovalReason) -> RemovedListing:
+        """Record that the marketplace removed a listing. Raises NotFound when it was never screened."""
+        return self.store.remove_listing(listing_id, reason, datetime.now(UTC))
+
+
+def decision_of(record: DecisionRecord) -> decision_pb2.Decision:
+    """Read the decision as it was recorded."""
+    return decision_pb2.Decision.FromString(record.payload)
+
+
+def event_of(event: DecisionEvent) -> pb.WatchDecisionsResponse:
+    """Tell a follower of one event; a removed listing's verdict is TAKEDOWN, whatever was decided before."""
+    decision = decision_of(event.decision)
+    removed = event.kind is EventKind.REMOVED
+    response = pb.WatchDecisionsResponse(
+        cursor=str(event.cursor),
+        listing_id=event.decision.listing_id,
+        verdict=decision_pb2.VERDICT_TAKEDOWN if removed else decision.verdict,
+        cause=_CAUSES[event.kind],
+        decision=decision,
+    )
+    response.event_time.FromDatetime(event.create_time)
+    return response
+
+
+def _record(screening: Screening, *, seller_id: str, request_id: str, digest: str) -> DecisionRecord:
+    decision = screening.decision
+    return DecisionRecord(
+        decision_id=decision.decision_id,
+        listing_id=decision.listing_id,
+        verdict=str(decision.verdict),
+        create_time=decision.create_time,
+        payload=from_decision(decision).SerializeToString(deterministic=True),
+        request_sha256=digest,
+        idempotency_key=request_id or None,
+        seller_id=seller_id,
+        brand=screening.brand,
+        model_fingerprint=decision.model_fingerprint,
+        index_version=decision.index_version,
+        policy_version=decision.policy_version,
+    )
+
+
+def _case(screening: Screening) -> Case | None:
+    """Open a case for whatever a person must look at; a takedown is looked at too, for the seller may appeal."""
+    decision: Decision = screening.decision
+    if decision.verdict is Verdict.ALLOW:
+        return None
+    return Case(
+        case_id=uuid.uuid4().hex,
+        decision_id=decision.decision_id,
+        listing_id=decision.listing_id,
+        verdict=str(decision.verdict),
+        create_time=decision.create_time,
+        brand=screening.brand,
+        priority=decision.counterfeit_probability,
+    )

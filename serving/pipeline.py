@@ -1,0 +1,178 @@
+"""How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
+
+decode -> identify (hashes) -> regions and embed -> search -> classify -> describe -> text, price, seller -> fuse ->
+decide. A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW; only a passed deadline or a
+full queue ends the whole. `serving.moderation` records what comes out.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from index.records import ListingImage
+from serving.batching import BatchingEmbedder
+from serving.deadline import Deadline
+from serving.domain import (
+    Attribute,
+    Category,
+    CategoryGuess,
+    Decision,
+    Duplicate,
+    Evidence,
+    ImageResult,
+    Listing,
+    TextHit,
+    VisualMatch,
+)
+from serving.evidence import (
+    BrandAtStake,
+    SellerRecords,
+    brand_at_stake,
+    category_evidence,
+    claim_mismatch,
+    price_evidence,
+    seller_evidence,
+)
+from serving.facts import gather
+from serving.fusion import explain, fuse
+from serving.knowledge import Knowledge
+from serving.policy import Policy, decide
+from serving.stages import Stages
+from serving.visual import (
+    Photo,
+    Regions,
+    classify_photos,
+    embed_regions,
+    find_copies,
+    find_matches,
+    measure_attributes,
+    read_photos,
+)
+from serving.wording import BrandLexicon, find_wording
+from vision.calibration import SimilarityCalibration
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from vision.classify import CategoryClassifier
+from vision.decode import DecodeLimits
+from vision.describe import describe
+from vision.taxonomy import Taxonomy
+
+# What stands when a stage failed.
+_NO_COPIES: tuple[Duplicate, ...] = ()
+_NO_MATCHES: tuple[VisualMatch, ...] = ()
+_NO_ATTRIBUTES: tuple[Attribute, ...] = ()
+_NO_HITS: tuple[TextHit, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screening:
+    """A decision that is not on record yet, with what recording it needs."""
+
+    decision: Decision
+    images: tuple[ListingImage, ...]
+    brand: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """Screens listings. Thread-safe: the embedder has its owner thread, everything else is immutable or the store's."""
+
+    embedder: BatchingEmbedder
+    knowledge: Callable[[], Knowledge]
+    sellers: SellerRecords
+    classifier: CategoryClassifier | None
+    taxonomy: Taxonomy
+    calibration: SimilarityCalibration
+    policy: Policy
+    limits: DecodeLimits = DecodeLimits()
+    max_matches: int = 5
+
+    def screen(self, listing: Listing, *, deadline: Deadline = Deadline()) -> Screening:
+        """Decide on one listing.
+
+        Raises:
+            DeadlineExceeded: the deadline passed between or during stages.
+            Overloaded: the embedder's queue is full.
+        """
+        stages, known = Stages(deadline), self.knowledge()
+        results, photos = read_photos(listing.images, self.limits, stages)
+        evidence, category = self._look(photos, stages, known)
+        found, at_stake = self._consider(listing, evidence, category, stages, known)
+        evidence += found
+        facts = gather(
+            listing,
+            evidence,
+            images=results,
+            brand=at_stake.name,
+            brand_known=at_stake.brand is not None,
+            faults=stages.faults,
+        )
+        fused = fuse(facts)
+        outcome = decide(facts.plus("fused.probability", fused.probability), self.policy)
+        attributes = stages.run("describe", lambda: measure_attributes(photos), _NO_ATTRIBUTES)
+        decision = Decision(
+            decision_id=uuid.uuid4().hex,
+            listing_id=listing.listing_id,
+            verdict=outcome.verdict,
+            counterfeit_probability=fused.probability,
+            reasons=explain(outcome.reasons, fused.contributions),
+            evidence=evidence,
+            category=category,
+            description=describe(category.path, attributes, taxonomy=self.taxonomy),
+            attributes=attributes,
+            image_results=results,
+            model_fingerprint=self.embedder.fingerprint,
+            index_version=known.catalogue.version,
+            policy_version=self.policy.version,
+            create_time=datetime.now(UTC),
+            timings_ms=stages.finish(),
+        )
+        return Screening(decision=decision, images=tuple(photo.record for photo in photos), brand=at_stake.name)
+
+    def search_image(
+        self, data: bytes, *, most: int, deadline: Deadline = Deadline()
+    ) -> tuple[ImageResult, tuple[VisualMatch, ...], str]:
+        """Find the `most` brands that one image looks like, best first, and say which index was searched.
+
+        An unreadable image gives its fault and no match. Raises as `screen` does, and whatever a stage raises.
+        """
+        known = self.knowledge()
+        (result,), photos = read_photos((data,), self.limits, Stages(deadline))
+        regions = embed_regions(photos, self.embedder, deadline)
+        return result, find_matches(regions, known.catalogue, self.calibration, most=most), known.catalogue.version
+
+    def _look(self, photos: Sequence[Photo], stages: Stages, known: Knowledge) -> tuple[tuple[Evidence, ...], Category]:
+        """Run the stages that need pixels: copies, matches, category."""
+        nothing = Regions((), np.empty((0, self.embedder.dim), np.float32))
+        copies = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
+        regions = stages.run("embed", lambda: embed_regions(photos, self.embedder, stages.deadline), nothing)
+        matches = stages.run(
+            "search", lambda: find_matches(regions, known.catalogue, self.calibration, most=self.max_matches), _NO_MATCHES
+        )
+        category = stages.run(
+            "classify", lambda: classify_photos(photos, self.embedder, self.classifier, stages.deadline), Category()
+        )
+        return (*matches, *copies), category
+
+    def _consider(
+        self, listing: Listing, seen: Sequence[Evidence], category: Category, stages: Stages, known: Knowledge
+    ) -> tuple[tuple[Evidence, ...], BrandAtStake]:
+        """Run the stages that need words and records: text, category, price, seller."""
+        matches = [item for item in seen if isinstance(item, VisualMatch)]
+        claimed = known.lexicon.resolve(listing.claimed_brand)
+        hits = stages.run("text", lambda: find_wording(listing, known.lexicon), _NO_HITS)
+        at_stake = brand_at_stake(listing, claimed, hits, matches, known.lexicon)
+        guess = CategoryGuess(category.path, category.probability)
+        found: list[Evidence | None] = [
+            *hits,
+            claim_mismatch(listing, claimed, hits, matches),
+            stages.run("category", lambda: category_evidence(listing, guess, self.taxonomy), None),
+            stages.run("price", lambda: price_evidence(listing, at_stake, category, known.prices), None),
+            stages.run("seller", lambda: seller_evidence(listing, at_stake, self.sellers), None),
+        ]
+        return tuple(item for item in found if item is not None), at_stake

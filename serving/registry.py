@@ -1,0 +1,155 @@
+"""How do references enter? From the seed catalogue or a manifest: read, hashed, embedded, stored; then every search sees them.
+
+A reference's id is derived from what it shows, so that seeding or importing again adds nothing. The index is not touched:
+it is rebuilt from the store, here or on a replica that follows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import CatalogueError
+from index.manifest import ReferenceRow
+from index.names import normalise_name
+from index.records import Brand, Mark, MarkKind, Provenance, Reference, ReferenceEmbedding, ReferenceKind
+from index.store.store import Store
+from reference_brands.seed import SeedBrand, SeedMark
+from serving.batching import BatchingEmbedder
+from vision.decode import DecodeLimits, decode
+from vision.errors import ImageError
+from vision.hashing import pdq
+from vision.regions import Box, crop
+
+OnError = Callable[[CatalogueError], None]
+
+# References whose views go through the embedder at once.
+_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NewReference:
+    """A reference on its way in. `views` are its uint8 [H, W, 3] pictures, each embedded as a variant of its own."""
+
+    brand: Brand
+    mark: Mark | None
+    kind: ReferenceKind
+    views: tuple[NDArray[np.uint8], ...]
+    image_sha256: str
+    box: Box | None
+    provenance: Provenance
+
+    @property
+    def reference_id(self) -> str:
+        """Derived from brand, kind, picture and box: the same reference has the same id on every installation."""
+        corners = (self.box.x1, self.box.y1, self.box.x2, self.box.y2) if self.box else ()
+        key = repr((self.brand.brand_id, str(self.kind), self.image_sha256, corners))
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def add_references(store: Store, embedder: BatchingEmbedder, references: Iterable[NewReference]) -> int:
+    """Embed and store references with their brands and marks; skip those on record. Returns how many are new."""
+    added = 0
+    for batch in _batches(references):
+        distinct = {reference.reference_id: reference for reference in batch}
+        known = store.known_references(distinct)
+        fresh = [reference for key, reference in distinct.items() if key not in known]
+        store.put_brands(reference.brand for reference in fresh)
+        store.put_marks(reference.mark for reference in fresh if reference.mark)
+        added += store.add_references(_embedded(fresh, embedder))
+    return added
+
+
+def seed_references(marks: Iterable[SeedMark]) -> Iterator[NewReference]:
+    """Turn the seed catalogue's marks into references, one per mark with its renderings as views."""
+    for seed in marks:
+        brand = brand_of(seed.brand)
+        yield NewReference(
+            brand=brand,
+            mark=Mark(
+                mark_id=f"{brand.brand_id}/{seed.mark_id}",
+                brand_id=brand.brand_id,
+                kind=MarkKind(seed.kind),
+                name=seed.name,
+            ),
+            kind=ReferenceKind(seed.kind),
+            views=seed.renderings,
+            image_sha256=hashlib.sha256(seed.svg.encode()).hexdigest(),
+            box=None,
+            provenance=Provenance(source="seed catalogue (Simple Icons)", licence="CC0-1.0"),
+        )
+
+
+def brand_of(seed: SeedBrand) -> Brand:
+    """Turn a seed brand into a registry brand."""
+    return Brand(brand_id=seed.brand_id, name=seed.name, aliases=seed.aliases)
+
+
+def manifest_references(
+    rows: Iterable[ReferenceRow], store: Store, *, on_error: OnError, limits: DecodeLimits = DecodeLimits()
+) -> Iterator[NewReference]:
+    """Read the images of a reference manifest; a row whose image cannot be used goes to `on_error`, the others go on."""
+    brands: dict[str, Brand] = {}
+    for row in rows:
+        try:
+            image = decode(row.image.read_bytes(), limits)
+        except (ImageError, OSError) as error:
+            on_error(CatalogueError(f"{row.where}: {row.image}: {error}"))
+            continue
+        brand = brands.setdefault(row.brand, store.find_brand(row.brand) or _new_brand(row.brand))
+        yield NewReference(
+            brand=brand,
+            mark=None,
+            kind=row.kind,
+            views=(crop(image.pixels, row.box) if row.box else image.pixels,),
+            image_sha256=image.sha256,
+            box=row.box,
+            provenance=Provenance(source=row.image.name),
+        )
+
+
+def _new_brand(name: str) -> Brand:
+    slug = re.sub(r"[^a-z0-9]+", "-", normalise_name(name)).strip("-")
+    # A name without Latin letters or digits still needs an id that is the same everywhere.
+    return Brand(brand_id=slug or f"b-{hashlib.sha256(normalise_name(name).encode()).hexdigest()[:16]}", name=name)
+
+
+def _embedded(
+    references: Sequence[NewReference], embedder: BatchingEmbedder
+) -> Iterator[tuple[Reference, list[ReferenceEmbedding]]]:
+    vectors = iter(embedder.embed([view for reference in references for view in reference.views]))
+    for each in references:
+        first = pdq(each.views[0])
+        reference = Reference(
+            reference_id=each.reference_id,
+            brand_id=each.brand.brand_id,
+            mark_id=each.mark.mark_id if each.mark else None,
+            kind=each.kind,
+            image_sha256=each.image_sha256,
+            box=each.box,
+            pdq=first.bits if first.reliable else None,
+            pdq_mirrored=first.mirrored if first.reliable else None,
+            provenance=each.provenance,
+        )
+        embeddings = [
+            ReferenceEmbedding(
+                reference_id=each.reference_id,
+                variant=variant,
+                fingerprint=embedder.fingerprint,
+                vector=next(vectors),
+            )
+            for variant in range(len(each.views))
+        ]
+        yield reference, embeddings
+
+
+def _batches(references: Iterable[NewReference]) -> Iterator[list[NewReference]]:
+    source = iter(references)
+    while batch := list(islice(source, _BATCH)):
+        yield batch

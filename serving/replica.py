@@ -1,0 +1,120 @@
+"""Does a text say of its own goods that they are copies? Part of `serving.wording`.
+
+A phrase is taken back by a negation close by ("no replica") or by an innocent word ("replica of a sword"); weaker
+phrases need a brand beside them ("inspired by").
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serving.lexicon import BrandPlace
+from serving.phrases import PhraseBook
+from serving.tokens import Gap, Text, Token
+from serving.wording_file import Certainty, ReplicaPhrase, Wording, load_wording
+
+# Words between a phrase and what takes it back or completes it. Chinese characters are words here, so they get more.
+_NEGATION_REACH = 3
+_INNOCENT_REACH = 5
+_BRAND_REACH = 3
+
+
+@dataclass(frozen=True)
+class ReplicaPlace:
+    """A phrase found at tokens `start`..`end` of a text."""
+
+    phrase: ReplicaPhrase
+    start: int
+    end: int
+
+
+class ReplicaWording:
+    """The replica phrases of a wording file, ready to be looked for. Immutable."""
+
+    def __init__(self, wording: Wording) -> None:
+        self._wording = wording
+        self._book: PhraseBook[ReplicaPhrase] = PhraseBook()
+        # "copy" is weak in one language and certain in none: the stricter demand goes first and stays.
+        for phrase in sorted(wording.replica, key=lambda known: known.certainty is not Certainty.CERTAIN):
+            self._book.add(phrase.words, phrase)
+            if phrase.words[-1].isalpha() and phrase.words[-1].isascii():
+                self._book.add((*phrase.words[:-1], phrase.words[-1] + "s"), phrase)
+
+    def find(self, text: Text, *, brands: Sequence[BrandPlace], brand_named: bool) -> list[ReplicaPlace]:
+        """Find what speaks of copies in `text`.
+
+        `brands` are the brands named in this text; `brand_named` says that the listing names or claims one anywhere.
+        """
+        tokens = text.tokens
+        found: list[ReplicaPlace] = []
+        taken_back: int | None = None
+        for start, end, phrase in self._book.find(tokens):
+            listed = (
+                taken_back is not None
+                and start - taken_back <= _NEGATION_REACH
+                and _one_sentence(tokens[taken_back : start + 1])
+            )
+            if listed or self._negated(tokens, start, end):
+                taken_back = end  # "no fakes, copies or replicas" takes back all three
+            elif not _innocent(tokens, start, end, phrase) and _complete(
+                start, end, phrase, brands, brand_named=brand_named
+            ):
+                found.append(ReplicaPlace(phrase, start, end))
+        return found
+
+    def _negated(self, tokens: Sequence[Token], start: int, end: int) -> bool:
+        before = _sentence_before(tokens, start, _NEGATION_REACH)
+        after = _sentence_after(tokens, end, _NEGATION_REACH)
+        return any(_contains(before, words) for words in self._wording.negations_before) or any(
+            _contains(after, words) for words in self._wording.negations_after
+        )
+
+
+@functools.cache
+def shipped_replica_wording() -> ReplicaWording:
+    """Return the shipped phrases, read once."""
+    return ReplicaWording(load_wording())
+
+
+def _innocent(tokens: Sequence[Token], start: int, end: int, phrase: ReplicaPhrase) -> bool:
+    near = (*_sentence_before(tokens, start, _INNOCENT_REACH), *_sentence_after(tokens, end, _INNOCENT_REACH))
+    return any(_contains(near, words) for words in phrase.innocent)
+
+
+def _complete(start: int, end: int, phrase: ReplicaPhrase, brands: Sequence[BrandPlace], *, brand_named: bool) -> bool:
+    match phrase.certainty:
+        case Certainty.CERTAIN:
+            return True
+        case Certainty.WITH_BRAND:
+            return brand_named
+        case Certainty.NEAR_BRAND:
+            gaps = (max(brand.start - end, start - brand.end) for brand in brands)
+            return any(0 <= gap <= _BRAND_REACH for gap in gaps)
+        case Certainty.BEFORE_BRAND:
+            return any(0 <= brand.start - end <= _BRAND_REACH for brand in brands)
+
+
+def _one_sentence(tokens: Sequence[Token]) -> bool:
+    return all(token.gap is not Gap.STOP for token in tokens)
+
+
+def _sentence_before(tokens: Sequence[Token], start: int, reach: int) -> tuple[str, ...]:
+    """Return up to `reach` words before token `start`, not across punctuation."""
+    first = start
+    while first > 0 and start - first < reach and not tokens[first].gap:
+        first -= 1
+    return tuple(token.text for token in tokens[first:start])
+
+
+def _sentence_after(tokens: Sequence[Token], end: int, reach: int) -> tuple[str, ...]:
+    """Return up to `reach` words from token `end` on, not across punctuation."""
+    last = end
+    while last < len(tokens) and last - end < reach and not tokens[last].gap:
+        last += 1
+    return tuple(token.text for token in tokens[end:last])
+
+
+def _contains(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
+    return any(words[place : place + len(phrase)] == phrase for place in range(len(words) - len(phrase) + 1))

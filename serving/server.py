@@ -1,0 +1,129 @@
+"""How does the service live? A grpc.aio server with health, reflection and a drain: start, serve, stop without losing work.
+
+Health says SERVING only while the canary passes; on SIGTERM it turns NOT_SERVING first, so that load balancers look
+elsewhere, then running requests get `drain_s` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import aio as aio_health
+from grpc_reflection.v1alpha import reflection
+
+from serving.app import Application
+from serving.capabilities import capabilities_of
+from serving.errors import SettingsError
+from serving.interceptor import StatusInterceptor
+from serving.servicers import ModerationServicer
+from serving.unimplemented import UNIMPLEMENTED_SERVICES, unimplemented_handlers
+from serving.wire import MAX_MESSAGE_BYTES
+from touchstone.moderation.v1 import moderation_service_pb2
+from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
+
+log = logging.getLogger(__name__)
+
+# The canary runs at start and then this often; it costs one small picture's forward pass.
+CANARY_INTERVAL_S = 15.0
+# A message may be one image limit larger than the fields we count: framing and text come on top.
+_CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a load balancer
+]
+MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"]
+_SERVICES = (MODERATION_SERVICE.full_name, *(service.full_name for service in UNIMPLEMENTED_SERVICES))
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that listens. `port` is the one it got, also when 0 was asked for."""
+
+    port: int
+    stop: asyncio.Event
+
+
+@asynccontextmanager
+async def serving(application: Application, *, listen: str) -> AsyncIterator[Running]:
+    """Serve `application` at `listen` ("host:port") for as long as the block runs, then drain.
+
+    Raises:
+        SettingsError: the address cannot be bound.
+        TouchstoneError: the first canary failed; nothing was served.
+    """
+    settings = application.settings
+    await asyncio.to_thread(application.check)
+    workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
+    server = grpc.aio.server(interceptors=[StatusInterceptor("/touchstone.")], options=_CHANNEL_OPTIONS)
+    servicer = ModerationServicer(
+        application.moderation,
+        lambda: capabilities_of(application),
+        workers,
+        max_waiting=settings.max_waiting,
+        max_deadline_s=settings.max_deadline_s,
+    )
+    health = aio_health.HealthServicer()
+    _register(server, servicer, health)
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        workers.shutdown()
+        raise SettingsError(f"cannot listen on {listen}: {error}; choose a free HOST:PORT") from error
+    await server.start()
+    await _announce(health, health_pb2.HealthCheckResponse.SERVING)
+    canary = asyncio.create_task(_watch_inference(application, health))
+    try:
+        with application.knowledge.polling(interval_s=settings.refresh_s):
+            yield Running(port, asyncio.Event())
+    finally:
+        canary.cancel()
+        await health.enter_graceful_shutdown()
+        servicer.drain()
+        await server.stop(settings.drain_s)
+        workers.shutdown(wait=True)
+
+
+async def serve_until_signalled(application: Application, *, listen: str, announce: Callable[[int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called with the port once requests are answered."""
+    async with serving(application, listen=listen) as running:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, running.stop.set)
+        announce(running.port)
+        await running.stop.wait()
+        log.info("draining: running requests get %.0f s", application.settings.drain_s)
+
+
+def _register(server: grpc.aio.Server, servicer: ModerationServicer, health: aio_health.HealthServicer) -> None:
+    add_ModerationServiceServicer_to_server(servicer, server)
+    server.add_generic_rpc_handlers(unimplemented_handlers())
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+
+
+async def _announce(
+    health: aio_health.HealthServicer, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType
+) -> None:
+    for name in ("", MODERATION_SERVICE.full_name):
+        await health.set(name, status)
+
+
+async def _watch_inference(application: Application, health: aio_health.HealthServicer) -> None:
+    while True:
+        await asyncio.sleep(CANARY_INTERVAL_S)
+        try:
+            await asyncio.to_thread(application.check)
+        except Exception:
+            log.exception("the canary failed: not serving until it passes")
+            await _announce(health, health_pb2.HealthCheckResponse.NOT_SERVING)
+        else:
+            await _announce(health, health_pb2.HealthCheckResponse.SERVING)

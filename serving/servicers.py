@@ -1,0 +1,180 @@
+"""What does each rpc do? Thin: from protobuf to `serving.moderation` on a worker thread and back.
+
+No blocking call runs on the event loop; deadlines travel as `Deadline`; errors are raised as they are and turned into
+statuses by `serving.interceptor`. What is declared but not built is answered by `serving.unimplemented`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import grpc
+
+from index.records import RemovalReason
+from serving.deadline import Deadline
+from serving.errors import Overloaded
+from serving.moderation import Moderation, event_of
+from serving.status import to_status
+from serving.wire import to_cursor, to_decision_id, to_image_query, to_removal
+from serving.wire_decision import from_image_result, from_visual_match
+from touchstone.moderation.v1 import moderation_service_pb2 as pb
+from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceServicer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
+
+# A watcher looks this often for events, for another process on the same store may have written them.
+_WATCH_POLL_S = 0.25
+_WATCH_BATCH = 500
+
+
+class ModerationServicer(ModerationServiceServicer):
+    """ModerationService. `workers` runs the blocking work; `in_stream` bounds the items of one stream in flight."""
+
+    def __init__(
+        self,
+        moderation: Moderation,
+        capabilities: Callable[[], pb.GetCapabilitiesResponse],
+        workers: Executor,
+        *,
+        max_waiting: int,
+        max_deadline_s: float,
+        in_stream: int = 8,
+    ) -> None:
+        self._moderation = moderation
+        self._capabilities = capabilities
+        self._workers = workers
+        self._max_waiting = max_waiting
+        self._max_deadline_s = max_deadline_s
+        self._in_stream = in_stream
+        self._unfinished = 0
+        self._draining = asyncio.Event()
+
+    async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
+        """Screen one listing."""
+        deadline = self._deadline(context)
+        decision = await self._work(lambda: self._moderation.screen(request, deadline=deadline))
+        return pb.ScreenListingResponse(decision=decision)
+
+    async def ScreenListings(  # noqa: N802
+        self, requests: AsyncIterator[pb.ScreenListingsRequest], context: Context
+    ) -> AsyncIterator[pb.ScreenListingsResponse]:
+        """Screen a stream: each item is answered when it is done; reading waits while `in_stream` are in flight."""
+        stream_end = context.time_remaining()
+        in_flight: set[asyncio.Task[pb.ScreenListingsResponse]] = set()
+        upcoming: asyncio.Task[pb.ScreenListingsRequest | None] | None = _next(requests)
+        sequence = 0
+        try:
+            while upcoming or in_flight:
+                reading = {upcoming} if upcoming and len(in_flight) < self._in_stream else set()
+                done, _ = await asyncio.wait(in_flight | reading, return_when=asyncio.FIRST_COMPLETED)
+                for answered in in_flight & done:
+                    in_flight.discard(answered)
+                    yield answered.result()
+                if upcoming in done:
+                    request = upcoming.result()
+                    if request is not None:
+                        deadline = Deadline.after(min(stream_end or self._max_deadline_s, self._max_deadline_s))
+                        in_flight.add(asyncio.create_task(self._item(sequence, request, deadline)))
+                        sequence += 1
+                    upcoming = _next(requests) if request is not None else None
+        finally:
+            for task in (*in_flight, *filter(None, [upcoming])):
+                task.cancel()
+
+    async def WatchDecisions(  # noqa: N802
+        self, request: pb.WatchDecisionsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchDecisionsResponse]:
+        """Follow the outbox from the cursor on until the client leaves or the server drains."""
+        cursor, store = to_cursor(request), self._moderation.store
+        if cursor is None:
+            cursor = await asyncio.to_thread(store.event_head) if request.only_new else 0
+        # Headers go out at once, so that the client knows it is connected before the first event.
+        await context.send_initial_metadata(())
+        while not self._draining.is_set():
+            events = await asyncio.to_thread(store.events_after, cursor, limit=_WATCH_BATCH)
+            for event in events:
+                yield event_of(event)
+                cursor = event.cursor
+            if not events:
+                await _wait(self._draining, _WATCH_POLL_S)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; resume with your last cursor")
+
+    async def RemoveListing(self, request: pb.RemoveListingRequest, context: Context) -> pb.RemoveListingResponse:  # noqa: ARG002, N802
+        """Record a removal."""
+        removal = to_removal(request)
+        done = await self._work(
+            lambda: self._moderation.remove(removal.listing_id, RemovalReason[removal.reason], note=removal.note)
+        )
+        response = pb.RemoveListingResponse(listing_id=done.listing_id, known_image_count=len(done.images))
+        response.remove_time.FromDatetime(done.remove_time)
+        return response
+
+    async def SearchImage(self, request: pb.SearchImageRequest, context: Context) -> pb.SearchImageResponse:  # noqa: N802
+        """Search by image."""
+        query, deadline = to_image_query(request), self._deadline(context)
+        pipeline = self._moderation.pipeline
+        result, matches, version = await self._work(
+            lambda: pipeline.search_image(query.image, most=query.max_results, deadline=deadline)
+        )
+        return pb.SearchImageResponse(
+            matches=[from_visual_match(match) for match in matches],
+            image_result=from_image_result(result),
+            model_fingerprint=pipeline.embedder.fingerprint,
+            index_version=version,
+        )
+
+    async def GetDecision(self, request: pb.GetDecisionRequest, context: Context) -> pb.GetDecisionResponse:  # noqa: ARG002, N802
+        """Look a decision up."""
+        decision_id = to_decision_id(request)
+        return pb.GetDecisionResponse(decision=await self._work(lambda: self._moderation.decision(decision_id)))
+
+    async def GetCapabilities(self, request: pb.GetCapabilitiesRequest, context: Context) -> pb.GetCapabilitiesResponse:  # noqa: ARG002, N802
+        """Say what this server is."""
+        return await self._work(self._capabilities)
+
+    def drain(self) -> None:
+        """End the watches; everything else ends by itself."""
+        self._draining.set()
+
+    async def _item(
+        self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline
+    ) -> pb.ScreenListingsResponse:
+        response = pb.ScreenListingsResponse(
+            sequence=sequence, listing_id=request.listing.listing_id, request_id=request.request_id
+        )
+        try:
+            response.decision.CopyFrom(await self._work(lambda: self._moderation.screen(request, deadline=deadline)))
+        except Exception as error:  # one item's failure is its own answer and must not end the stream
+            response.error.CopyFrom(to_status(error))
+        return response
+
+    def _deadline(self, context: Context) -> Deadline:
+        remaining = context.time_remaining()
+        return Deadline.after(self._max_deadline_s if remaining is None else min(remaining, self._max_deadline_s))
+
+    async def _work(self, blocking: Callable[[], T]) -> T:
+        if self._unfinished >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} requests are in work already", retry_after_s=1.0)
+        self._unfinished += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
+        finally:
+            self._unfinished -= 1
+
+
+def _next(requests: AsyncIterator[pb.ScreenListingsRequest]) -> asyncio.Task[pb.ScreenListingsRequest | None]:
+    async def read() -> pb.ScreenListingsRequest | None:
+        return await anext(requests, None)
+
+    return asyncio.create_task(read())
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

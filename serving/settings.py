@@ -1,0 +1,102 @@
+"""How is this installation set up? One frozen `Settings`, read once from a YAML file, the environment and the command line.
+
+Order of precedence: command line, `TOUCHSTONE_*` environment variables, the file given by `--config`, the defaults here.
+docs/settings.md lists every field; a test keeps it so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from serving.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Frozen; see each field's description."""
+
+    model_config = SettingsConfigDict(env_prefix="TOUCHSTONE_", frozen=True, extra="forbid")
+
+    data_dir: Annotated[Path, Field(description="folder of the store and the index snapshots")] = Path("touchstone-data")
+    model: Annotated[
+        str, Field(description="`touchstone-s`, an open_clip name (`ViT-B-32@file-or-tag`) or `hf-hub:` name")
+    ] = "touchstone-s"
+    embedder: Annotated[
+        Literal["torch", "fake"], Field(description="`torch`, or `fake` for load tests without a model")
+    ] = "torch"
+    downloads: Annotated[bool, Field(description="let open_clip fetch weights that `model` names from its hubs")] = False
+    device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
+    threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
+    index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
+    policy: Annotated[Path | None, Field(description="policy file; unset: the default policy that ships")] = None
+    taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
+    exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the approximate one that ships")] = (
+        None
+    )
+    base_currency: Annotated[str, Field(description="currency in which prices are compared")] = "USD"
+    max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
+    workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
+    max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
+    refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
+    drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0
+    max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take, in seconds")] = 60.0
+
+    @property
+    def store_path(self) -> Path:
+        """The embedded store's database file."""
+        return self.data_dir / "touchstone.db"
+
+    @property
+    def index_dir(self) -> Path:
+        """Where index snapshots lie."""
+        return self.data_dir / "index"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out .env and secret files: what is not named on the command line or in the environment is not read."""
+        return init_settings, env_settings
+
+
+def load_settings(config: Path | None = None, **given: Any) -> Settings:
+    """Read the settings; `given` (None means not given) wins over the environment, the environment over the file.
+
+    Raises:
+        SettingsError: unknown name, wrong type or out of range; it says which and what is allowed.
+    """
+    explicit = {name: value for name, value in given.items() if value is not None}
+    try:
+        from_environment = Settings().model_fields_set
+        from_file = {k: v for k, v in _read(config).items() if k not in from_environment}
+        return Settings(**{**from_file, **explicit})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        allowed = ", ".join(Settings.model_fields)
+        raise SettingsError(f"{faults}. Settings are: {allowed}") from error
+
+
+def _read(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        document = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"cannot read {config}: {error}") from error
+    if not isinstance(document, dict):
+        raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
+    # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
+    paths = {"data_dir", "policy", "taxonomy", "exchange_rates"}
+    return {
+        str(key): str(config.parent / str(value)) if key in paths and value is not None else value
+        for key, value in document.items()
+    }

@@ -1,0 +1,52 @@
+"""How is one stage of a listing's way run? Timed, within the deadline, and without losing the listing when it fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from serving.deadline import Deadline
+from serving.domain import Reason
+from serving.errors import DeadlineExceeded, Overloaded
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass
+class Stages:
+    """The stages that one listing has passed: how long each took, and what failed."""
+
+    deadline: Deadline
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    faults: list[Reason] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    def run(self, name: str, work: Callable[[], T], otherwise: T) -> T:
+        """Run one stage; when it fails, note the fault and go on with `otherwise`.
+
+        Raises:
+            DeadlineExceeded: the deadline passed before or during the stage.
+            Overloaded: the embedder's queue is full.
+        """
+        self.deadline.check(name)
+        start = time.perf_counter()
+        try:
+            return work()
+        except (DeadlineExceeded, Overloaded):
+            raise
+        except Exception:  # a defect in one stage must not lose the listing: a person looks instead
+            log.exception("stage %s failed", name)
+            self.faults.append(Reason("STAGE_FAILED", f"The {name} stage failed and was skipped; a person must look"))
+            return otherwise
+        finally:
+            spent = (time.perf_counter() - start) * 1000
+            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent
+
+    def finish(self) -> dict[str, float]:
+        """Close the account: milliseconds by stage, and "total" with the waiting between them."""
+        self.timings_ms["total"] = (time.perf_counter() - self.started) * 1000
+        return self.timings_ms

@@ -1,0 +1,96 @@
+"""Which gRPC status tells a client of an error? One table for the whole exception tree, and a pure function over it.
+
+The servicer's only way to report an error; the per-item errors of a stream go through it as well. An error about the
+caller's own request is passed on in its words. One about this installation names files and settings, so the caller
+gets a general sentence and the log gets the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from index.errors import CatalogueError, Conflict, NotFound, PriceDataError, SnapshotError, StoreError
+from serving.errors import DeadlineExceeded, InvalidListing, Overloaded, PolicyError, SettingsError
+from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
+
+# `ErrorInfo.domain`: whose reasons these are.
+ERROR_DOMAIN = "touchstone"
+# Message and details travel in HTTP/2 trailers, which gRPC refuses from 8 KiB on.
+_MAX_MESSAGE_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What clients are told of a class of errors: the code, and a sentence in place of the error's own message."""
+
+    code: grpc.StatusCode
+    sentence: str = ""
+
+
+_NOT_READY = Answer(grpc.StatusCode.UNAVAILABLE, "the service cannot do this at the moment; try again with back-off")
+_BUG = Answer(grpc.StatusCode.INTERNAL, "an internal error; report it with the time of this call")
+
+ANSWERS: dict[type[BaseException], Answer] = {
+    InvalidListing: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    ImageError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    PriceDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    CatalogueError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    DecodeError: Answer(
+        grpc.StatusCode.INVALID_ARGUMENT, "the request's bytes are not the protobuf message of this rpc"
+    ),
+    UnsupportedByModel: Answer(grpc.StatusCode.UNIMPLEMENTED),
+    NotFound: Answer(grpc.StatusCode.NOT_FOUND),
+    Conflict: Answer(grpc.StatusCode.ABORTED),
+    DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
+    Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    StoreError: _NOT_READY,
+    ModelError: _NOT_READY,
+    CheckpointError: _NOT_READY,
+    SnapshotError: _NOT_READY,
+    TaxonomyError: _NOT_READY,
+    PolicyError: _NOT_READY,
+    SettingsError: _NOT_READY,
+}
+
+
+def to_status(error: BaseException) -> Status:
+    """Translate an error into code, message and details. What stands in no table is a bug: INTERNAL, and no message."""
+    answer = answer_to(error)
+    status = Status(code=answer.code.value[0], message=answer.sentence or _message(error))
+    for detail in _details(error):
+        status.details.add().Pack(detail)
+    return status
+
+
+def answer_to(error: BaseException) -> Answer:
+    """Return what clients are told of this error: the answer for its class, or for the nearest class above it."""
+    return next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), _BUG)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, InvalidListing):  # whose details carry the descriptions already
+        fields = dict.fromkeys(violation.field for violation in error.violations)
+        return f"the request breaks the rules of {', '.join(fields) or 'this rpc'}"
+    message = str(error)
+    return message if len(message) <= _MAX_MESSAGE_CHARACTERS else message[: _MAX_MESSAGE_CHARACTERS - 1] + "…"
+
+
+def _details(error: BaseException) -> list[Message]:
+    if isinstance(error, InvalidListing):
+        violations = [
+            BadRequest.FieldViolation(field=one.field, description=one.description) for one in error.violations
+        ]
+        return [BadRequest(field_violations=violations)]
+    if isinstance(error, ImageError):
+        return [ErrorInfo(reason=f"IMAGE_{error.fault.name}", domain=ERROR_DOMAIN)]
+    if isinstance(error, Overloaded):
+        delay = Duration()
+        delay.FromMilliseconds(max(1, round(error.retry_after_s * 1_000)))
+        return [RetryInfo(retry_delay=delay)]
+    return []

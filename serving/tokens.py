@@ -1,0 +1,133 @@
+"""Where are the words of a text, whatever way they are written? Tokens with the place each has in the original.
+
+First step of `serving.wording`. Full-width and Cyrillic or Greek look-alike letters become plain Latin ones, accents,
+case and invisible characters go; every token still knows its characters in the original, so that evidence
+can be marked in the seller's own text. Chinese has no blanks, so each of its characters is a token.
+"""
+
+from __future__ import annotations
+
+import enum
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Letters that look like Latin capitals (after Unicode UTS #39, confusables: the ones that fake brand names with). Both
+# cases map alike, so that a Russian phrase still equals itself in capitals.
+_LOOK_ALIKES = dict(
+    zip(
+        "АВЕКМНОРСТУХІЅЈԌԚԜавекмнорстухіѕјԍԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαβεζηικμνορτυχıłøđƒ",
+        "ABEKMHOPCTYXISJGQWabekmhopctyxisjgqwABEZHIKMNOPTYXabezhikmnoptyxilodf",
+        strict=True,
+    )
+)
+_APOSTROPHES = frozenset("'’‘`´ʼ＇")
+_RATIO = frozenset("：∶")
+_SIGNS = frozenset("&+:")
+_COMMAS = frozenset(",，、/()[]（）")
+_STOPS = frozenset(".!?;。！？；\n\r")
+
+
+class Gap(enum.IntEnum):
+    """What parts a token from the one before it; a text begins after a stop."""
+
+    NONE = 0
+    COMMA = 1
+    STOP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One folded word, at characters `start`..`end` of the original. `owner` is "nike" in "Nike's", else the word."""
+
+    text: str
+    owner: str
+    start: int
+    end: int
+    gap: Gap
+
+
+@dataclass(frozen=True)
+class Text:
+    """A field of a listing as the seller wrote it, with its tokens in order. Made by `read`."""
+
+    original: str
+    tokens: tuple[Token, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The folded words alone."""
+        return tuple(token.text for token in self.tokens)
+
+    def characters(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the original tokens `start`..`end` stand."""
+        return self.tokens[start].start, self.tokens[end - 1].end
+
+
+def read(text: str) -> Text:
+    """Split `text` into tokens."""
+    tokens: list[Token] = []
+    word = _Word()
+    gap = Gap.STOP
+    for place, char in _folded(text):
+        alone = _is_cjk(char) or char in _SIGNS
+        if word.letters and (alone or not (char.isalnum() or char in _APOSTROPHES)):
+            tokens.append(word.token(gap))
+            word, gap = _Word(), Gap.NONE
+        if alone:
+            tokens.append(Token(char, char, place, place + 1, gap))
+            gap = Gap.NONE
+        elif char.isalnum():
+            word.add(char, place)
+        elif char in _APOSTROPHES:
+            word.apostrophe = len(word.letters)
+        elif char in _COMMAS or char in _STOPS:
+            gap = max(gap, Gap.COMMA if char in _COMMAS else Gap.STOP)
+    if word.letters:
+        tokens.append(word.token(gap))
+    return Text(text, tuple(tokens))
+
+
+def fold(text: str) -> tuple[str, ...]:
+    """Return only the folded words of `text`: the form in which phrases are compared."""
+    return read(text).words
+
+
+class _Word:
+    """A word while its letters arrive."""
+
+    def __init__(self) -> None:
+        self.letters: list[str] = []
+        self.start = self.end = 0
+        self.apostrophe = 0  # letters before the last apostrophe
+
+    def add(self, char: str, place: int) -> None:
+        self.start = self.start if self.letters else place
+        self.letters.append(char)
+        self.end = place + 1
+
+    def token(self, gap: Gap) -> Token:
+        text = "".join(self.letters)
+        owned = self.apostrophe and text[self.apostrophe :] == "s"
+        owner = text[: self.apostrophe] if owned else text
+        return Token(text, owner, self.start, self.end, gap)
+
+
+def _folded(text: str) -> Iterator[tuple[int, str]]:
+    """Yield every folded character with the place of the original that it came from."""
+    for place, original in enumerate(text):
+        if original.isascii():
+            yield place, original.lower()
+            continue
+        if original in _RATIO:
+            yield place, ":"
+            continue
+        for compatible in unicodedata.normalize("NFKD", original):
+            plain = _LOOK_ALIKES.get(compatible, compatible)
+            if unicodedata.category(plain) not in {"Mn", "Cf"}:
+                for char in plain.casefold():
+                    yield place, char
+
+
+def _is_cjk(char: str) -> bool:
+    return "㐀" <= char <= "鿿"

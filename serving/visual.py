@@ -1,0 +1,143 @@
+"""What do the photos show? The stages that look at pixels: read, find copies, embed regions, search, classify, measure.
+
+Each is a function of its inputs; `serving.pipeline` runs them in order and owns the failures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.catalogue import ReferenceCatalogue
+from index.records import ListingImage
+from serving.batching import BatchingEmbedder
+from serving.deadline import Deadline
+from serving.stages import Stages
+from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult, VisualMatch
+from vision.calibration import SimilarityCalibration
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from vision.classify import CategoryClassifier
+from vision.colour import measure_colours
+from vision.decode import DecodeLimits, Image, decode
+from vision.errors import ImageError, ImageFault
+from vision.hashing import PdqHash, as_matrix, pdq
+from vision.regions import Region, crop, propose
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo that could be read. `index` is its place in the listing; its hash says little when `hash.reliable` is false."""
+
+    index: int
+    image: Image
+    hash: PdqHash
+
+    @property
+    def record(self) -> ListingImage:
+        """What the store keeps of it, so that copies are recognised once the listing is removed."""
+        return ListingImage(sha256=self.image.sha256, pdq=self.hash.bits if self.hash.reliable else None)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Every region of every photo with its embedding: `vectors` is float32 [len(places), dim], unit rows."""
+
+    places: tuple[tuple[int, Region], ...]
+    vectors: NDArray[np.float32]
+
+
+def read_photos(
+    images: Sequence[bytes], limits: DecodeLimits, stages: Stages
+) -> tuple[tuple[ImageResult, ...], tuple[Photo, ...]]:
+    """Decode each image by itself; one that cannot be used leaves its fault, and the others go on."""
+    read = [stages.run("decode", lambda: _read(index, data, limits), _failed(data)) for index, data in enumerate(images)]
+    return tuple(result for result, _ in read), tuple(photo for _, photo in read if photo is not None)
+
+
+def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline: Deadline) -> Regions:
+    """Propose regions in every photo and embed them all in one batch."""
+    places = [(photo, region) for photo in photos for region in propose(photo.image.width, photo.image.height)]
+    crops = [crop(photo.image.pixels, region.box) for photo, region in places]
+    vectors = embedder.embed(crops, deadline=deadline)
+    return Regions(tuple((photo.index, region) for photo, region in places), vectors)
+
+
+def find_matches(
+    regions: Regions, catalogue: ReferenceCatalogue, calibration: SimilarityCalibration, *, most: int
+) -> tuple[VisualMatch, ...]:
+    """Search all regions at once; for each of the `most` best brands its best region, most similar first."""
+    matches = []
+    for found in catalogue.best_per_brand(regions.vectors, most=most):
+        image_index, region = regions.places[found.region_row]
+        matches.append(
+            VisualMatch(
+                image_index=image_index,
+                box=region.box,
+                brand_id=found.brand_id,
+                brand=found.brand,
+                reference_id=found.reference_id,
+                kind=found.kind,
+                similarity=found.similarity,
+                probability=calibration.probability(found.similarity),
+            )
+        )
+    return tuple(matches)
+
+
+def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple[Duplicate, ...]:
+    """Compare each photo, and its mirror image, with the pictures on record."""
+    found = catalogue.near_duplicates(
+        as_matrix([photo.hash.bits for photo in photos]),
+        as_matrix([photo.hash.mirrored for photo in photos]),
+        [photo.image.sha256 for photo in photos],
+        usable=np.array([photo.hash.reliable for photo in photos], np.bool_),
+    )
+    return tuple(
+        Duplicate(
+            image_index=photos[copy.image_row].index,
+            source=copy.source,
+            source_id=copy.source_id,
+            brand=copy.brand,
+            distance=copy.distance,
+            exact=copy.exact,
+            mirrored=copy.mirrored,
+        )
+        for copy in found
+    )
+
+
+def classify_photos(
+    photos: Sequence[Photo], embedder: BatchingEmbedder, classifier: CategoryClassifier | None, deadline: Deadline
+) -> Category:
+    """Predict the product's category from all photos together; unknown without photos or a fitting classifier."""
+    return Category()
+
+
+def measure_attributes(photos: Sequence[Photo]) -> tuple[Attribute, ...]:
+    """Measure what the first photo shows: sellers put the product itself first, details after it."""
+    if not photos:
+        return ()
+    return tuple(Attribute("colour", each.name, each.share) for each in measure_colours(photos[0].image.pixels))
+
+
+def _read(index: int, data: bytes, limits: DecodeLimits) -> tuple[ImageResult, Photo | None]:
+    try:
+        image = decode(data, limits)
+    except ImageError as error:
+        return ImageResult(sha256=_digest(data), fault=error.fault, message=str(error)), None
+    result = ImageResult(sha256=image.sha256, width=image.width, height=image.height)
+    return result, Photo(index, image, pdq(image.pixels))
+
+
+def _failed(data: bytes) -> tuple[ImageResult, Photo | None]:
+    """Say what stands when the decoder itself failed: an image that was not used."""
+    return ImageResult(sha256=_digest(data), fault=ImageFault.CORRUPT, message="the image could not be decoded"), None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

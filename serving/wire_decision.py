@@ -1,0 +1,189 @@
+"""What does a client see of a decision? Domain decisions to the public `Decision` message.
+
+The last step of a listing's way through. The message made here is also what the store keeps, byte for byte, so a
+decision that is asked for again is the one that was given.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from serving.domain import (
+    CategoryEvidence,
+    CategoryGuess,
+    Decision,
+    Duplicate,
+    Evidence,
+    ImageResult,
+    PriceEvidence,
+    ReportEvidence,
+    SellerEvidence,
+    TextHit,
+    VisualMatch,
+)
+from serving.wire_money import from_money
+from touchstone.moderation.v1 import decision_pb2, evidence_pb2
+from vision.regions import Box
+
+
+def from_decision(decision: Decision) -> decision_pb2.Decision:
+    """Translate a decision to the wire."""
+    create_time = Timestamp()
+    create_time.FromDatetime(decision.create_time)
+    return decision_pb2.Decision(
+        decision_id=decision.decision_id,
+        listing_id=decision.listing_id,
+        verdict=decision_pb2.Verdict.Value(f"VERDICT_{decision.verdict.name}"),
+        counterfeit_probability=decision.counterfeit_probability,
+        reasons=[decision_pb2.Reason(code=one.code, text=one.text, weight=one.weight) for one in decision.reasons],
+        evidence=[from_evidence(one) for one in decision.evidence],
+        category=decision_pb2.Category(
+            path=decision.category.path,
+            probability=decision.category.probability,
+            alternatives=[_guess(one) for one in decision.category.alternatives],
+        ),
+        description=decision.description,
+        attributes=[
+            decision_pb2.Attribute(name=one.name, value=one.value, probability=one.probability)
+            for one in decision.attributes
+        ],
+        image_results=[from_image_result(one) for one in decision.image_results],
+        model_fingerprint=decision.model_fingerprint,
+        index_version=decision.index_version,
+        policy_version=decision.policy_version,
+        timings=[
+            decision_pb2.StageTiming(stage=stage, duration_ms=duration)
+            for stage, duration in decision.timings_ms.items()
+        ],
+        create_time=create_time,
+    )
+
+
+def from_image_result(result: ImageResult) -> decision_pb2.ImageResult:
+    """Translate what became of one image; no fault is OK."""
+    name = "OK" if result.fault is None else result.fault.name
+    return decision_pb2.ImageResult(
+        status=decision_pb2.ImageStatus.Value(f"IMAGE_STATUS_{name}"),
+        sha256=result.sha256,
+        width=result.width,
+        height=result.height,
+        message=result.message,
+    )
+
+
+@functools.singledispatch
+def from_evidence(evidence: Evidence) -> evidence_pb2.Evidence:
+    """Translate one piece of evidence into its member of the oneof."""
+    raise TypeError(f"no member of the Evidence message is known for {type(evidence).__name__}")
+
+
+@from_evidence.register
+def _(evidence: VisualMatch) -> evidence_pb2.Evidence:
+    return evidence_pb2.Evidence(visual_match=from_visual_match(evidence))
+
+
+@from_evidence.register
+def _(evidence: Duplicate) -> evidence_pb2.Evidence:
+    duplicate = evidence_pb2.Duplicate(
+        image_index=evidence.image_index,
+        source=evidence_pb2.DuplicateSource.Value(f"DUPLICATE_SOURCE_{evidence.source.name}"),
+        source_id=evidence.source_id,
+        brand=evidence.brand,
+        distance_bits=evidence.distance,
+        exact=evidence.exact,
+        mirrored=evidence.mirrored,
+    )
+    return evidence_pb2.Evidence(duplicate=duplicate)
+
+
+@from_evidence.register
+def _(evidence: TextHit) -> evidence_pb2.Evidence:
+    text = evidence_pb2.TextHit(
+        kind=evidence_pb2.TextKind.Value(f"TEXT_KIND_{evidence.kind.name}"),
+        field_name=evidence.field_name,
+        start=evidence.start,
+        end=evidence.end,
+        matched=evidence.matched,
+        brand=evidence.brand,
+        language=evidence.language,
+    )
+    return evidence_pb2.Evidence(text=text)
+
+
+@from_evidence.register
+def _(evidence: CategoryEvidence) -> evidence_pb2.Evidence:
+    category = evidence_pb2.CategoryEvidence(
+        declared=evidence.declared,
+        declared_path=evidence.declared_path,
+        predicted=_guess(evidence.predicted),
+        mismatch=evidence.mismatch,
+    )
+    return evidence_pb2.Evidence(category=category)
+
+
+@from_evidence.register
+def _(evidence: PriceEvidence) -> evidence_pb2.Evidence:
+    price = evidence_pb2.PriceEvidence(
+        unit_price=from_money(evidence.unit_price),
+        expected=from_money(evidence.expected),
+        low=from_money(evidence.low),
+        high=from_money(evidence.high),
+        ratio=evidence.ratio,
+        score=evidence.score,
+        basis=evidence.basis,
+        observation_count=evidence.observations,
+        explanation=evidence.explanation,
+    )
+    return evidence_pb2.Evidence(price=price)
+
+
+@from_evidence.register
+def _(evidence: SellerEvidence) -> evidence_pb2.Evidence:
+    seller = evidence_pb2.SellerEvidence(
+        seller_id=evidence.seller_id,
+        known=evidence.known,
+        brand=evidence.brand,
+        authorization=_authorization(evidence.authorised),
+        verified=evidence.verified,
+        strike_count=evidence.strikes,
+        decision_count=evidence.decisions,
+    )
+    return evidence_pb2.Evidence(seller=seller)
+
+
+@from_evidence.register
+def _(evidence: ReportEvidence) -> evidence_pb2.Evidence:
+    report = evidence_pb2.ReportEvidence(report_count=evidence.reports, weight=evidence.weight)
+    return evidence_pb2.Evidence(report=report)
+
+
+def from_visual_match(match: VisualMatch) -> evidence_pb2.VisualMatch:
+    """Translate a match between a region and a reference, as evidence or as the answer to a search."""
+    return evidence_pb2.VisualMatch(
+        image_index=match.image_index,
+        box=_box(match.box),
+        brand_id=match.brand_id,
+        brand=match.brand,
+        reference_id=match.reference_id,
+        kind=evidence_pb2.ReferenceKind.Value(f"REFERENCE_KIND_{match.kind.name}"),
+        similarity=match.similarity,
+        probability=match.probability,
+    )
+
+
+def _box(box: Box) -> evidence_pb2.Box:
+    return evidence_pb2.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
+
+
+def _guess(guess: CategoryGuess) -> evidence_pb2.CategoryGuess:
+    return evidence_pb2.CategoryGuess(path=guess.path, probability=guess.probability)
+
+
+def _authorization(authorised: bool | None) -> evidence_pb2.SellerAuthorization.ValueType:
+    if authorised is None:
+        return evidence_pb2.SELLER_AUTHORIZATION_NO_LIST
+    return (
+        evidence_pb2.SELLER_AUTHORIZATION_AUTHORIZED if authorised else evidence_pb2.SELLER_AUTHORIZATION_NOT_AUTHORIZED
+    )
