@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from index.money import ExchangeRates
@@ -25,6 +26,7 @@ from serving.policy import load_policy
 from serving.settings import Settings
 from vision import checkpoint
 from vision.calibration import SimilarityCalibration
+from vision.classify import CategoryClassifier
 from vision.embedder import Embedder
 from vision.taxonomy import load_taxonomy
 
@@ -92,7 +94,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             embedder=embedder,
             knowledge=lambda: knowledge.current,
             sellers=store,
-            classifier=None,
+            classifier=CategoryClassifier.load(model_folder(embedder.fingerprint), fingerprint=embedder.fingerprint),
             taxonomy=taxonomy,
             calibration=load_calibration(embedder.fingerprint),
             policy=policy,
@@ -115,11 +117,16 @@ def load_embedder(settings: Settings) -> Embedder:
 
 def load_calibration(fingerprint: str) -> SimilarityCalibration:
     """Load what similarities of this model mean; a model that ships none is treated with caution."""
-    path = checkpoint.MODELS / fingerprint.partition("@")[0] / "similarity.json"
+    path = model_folder(fingerprint) / "similarity.json"
     if not path.exists():
         log.warning("no similarity calibration for %s: only near-identical pictures count as seen", fingerprint)
         return SimilarityCalibration.uncalibrated(fingerprint)
     return SimilarityCalibration.load(path, fingerprint=fingerprint)
+
+
+def model_folder(fingerprint: str) -> Path:
+    """Say where what belongs to a shipped model lies: weights, similarity calibration, category head."""
+    return checkpoint.MODELS / fingerprint.partition("@")[0]
 
 
 def resolve(place: str) -> Any:

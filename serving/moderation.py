@@ -68,9 +68,9 @@ class Moderation:
         """Return a recorded decision, byte for byte. Raises NotFound."""
         return decision_of(self.store.get_decision(decision_id))
 
-    def remove(self, listing_id: str, reason: RemovalReason) -> RemovedListing:
+    def remove(self, listing_id: str, reason: RemovalReason, *, note: str = "") -> RemovedListing:
         """Record that the marketplace removed a listing. Raises NotFound when it was never screened."""
-        return self.store.remove_listing(listing_id, reason, datetime.now(UTC))
+        return self.store.remove_listing(listing_id, reason, datetime.now(UTC), note=note)
 
 
 def decision_of(record: DecisionRecord) -> decision_pb2.Decision:
@@ -79,13 +79,12 @@ def decision_of(record: DecisionRecord) -> decision_pb2.Decision:
 
 
 def event_of(event: DecisionEvent) -> pb.WatchDecisionsResponse:
-    """Tell a follower of one event; a removed listing's verdict is TAKEDOWN, whatever was decided before."""
+    """Tell a follower of one event. A removal is the marketplace's own act: the verdict stays the decision's."""
     decision = decision_of(event.decision)
-    removed = event.kind is EventKind.REMOVED
     response = pb.WatchDecisionsResponse(
         cursor=str(event.cursor),
         listing_id=event.decision.listing_id,
-        verdict=decision_pb2.VERDICT_TAKEDOWN if removed else decision.verdict,
+        verdict=decision.verdict,
         cause=_CAUSES[event.kind],
         decision=decision,
     )

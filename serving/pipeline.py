@@ -55,9 +55,7 @@ from serving.visual import (
 )
 from serving.wording import BrandLexicon, find_wording
 from vision.calibration import SimilarityCalibration
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from vision.classify import CategoryClassifier
+from vision.classify import CategoryClassifier
 from vision.decode import DecodeLimits
 from vision.describe import describe
 from vision.taxonomy import Taxonomy

@@ -19,9 +19,7 @@ from serving.deadline import Deadline
 from serving.stages import Stages
 from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult, VisualMatch
 from vision.calibration import SimilarityCalibration
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from vision.classify import CategoryClassifier
+from vision.classify import CategoryClassifier, category_crops, pool_views
 from vision.colour import measure_colours
 from vision.decode import DecodeLimits, Image, decode
 from vision.errors import ImageError, ImageFault
@@ -115,7 +113,12 @@ def classify_photos(
     photos: Sequence[Photo], embedder: BatchingEmbedder, classifier: CategoryClassifier | None, deadline: Deadline
 ) -> Category:
     """Predict the product's category from all photos together; unknown without photos or a fitting classifier."""
-    return Category()
+    if classifier is None or not photos:
+        return Category()
+    views = [view for photo in photos for view in category_crops(photo.image.pixels)]
+    found = classifier.predict(pool_views(embedder.embed(views, deadline=deadline)))
+    alternatives = tuple(CategoryGuess(each.path, each.probability) for each in found.alternatives)
+    return Category(found.path, found.probability, alternatives)
 
 
 def measure_attributes(photos: Sequence[Photo]) -> tuple[Attribute, ...]:

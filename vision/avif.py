@@ -1,4 +1,4 @@
-"""How large are the pictures in an AVIF file, by its own claim and by the AV1 streams inside?
+"""How large are the pictures in an AVIF file? Its own claim is one answer, the AV1 streams inside are another.
 
 Part of `vision.headers`. The container's claim (`ispe`) is not enough: a decoder follows the AV1 sequence header and
 scales the outcome to the claim afterwards, so 1 KiB that claims 64 x 64 pixels can make it decode 16,384 x 16,384.
@@ -11,143 +11,144 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-_MOST_BOXES = 20_000
-_MOST_OBUS = 10_000
+_MOST_STEPS = 100_000
+"""Boxes, extents and AV1 units (OBUs) looked at in one file; photos have about 40, long animations some hundred."""
+
 _SEQUENCE_HEADER = 1
 
 Span = tuple[int, int]
 """Start and end of a part of the file, in bytes."""
 
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
-def largest_picture(data: bytes) -> tuple[int, int]:
+
+def largest_picture(data: bytes) -> Size:
     """Width and height of the largest picture that an AVIF file claims or holds.
 
     Raises EOFError or struct.error where the file ends too early, ValueError where it is damaged.
     """
-    sizes = list(_claimed_sizes(data))
+    container = _Container(data)
+    sizes = container.claimed_sizes()
     if not sizes:
         raise ValueError("it declares no image size")
-    for stream in (*_items(data), *_first_frames(data)):
-        sizes.extend(_sequence_sizes(stream))
+    for stream in (*container.items(), *container.first_frames()):
+        sizes.extend(_frame_size(header) for header in container.sequence_headers(stream))
     return max(sizes, key=lambda size: size[0] * size[1])
 
 
-def _claimed_sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    for start, _ in _find(data, "meta", "iprp", "ipco", "ispe"):
-        yield struct.unpack_from(">II", data, start + 4)
+class _Container:
+    """The boxes of one file. Every loop over what the file says counts its steps, so that no file can ask for many."""
 
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._steps = 0
 
-def _find(data: bytes, *path: str) -> list[Span]:
-    """Contents of all boxes at a path such as `meta`, `iprp`; `meta` has 4 bytes of version and flags in front."""
-    spans = [(0, len(data))]
-    for name in path:
-        spans = [found for start, end in spans for found in _boxes(data, start, end, name)]
-        if name == "meta":
-            spans = [(start + 4, end) for start, end in spans]
-    return spans
+    def claimed_sizes(self) -> list[Size]:
+        spans = self._find("meta", "iprp", "ipco", "ispe")
+        return [struct.unpack_from(">II", self._data, start + 4) for start, _ in spans]
 
+    def items(self) -> Iterator[bytes]:
+        """Put the AV1 streams of all items together from their extents."""
+        tables = self._find("meta", "iloc")
+        if len(tables) > 1:
+            raise ValueError("it has more than one table of items")
+        av1_items = set(self._av1_item_ids())
+        inner = self._find("meta", "idat") or [(0, 0)]
+        budget = 2 * len(self._data)
+        for start, _ in tables:
+            for item, in_file, extents in self._locations(start):
+                if item not in av1_items:
+                    continue
+                shift = 0 if in_file else inner[0][0]
+                parts = [self._data[shift + at : shift + at + length if length else None] for at, length in extents]
+                budget -= sum(map(len, parts))
+                if budget < 0:
+                    raise ValueError("its items overlap")
+                yield b"".join(parts)
 
-def _boxes(data: bytes, start: int, end: int, wanted: str) -> Iterator[Span]:
-    for _ in range(_MOST_BOXES):
-        if start + 8 > end:
-            return
-        size, kind = struct.unpack_from(">I4s", data, start)
-        head = 8
-        if size == 1:
-            (size,), head = struct.unpack_from(">Q", data, start + 8), 16
-        box_end = start + size if size else end
-        if box_end > end or box_end < start + head:
-            raise EOFError
-        if kind == wanted.encode():
-            yield start + head, box_end
-        start = box_end
-    raise ValueError(f"it has more than {_MOST_BOXES:,} boxes")
+    def first_frames(self) -> Iterator[bytes]:
+        """Cut out the AV1 stream of each track's first frame."""
+        data = self._data
+        for table in self._find("moov", "trak", "mdia", "minf", "stbl"):
+            sizes = [
+                struct.unpack_from(">I", data, at + 4)[0] or struct.unpack_from(">I", data, at + 12)[0]
+                for at, _ in self._boxes(table, "stsz")
+            ]
+            offsets = [struct.unpack_from(">I", data, at + 8)[0] for at, _ in self._boxes(table, "stco")]
+            offsets += [struct.unpack_from(">Q", data, at + 8)[0] for at, _ in self._boxes(table, "co64")]
+            for size, offset in zip(sizes, offsets, strict=False):
+                yield data[offset : offset + size]
 
+    def sequence_headers(self, stream: bytes) -> Iterator[_Bits]:
+        """Find the sequence headers among the units (OBUs) of an AV1 stream."""
+        position = 0
+        while position < len(stream):
+            self._step()
+            head = stream[position]
+            position += 2 if head & 4 else 1
+            size = len(stream) - position
+            if head & 2:
+                size, position = _leb128(stream, position)
+            if head >> 3 & 15 == _SEQUENCE_HEADER:
+                yield _Bits(stream[position : position + min(size, 256)])
+            position += size
 
-def _items(data: bytes) -> Iterator[bytes]:
-    """The AV1 streams of all items, put together from their extents."""
-    av1_items = set(_av1_item_ids(data))
-    inner = next(iter(_find(data, "meta", "idat")), (0, 0))
-    budget = 2 * len(data)
-    for start, _ in _find(data, "meta", "iloc"):
-        for item, in_file, extents in _locations(data, start):
-            if item not in av1_items:
-                continue
-            shift = 0 if in_file else inner[0]
-            budget -= sum(length or len(data) for _, length in extents)
-            if budget < 0:
-                raise ValueError("its items overlap")
-            yield b"".join(data[shift + at : shift + at + length if length else None] for at, length in extents)
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise ValueError(f"it has more than {_MOST_STEPS:,} parts")
 
+    def _find(self, *path: str) -> list[Span]:
+        """Find the contents of all boxes at a path; in `meta` 4 bytes of version and flags stand first."""
+        spans = [(0, len(self._data))]
+        for name in path:
+            skipped = 4 if name == "meta" else 0
+            spans = [(start + skipped, end) for span in spans for start, end in self._boxes(span, name)]
+        return spans
 
-def _av1_item_ids(data: bytes) -> Iterator[int]:
-    for start, end in _find(data, "meta", "iinf"):
-        counted = 2 if data[start] == 0 else 4
-        for entry, _ in _boxes(data, start + 4 + counted, end, "infe"):
-            layout = ">H2x4s" if data[entry] < 3 else ">I2x4s"
-            item, kind = struct.unpack_from(layout, data, entry + 4)
-            if kind == b"av01":
-                yield item
+    def _boxes(self, span: Span, wanted: str) -> Iterator[Span]:
+        start, end = span
+        while start + 8 <= end:
+            self._step()
+            size, kind = struct.unpack_from(">I4s", self._data, start)
+            head = 8
+            if size == 1:
+                (size,), head = struct.unpack_from(">Q", self._data, start + 8), 16
+            box_end = start + size if size else end
+            if box_end > end or box_end < start + head:
+                raise EOFError
+            if kind == wanted.encode():
+                yield start + head, box_end
+            start = box_end
 
+    def _av1_item_ids(self) -> Iterator[int]:
+        for start, end in self._find("meta", "iinf"):
+            counted = 2 if self._data[start] == 0 else 4
+            for entry, _ in self._boxes((start + 4 + counted, end), "infe"):
+                layout = ">H2x4s" if self._data[entry] < 3 else ">I2x4s"
+                item, kind = struct.unpack_from(layout, self._data, entry + 4)
+                if kind == b"av01":
+                    yield item
 
-def _locations(data: bytes, start: int) -> Iterator[tuple[int, bool, list[Span]]]:
-    """Read an `iloc` box: item, whether its offsets count from the file's start, and extents as (offset, length)."""
-    version = data[start]
-    sizes = data[start + 4] >> 4, data[start + 4] & 15, data[start + 5] >> 4, data[start + 5] & 15 if version else 0
-    offset_size, length_size, base_size, index_size = sizes
-    reader = _Bytes(data, start + 6)
-    for _ in range(reader.take(2 if version < 2 else 4)):
-        item = reader.take(2 if version < 2 else 4)
-        in_file = not version or not reader.take(2) & 15
-        reader.take(2)
-        base = reader.take(base_size)
-        extents = []
-        for _ in range(reader.take(2)):
-            reader.take(index_size)
-            extents.append((base + reader.take(offset_size), reader.take(length_size)))
-        yield item, in_file, extents
-
-
-class _Bytes:
-    """Reads big-endian numbers one after the other."""
-
-    def __init__(self, data: bytes, position: int) -> None:
-        self._data, self._position = data, position
-
-    def take(self, size: int) -> int:
-        end = self._position + size
-        if end > len(self._data):
-            raise EOFError
-        value = int.from_bytes(self._data[self._position : end])
-        self._position = end
-        return value
-
-
-def _first_frames(data: bytes) -> Iterator[bytes]:
-    """The AV1 stream of each track's first frame."""
-    for start, end in _find(data, "moov", "trak", "mdia", "minf", "stbl"):
-        sizes = [struct.unpack_from(">III", data, at + 4) for at, _ in _boxes(data, start, end, "stsz")]
-        offsets = [struct.unpack_from(">I", data, at + 8)[0] for at, _ in _boxes(data, start, end, "stco")]
-        offsets += [struct.unpack_from(">Q", data, at + 8)[0] for at, _ in _boxes(data, start, end, "co64")]
-        for (common, _, first), offset in zip(sizes, offsets, strict=False):
-            yield data[offset : offset + (common or first)]
-
-
-def _sequence_sizes(stream: bytes) -> Iterator[tuple[int, int]]:
-    """Largest frame that each sequence header of an AV1 stream allows."""
-    position = 0
-    for _ in range(_MOST_OBUS):
-        if position >= len(stream):
-            return
-        head = stream[position]
-        position += 2 if head & 4 else 1
-        size = len(stream) - position
-        if head & 2:
-            size, position = _leb128(stream, position)
-        if head >> 3 & 15 == _SEQUENCE_HEADER:
-            yield _frame_size(_Bits(stream[position : position + min(size, 256)]))
-        position += size
-    raise ValueError(f"an image in it has more than {_MOST_OBUS:,} parts")
+    def _locations(self, start: int) -> Iterator[tuple[int, bool, list[Span]]]:
+        """Read an `iloc` box: item, whether offsets count from the file's start, and extents as (offset, length)."""
+        version, widths = self._data[start], self._data[start + 4 : start + 6]
+        offset_size, length_size, base_size = widths[0] >> 4, widths[0] & 15, widths[1] >> 4
+        index_size = widths[1] & 15 if version else 0
+        bits = _Bits(self._data[start + 6 :])
+        for _ in range(bits.take(16 if version < 2 else 32)):
+            self._step()
+            item = bits.take(16 if version < 2 else 32)
+            in_file = not version or not bits.take(16) & 15
+            bits.take(16)
+            base = bits.take(8 * base_size)
+            extents = []
+            for _ in range(bits.take(16)):
+                self._step()
+                bits.take(8 * index_size)
+                extents.append((base + bits.take(8 * offset_size), bits.take(8 * length_size)))
+            yield item, in_file, extents
 
 
 def _leb128(stream: bytes, position: int) -> tuple[int, int]:
@@ -162,16 +163,17 @@ def _leb128(stream: bytes, position: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Reads unsigned numbers of some bits, most significant first."""
+    """Reads unsigned numbers of some bits one after the other, most significant bit first."""
 
     def __init__(self, content: bytes) -> None:
-        self._value, self._left = int.from_bytes(content), 8 * len(content)
+        self._content, self._position = content, 0
 
     def take(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
+        start, self._position = self._position, self._position + count
+        if self._position > 8 * len(self._content):
             raise EOFError
-        return self._value >> self._left & (1 << count) - 1
+        first, past = start // 8, (self._position + 7) // 8
+        return int.from_bytes(self._content[first:past]) >> (8 * past - self._position) & (1 << count) - 1
 
 
 def _frame_size(bits: _Bits) -> tuple[int, int]:

@@ -1,0 +1,72 @@
+"""Which photos of a labelled manifest can be used, and how do they look to the model? Shared by fit and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import CatalogueError
+from index.manifest import ListingRow, read_listings
+from vision.classify import embed_for_category
+from vision.decode import decode
+from vision.embedder import Embedder
+from vision.errors import ImageError
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) after each listing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledRow:
+    """A listing with its true category, as the data set names it."""
+
+    listing_id: str
+    images: tuple[Path, ...]
+    label: str
+
+
+def read_labelled(manifest: Path) -> list[LabelledRow]:
+    """Read the listings of `manifest` that have a photo and `labels.category`.
+
+    Raises:
+        CatalogueError: the manifest cannot be read, or no listing of it is labelled.
+
+    """
+    rows = [row for listing in read_listings(manifest) if (row := _labelled(listing)) is not None]
+    if not rows:
+        raise CatalogueError(f"{manifest}: no listing has images and labels.category; give a labelled manifest.")
+    return rows
+
+
+def embed_rows(rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress) -> NDArray[np.float32]:
+    """Embed each listing as the pipeline does, all its photos averaged: float32 [n, dim], unit rows.
+
+    A listing without a readable photo gets a row of zeros: its answer will be wrong, as it should be.
+    """
+    vectors = np.zeros((len(rows), embedder.dim), np.float32)
+    for place, row in enumerate(rows):
+        photos = [embed_for_category(embedder, pixels) for path in row.images if (pixels := _pixels(path)) is not None]
+        if photos:
+            product = np.mean(photos, axis=0)
+            vectors[place] = product / np.linalg.norm(product)
+        progress(place + 1, len(rows))
+    return vectors
+
+
+def _labelled(listing: ListingRow) -> LabelledRow | None:
+    if not listing.images or listing.labels.category is None:
+        return None
+    return LabelledRow(listing_id=listing.listing_id, images=listing.images, label=listing.labels.category)
+
+
+def _pixels(path: Path) -> NDArray[np.uint8] | None:
+    try:
+        return decode(path.read_bytes()).pixels
+    except ImageError:
+        return None
+    except OSError as error:
+        raise CatalogueError(f"{path}: the image cannot be read: {error.strerror or error}.") from error

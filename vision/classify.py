@@ -1,0 +1,100 @@
+"""What is for sale? Predicts a listing's leaf category from all its photos, or says that it does not know.
+
+After the regions are embedded, `serving.pipeline` embeds `category_crops` of every photo and asks the shipped
+`CategoryClassifier`; `training.evaluate_categories` embeds through `embed_for_category`, so that what is evaluated is
+what is served. The head (`vision.category_head`) knows only the leaves that it was trained on, so it is also asked how
+familiar the product looks: without that every watch would be called a hat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.category_head import CategoryHead
+from vision.embedder import Embedder
+from vision.taxonomy import CategoryPath
+
+# Views of a photo that are embedded and averaged for its category.
+CROPS_PER_PHOTO = 2
+
+
+@dataclass(frozen=True)
+class RankedCategory:
+    """A leaf's path with its probability, 0..1."""
+
+    path: CategoryPath
+    probability: float
+
+
+@dataclass(frozen=True)
+class CategoryPrediction:
+    """The predicted leaf and its runners-up. An empty path means unknown; `probability` is then that of the best leaf."""
+
+    path: CategoryPath = ()
+    probability: float = 0.0
+    alternatives: tuple[RankedCategory, ...] = ()
+
+
+class CategoryClassifier:
+    """The shipped head, ready to ask. Immutable, so any thread may."""
+
+    def __init__(self, head: CategoryHead, *, alternatives: int = 4) -> None:
+        self._head = head
+        self._alternatives = alternatives
+
+    @classmethod
+    def load(cls, folder: Path, *, fingerprint: str) -> CategoryClassifier | None:
+        """Read the head beside a model's weights in `folder`; None when the model has none.
+
+        Raises:
+            ModelError: the head is corrupt, or was made for another model than `fingerprint`.
+
+        """
+        if not CategoryHead.is_in(folder):
+            return None
+        return cls(CategoryHead.load(folder, fingerprint=fingerprint))
+
+    @property
+    def leaves(self) -> tuple[CategoryPath, ...]:
+        """The leaves that can be predicted, in the order of `scores`."""
+        return self._head.leaves
+
+    def scores(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the probability of each leaf for each photo: float32 [n, leaves], rows sum to 1.
+
+        `photos` is float32 [n, dim], one pooled unit vector a photo.
+        """
+        return self._head.probabilities(photos)
+
+    def predict(self, photos: NDArray[np.float32]) -> CategoryPrediction:
+        """Predict the one product that all `photos`, float32 [n, dim] from `pool_views`, show; unknown without any."""
+        if not len(photos):
+            return CategoryPrediction()
+        product = photos.mean(axis=0, keepdims=True)
+        product /= np.linalg.norm(product)
+        probabilities = self._head.probabilities(product)[0]
+        order = np.argsort(-probabilities, kind="stable")[: self._alternatives + 1]
+        ranked = [RankedCategory(self.leaves[place], float(probabilities[place])) for place in order]
+        if not self._head.familiar(product)[0]:
+            return CategoryPrediction((), ranked[0].probability, ())
+        return CategoryPrediction(ranked[0].path, ranked[0].probability, tuple(ranked[1:]))
+
+
+def category_crops(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    """Cut the views of a photo, uint8 [H, W, 3], that speak for its category: the whole, and the whole mirrored."""
+    return pixels, np.ascontiguousarray(pixels[:, ::-1])
+
+
+def pool_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the views of each photo: float32 [photos * CROPS_PER_PHOTO, dim] to unit rows, float32 [photos, dim]."""
+    pooled = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
+    return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+
+
+def embed_for_category(embedder: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Embed one photo, uint8 [H, W, 3] RGB, for its category: a unit vector, float32 [dim]."""
+    return pool_views(embedder.embed(category_crops(pixels)))[0]
