@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from index.vectors import VectorIndex
-from vision.errors import TouchstoneError
+from index.errors import BackendError
 
 BACKENDS = {
     "exact": "index.exact:ExactIndex",
@@ -16,7 +16,7 @@ BACKENDS = {
 def create_index(backend: str, dim: int) -> VectorIndex:
     """Make an empty index for vectors of `dim` values."""
     if backend not in BACKENDS:
-        raise TouchstoneError(f"There is no index backend {backend!r}: choose one of {', '.join(BACKENDS)}.")
+        raise BackendError(f"There is no index backend {backend!r}: choose one of {', '.join(BACKENDS)}.")
     module, _, name = BACKENDS[backend].partition(":")
     index: VectorIndex = getattr(importlib.import_module(module), name)(dim)
     return index

@@ -5,6 +5,10 @@ from __future__ import annotations
 from vision.errors import TouchstoneError
 
 
+class BackendError(TouchstoneError):
+    """A vector index backend is unknown, not installed or lacks its device; the message says what there is."""
+
+
 class SnapshotError(TouchstoneError):
     """An index snapshot is corrupt, foreign or of an unknown format; the message names the file and the remedy."""
 
@@ -26,4 +30,4 @@ class PriceDataError(TouchstoneError):
 
 
 class CatalogueError(TouchstoneError):
-    """A seed file or reference manifest cannot be used; the message names file, line and what is allowed."""
+    """A listing or reference manifest cannot be used; the message names file, line and what is allowed."""

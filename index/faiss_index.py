@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.vectors import Hits, check_ids, check_k, check_new_ids, check_vectors, ranked
-from vision.errors import TouchstoneError
+from index.errors import BackendError
 
 if TYPE_CHECKING:
     import faiss
@@ -82,7 +82,7 @@ def import_faiss() -> ModuleType:
     try:
         import faiss
     except ImportError as error:
-        raise TouchstoneError(
+        raise BackendError(
             "index backend 'faiss' needs FAISS, which is not installed: install the extra 'cpu' or 'gpu' (never both), "
             "or choose the backend 'exact'"
         ) from error
@@ -117,5 +117,5 @@ def _gpu_number(device: str, available: int) -> int:
     kind, _, number = device.partition(":")
     if kind != "cuda" or not number.isdecimal() or int(number) >= available:
         valid = ["cpu", *(f"cuda:{gpu}" for gpu in range(available))]
-        raise TouchstoneError(f"FAISS has no device {device!r}: choose one of {', '.join(valid)}")
+        raise BackendError(f"FAISS has no device {device!r}: choose one of {', '.join(valid)}")
     return int(number)

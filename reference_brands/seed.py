@@ -21,7 +21,17 @@ from reference_brands.brands_file import SeedBrand, read_brands_file
 from reference_brands.errors import SeedError
 from reference_brands.render import Colour, paint, render, tight_mask
 
-__all__ = ["BRANDS_FILE", "LICENCE", "NOTICE", "SeedBrand", "SeedMark", "seed_brands", "seed_marks", "seed_source"]
+__all__ = [
+    "BRANDS_FILE",
+    "LICENCE",
+    "NOTICE",
+    "SeedBrand",
+    "SeedMark",
+    "mark_svg",
+    "seed_brands",
+    "seed_marks",
+    "seed_source",
+]
 
 BRANDS_FILE = Path(__file__).with_name("brands.yaml")
 LICENCE = "CC0-1.0"
@@ -96,6 +106,18 @@ def seed_marks(
     if only is not None:
         brands = _select(brands, only)
     return (_draw(brand, mark) for brand in brands for mark in brand.marks)
+
+
+def mark_svg(mark: str) -> str:
+    """Return the SVG of one simplepycons mark by its name.
+
+    Raises:
+        SeedError: there is no such mark.
+
+    """
+    if mark not in _icons().names():
+        raise SeedError(f"simplepycons has no mark {mark!r}; simplepycons.all_icons.names() lists them")
+    return str(_icons()[mark].raw_svg)
 
 
 def _icons() -> Any:  # noqa: ANN401 - simplepycons generates this class and ships no usable type for it

@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from vision.embedder import Embedder
+from vision.errors import ModelError
 
 Crops = Sequence[NDArray[np.uint8]]
 Vectors = NDArray[np.float32]
@@ -66,11 +66,11 @@ class BatchingEmbedder:
                 raise Overloaded(f"{self._max_waiting} requests wait for the embedder already", retry_after_s=1.0)
             self._waiting.append(job)
             self._changed.notify()
-        try:
-            return job.result.result(deadline.remaining)
-        except FutureTimeoutError as error:
-            job.result.cancel()
-            raise DeadlineExceeded("the deadline passed while the photos were embedded; nothing was recorded") from error
+        wait([job.result], deadline.remaining)
+        if job.result.done():
+            return job.result.result()
+        self._give_up(job)
+        raise DeadlineExceeded("the deadline passed while the photos were embedded; nothing was recorded")
 
     def close(self) -> None:
         """Finish what is queued, then end the owner thread."""
@@ -82,12 +82,20 @@ class BatchingEmbedder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+
+    def _give_up(self, job: _Job) -> None:
+        """Free the place of a caller who left, so that the queue holds only those who still wait."""
+        with self._changed:
+            if job in self._waiting:
+                self._waiting.remove(job)
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            self._embed([job for job in batch if job.result.set_running_or_notify_cancel()])
+            self._embed(batch)
 
     def _next_batch(self) -> list[_Job]:
         """Wait for work and take as many whole jobs as fit; empty when closed and nothing is left."""
@@ -101,10 +109,11 @@ class BatchingEmbedder:
             return batch
 
     def _embed(self, batch: list[_Job]) -> None:
-        if not batch:
-            return
+        crops = [crop for job in batch for crop in job.crops]
         try:
-            vectors = self._embedder.embed([crop for job in batch for crop in job.crops])
+            vectors = self._embedder.embed(crops)
+            if len(vectors) != len(crops):  # slices of it would go to the wrong callers
+                raise ModelError(f"{self.fingerprint} gave {len(vectors)} vectors for {len(crops)} crops")
         except Exception as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
             for job in batch:
                 job.result.set_exception(error)

@@ -15,8 +15,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from index.money import ExchangeRates
 from serving.app import Application, load_calibration, load_embedder, open_application, open_store
+from serving.errors import SettingsError
 from serving.policy import load_policy
 from serving.settings import Settings
+from vision.calibration import SimilarityCalibration
 from vision.errors import TouchstoneError
 from vision.taxonomy import load_taxonomy
 
@@ -35,21 +37,18 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Check an installation in this process; yields each finding as it is made."""
-    yield _try("data folder", lambda: _data_folder(settings))
-    yield _try("store", lambda: _store(settings))
-    yield _try("policy", lambda: load_policy(settings.policy).version)
-    yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
-    yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
-    model = _try("model", lambda: load_embedder(settings).fingerprint)
-    yield model
-    if not model.ok:
+    sound = True
+    for finding in _parts(settings):
+        sound = sound and finding.ok
+        yield finding
+    if not sound:
+        yield Finding("index", ok=False, detail="not looked at; mend what failed above first")
         return
-    yield _calibrated(model.detail)
     try:
         with open_application(settings) as application:
             yield Finding("index", ok=True, detail=application.knowledge.current.catalogue.version)
             yield from _inside(application)
-    except TouchstoneError as error:
+    except (TouchstoneError, OSError) as error:
         yield Finding("index", ok=False, detail=str(error))
 
 
@@ -59,23 +58,42 @@ def examine_server(target: str, *, timeout_s: float = 5.0) -> Finding:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
         except grpc.RpcError as error:
-            return Finding("server", ok=False, detail=f"{target}: {error.code().name}: {error.details()}; is it running?")
+            return Finding(
+                "server", ok=False, detail=f"{target}: {error.code().name}: {error.details()}; is it running?"
+            )
     status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     healthy = answer.status == health_pb2.HealthCheckResponse.SERVING
     return Finding("server", ok=healthy, detail=f"{target}: {status}" + ("" if healthy else "; see the server's log"))
+
+
+def _parts(settings: Settings) -> Iterator[Finding]:
+    """Check each part by itself: all that an application is put together from."""
+    yield _try("data folder", lambda: _data_folder(settings))
+    yield _try("store", lambda: _store(settings))
+    yield _try("policy", lambda: load_policy(settings.policy).version)
+    yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
+    yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
+    model = _try("model", lambda: load_embedder(settings).fingerprint)
+    yield model
+    if model.ok:
+        yield _try("calibration", lambda: _calibration(model.detail))
 
 
 def _inside(application: Application) -> Iterator[Finding]:
     knowledge = application.knowledge.current
     count = len(knowledge.catalogue)
     yield Finding(
-        "references", ok=count > 0, detail=f"{count}" if count else "none; run `touchstone brands seed` or `brands import`"
+        "references",
+        ok=count > 0,
+        detail=f"{count}" if count else "none; run `touchstone brands seed` or `brands import`",
     )
-    stale = sum(1 for _ in application.store.references_without_embedding(application.embedder.fingerprint))
+    stale = len(application.store.references_without_embedding(application.embedder.fingerprint))
     yield Finding(
         "embeddings",
         ok=stale == 0,
-        detail=f"{stale} references lack one by this model; import them again" if stale else "all of this model",
+        detail=f"{stale} references lack one by this model; seed and import them again"
+        if stale
+        else "all of this model",
     )
     prices = knowledge.prices.observations if knowledge.prices else 0
     yield Finding("prices", ok=True, detail=f"{prices} observations" + ("" if prices else "; price checks are off"))
@@ -88,7 +106,11 @@ def _inference(application: Application) -> str:
 
 
 def _data_folder(settings: Settings) -> str:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        says = f"{settings.data_dir} cannot be made ({error.strerror}); choose another --data-dir"
+        raise SettingsError(says) from error
     if not os.access(settings.data_dir, os.W_OK):
         raise PermissionError(f"{settings.data_dir} is not writable; run as its owner or choose another --data-dir")
     free = shutil.disk_usage(settings.data_dir).free
@@ -104,10 +126,11 @@ def _store(settings: Settings) -> str:
     return f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
 
 
-def _calibrated(fingerprint: str) -> Finding:
+def _calibration(fingerprint: str) -> str:
     calibration = load_calibration(fingerprint)
-    detail = f"similarity {calibration.midpoint:.3f} counts as seen"
-    return Finding("calibration", ok=True, detail=detail)
+    if calibration == SimilarityCalibration.uncalibrated(fingerprint):
+        return "none of this model: only near-identical pictures count as seen; run python -m training.fit_similarity"
+    return f"similarity {calibration.midpoint:.3f} counts as seen"
 
 
 def _try(check: str, look: Callable[[], str]) -> Finding:

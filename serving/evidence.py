@@ -37,8 +37,8 @@ HARDLY_SEEN = 0.3
 class SellerRecords(Protocol):
     """What seller evidence needs of the store."""
 
-    def get_seller(self, seller_id: str) -> Seller | None:
-        """Find a seller."""
+    def find_seller(self, seller_id: str) -> Seller | None:
+        """Find a seller; None when nobody told of them."""
 
     def seller_tally(self, seller_id: str) -> SellerTally:
         """Count a seller's decisions and strikes."""
@@ -129,7 +129,10 @@ def price_evidence(
     unit_price = Money(listing.price.amount / max(listing.unit_count, 1), listing.price.currency)
     assessment = prices.score(
         PriceQuery(
-            brand=at_stake.name, category=listing.category or " > ".join(category.path), condition=listing.condition, unit_price=unit_price
+            brand=at_stake.name,
+            category=listing.category or " > ".join(category.path),
+            condition=listing.condition,
+            unit_price=unit_price,
         )
     )
     if assessment is None:
@@ -151,7 +154,7 @@ def seller_evidence(listing: Listing, at_stake: BrandAtStake, records: SellerRec
     """Look the seller up; None when the listing names none."""
     if not listing.seller_id:
         return None
-    seller = records.get_seller(listing.seller_id)
+    seller = records.find_seller(listing.seller_id)
     tally = records.seller_tally(listing.seller_id)
     authorised = None
     if at_stake.brand is not None:

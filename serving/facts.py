@@ -1,7 +1,7 @@
 """What may a policy and the fusion model know? The evidence of one listing, flattened into typed, documented facts.
 
 Every fact is always there: an absent price is `price.known = false` beside neutral numbers, never a missing name.
-`FACTS` is the reference of names, types and meanings; docs/policy.md is generated from nothing else.
+`FACTS` is the reference of names, types and meanings; a test keeps the table in docs/policy.md equal to it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ FACTS: dict[str, Fact] = {
     "visual.similarity": Fact("double", -1.0, "cosine of the best visual match, -1..1"),
     "visual.probability": Fact("double", 0.0, "probability that the best match's brand is in the photo, 0..1"),
     "duplicate.known_counterfeit": Fact("bool", False, "a photo copies a known counterfeit"),
-    "duplicate.known_counterfeit_distance": Fact("int", NO_DISTANCE, "PDQ bits of 256 by which the nearest one differs"),
+    "duplicate.known_counterfeit_distance": Fact(
+        "int", NO_DISTANCE, "PDQ bits of 256 by which the nearest one differs"
+    ),
     "duplicate.removed_listing": Fact("bool", False, "a photo copies one of a listing that was removed"),
     "duplicate.official": Fact("bool", False, "a photo copies a brand owner's own reference"),
     "text.replica_wording": Fact("bool", False, "title or description speaks of replicas"),
@@ -77,7 +79,9 @@ FACTS: dict[str, Fact] = {
     "seller.strikes": Fact("int", 0, "takedowns of this seller on record"),
     "reports.count": Fact("int", 0, "reports by buyers"),
     "reports.weight": Fact("double", 0.0, "reports weighed by the reporters' record"),
-    "fused.probability": Fact("double", 0.0, "probability that the listing is counterfeit, all evidence together, 0..1"),
+    "fused.probability": Fact(
+        "double", 0.0, "probability that the listing is counterfeit, all evidence together, 0..1"
+    ),
 }
 
 FACT_TYPES: dict[str, FactType] = {name: fact.type for name, fact in FACTS.items()}
@@ -134,6 +138,8 @@ def gather(
 
 
 def _image_faults(images: Sequence[ImageResult]) -> tuple[Reason, ...]:
+    if not images:
+        return (Reason("NO_IMAGES", "The listing has no photo that could be looked at"),)
     faults = [image for image in images if image.fault is not None]
     if not faults:
         return ()

@@ -59,7 +59,9 @@ def _closeness(facts: Facts) -> float:
 
 FEATURES: tuple[Feature, ...] = (
     Feature("COPY_OF_KNOWN_COUNTERFEIT", "A photo copies a known counterfeit", 9.0, _closeness),
-    Feature("COPY_OF_REMOVED_LISTING", "A photo copies one of a removed listing", 3.0, _flag("duplicate.removed_listing")),
+    Feature(
+        "COPY_OF_REMOVED_LISTING", "A photo copies one of a removed listing", 3.0, _flag("duplicate.removed_listing")
+    ),
     Feature("REPLICA_WORDING", "The words speak of replicas", 3.5, _flag("text.replica_wording")),
     Feature("PRICE_FAR_BELOW_USUAL", "Price against what this brand usually costs", 0.8, _price),
     Feature("BRAND_SEEN", "The brand's mark or product is seen in a photo", 0.7, _flag("visual.probability")),

@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import CatalogueError
+from index.errors import CatalogueError, NotFound
 from index.manifest import ReferenceRow
 from index.names import normalise_name
 from index.records import Brand, Mark, MarkKind, Provenance, Reference, ReferenceEmbedding, ReferenceKind
@@ -54,7 +54,11 @@ class NewReference:
 
 
 def add_references(store: Store, embedder: BatchingEmbedder, references: Iterable[NewReference]) -> int:
-    """Embed and store references with their brands and marks; skip those on record. Returns how many are new."""
+    """Embed and store references with their brands and marks; skip those on record. Returns how many are new.
+
+    One on record that this model has not embedded yet, another model having been in use, gets its embeddings.
+    """
+    lacking = frozenset(each.reference_id for each in store.references_without_embedding(embedder.fingerprint))
     added = 0
     for batch in _batches(references):
         distinct = {reference.reference_id: reference for reference in batch}
@@ -63,6 +67,8 @@ def add_references(store: Store, embedder: BatchingEmbedder, references: Iterabl
         store.put_brands(reference.brand for reference in fresh)
         store.put_marks(reference.mark for reference in fresh if reference.mark)
         added += store.add_references(_embedded(fresh, embedder))
+        again = [reference for key, reference in distinct.items() if key in lacking]
+        store.add_embeddings(each for _, embeddings in _embedded(again, embedder) for each in embeddings)
     return added
 
 
@@ -97,12 +103,17 @@ def manifest_references(
     """Read the images of a reference manifest; a row whose image cannot be used goes to `on_error`, the others go on."""
     brands: dict[str, Brand] = {}
     for row in rows:
+        name = normalise_name(row.brand)
+        if not name:
+            on_error(CatalogueError(f"{row.where}: brand: {row.brand!r} has no letter or digit; give the brand's name"))
+            continue
         try:
             image = decode(row.image.read_bytes(), limits)
         except (ImageError, OSError) as error:
             on_error(CatalogueError(f"{row.where}: {row.image}: {error}"))
             continue
-        brand = brands.setdefault(row.brand, store.find_brand(row.brand) or _new_brand(row.brand))
+        brand = brands.get(name) or store.find_brand(row.brand) or _new_brand(row.brand, store)
+        brands[name] = brand
         yield NewReference(
             brand=brand,
             mark=None,
@@ -114,10 +125,22 @@ def manifest_references(
         )
 
 
-def _new_brand(name: str) -> Brand:
-    slug = re.sub(r"[^a-z0-9]+", "-", normalise_name(name)).strip("-")
-    # A name without Latin letters or digits still needs an id that is the same everywhere.
-    return Brand(brand_id=slug or f"b-{hashlib.sha256(normalise_name(name).encode()).hexdigest()[:16]}", name=name)
+def _new_brand(name: str, store: Store) -> Brand:
+    """Make the record of a brand that nobody goes by yet; names that differ get ids that differ."""
+    normal = normalise_name(name)
+    slug = re.sub(r"[^a-z0-9]+", "-", normal).strip("-")
+    # A slug that does not say the whole name ("耐克", "H&M"), or is another brand's id, needs something of its own.
+    if slug != normal.replace(" ", "-") or _is_taken(slug, store):
+        slug = f"{slug or 'brand'}-{hashlib.sha256(normal.encode()).hexdigest()[:12]}"
+    return Brand(brand_id=slug, name=name)
+
+
+def _is_taken(brand_id: str, store: Store) -> bool:
+    try:
+        store.get_brand(brand_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _embedded(

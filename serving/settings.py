@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from index.money import is_currency
 from serving.errors import SettingsError
+
+# Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
+_PATHS = frozenset({"data_dir", "policy", "taxonomy", "exchange_rates"})
+
+
+def _currency(code: str) -> str:
+    if not is_currency(code):
+        raise ValueError("must be an active ISO 4217 code such as USD, EUR or CNY")
+    return code
 
 
 class Settings(BaseSettings):
@@ -21,29 +31,37 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TOUCHSTONE_", frozen=True, extra="forbid")
 
-    data_dir: Annotated[Path, Field(description="folder of the store and the index snapshots")] = Path("touchstone-data")
+    data_dir: Annotated[Path, Field(description="folder of the store and the index snapshots")] = Path(
+        "touchstone-data"
+    )
     model: Annotated[
         str, Field(description="`touchstone-s`, an open_clip name (`ViT-B-32@file-or-tag`) or `hf-hub:` name")
     ] = "touchstone-s"
     embedder: Annotated[
         Literal["torch", "fake"], Field(description="`torch`, or `fake` for load tests without a model")
     ] = "torch"
-    downloads: Annotated[bool, Field(description="let open_clip fetch weights that `model` names from its hubs")] = False
+    downloads: Annotated[bool, Field(description="let open_clip fetch weights that `model` names from its hubs")] = (
+        False
+    )
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
     policy: Annotated[Path | None, Field(description="policy file; unset: the default policy that ships")] = None
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
-    exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the approximate one that ships")] = (
-        None
-    )
-    base_currency: Annotated[str, Field(description="currency in which prices are compared")] = "USD"
+    exchange_rates: Annotated[
+        Path | None, Field(description="dated rate table; unset: the approximate one that ships")
+    ] = None
+    base_currency: Annotated[
+        str, AfterValidator(_currency), Field(description="currency in which prices are compared, ISO 4217")
+    ] = "USD"
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
     workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
     drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0
-    max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take, in seconds")] = 60.0
+    max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take, in seconds")] = (
+        60.0
+    )
 
     @property
     def store_path(self) -> Path:
@@ -80,7 +98,7 @@ def load_settings(config: Path | None = None, **given: Any) -> Settings:
         from_file = {k: v for k, v in _read(config).items() if k not in from_environment}
         return Settings(**{**from_file, **explicit})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['input']!r:.80}: {f['msg']}" for f in error.errors())
         allowed = ", ".join(Settings.model_fields)
         raise SettingsError(f"{faults}. Settings are: {allowed}") from error
 
@@ -90,13 +108,11 @@ def _read(config: Path | None) -> dict[str, Any]:
         return {}
     try:
         document = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise SettingsError(f"cannot read {config}: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
-    # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
-    paths = {"data_dir", "policy", "taxonomy", "exchange_rates"}
     return {
-        str(key): str(config.parent / str(value)) if key in paths and value is not None else value
+        str(key): str(config.parent / value) if key in _PATHS and isinstance(value, str) else value
         for key, value in document.items()
     }

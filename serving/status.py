@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from index.errors import CatalogueError, Conflict, NotFound, PriceDataError, SnapshotError, StoreError
+from index.errors import BackendError, CatalogueError, Conflict, NotFound, PriceDataError, SnapshotError, StoreError
 from serving.errors import DeadlineExceeded, InvalidListing, Overloaded, PolicyError, SettingsError
 from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
 
@@ -53,6 +53,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     ModelError: _NOT_READY,
     CheckpointError: _NOT_READY,
     SnapshotError: _NOT_READY,
+    BackendError: _NOT_READY,
     TaxonomyError: _NOT_READY,
     PolicyError: _NOT_READY,
     SettingsError: _NOT_READY,

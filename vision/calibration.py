@@ -55,7 +55,9 @@ class SimilarityCalibration:
                 scale=float(document["scale"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path} is no similarity calibration ({error}); run python -m training.fit_similarity") from error
+            raise ModelError(
+                f"{path} is no similarity calibration ({error}); run python -m training.fit_similarity"
+            ) from error
         if document.get("format_version") != FORMAT_VERSION or found.scale <= 0:
             raise ModelError(f"{path} must have format_version {FORMAT_VERSION} and a positive scale")
         if found.fingerprint != fingerprint:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.category_head import CategoryHead
+from vision.checkpoint import MODELS
 from vision.embedder import Embedder
 from vision.taxonomy import CategoryPath
 
@@ -32,7 +33,7 @@ class RankedCategory:
 
 @dataclass(frozen=True)
 class CategoryPrediction:
-    """The predicted leaf and its runners-up. An empty path means unknown; `probability` is then that of the best leaf."""
+    """The predicted leaf and its runners-up. An empty path means unknown; `probability` is then the best leaf's."""
 
     path: CategoryPath = ()
     probability: float = 0.0
@@ -58,6 +59,11 @@ class CategoryClassifier:
             return None
         return cls(CategoryHead.load(folder, fingerprint=fingerprint))
 
+    @classmethod
+    def for_model(cls, fingerprint: str) -> CategoryClassifier | None:
+        """Read the head that ships with the model of that fingerprint; None when it ships none. Raises as `load`."""
+        return cls.load(MODELS / fingerprint.partition("@")[0], fingerprint=fingerprint)
+
     @property
     def leaves(self) -> tuple[CategoryPath, ...]:
         """The leaves that can be predicted, in the order of `scores`."""
@@ -68,7 +74,7 @@ class CategoryClassifier:
 
         `photos` is float32 [n, dim], one pooled unit vector a photo.
         """
-        return self._head.probabilities(photos)
+        return self._head.probe.probabilities(photos)
 
     def predict(self, photos: NDArray[np.float32]) -> CategoryPrediction:
         """Predict the one product that all `photos`, float32 [n, dim] from `pool_views`, show; unknown without any."""
@@ -76,7 +82,7 @@ class CategoryClassifier:
             return CategoryPrediction()
         product = photos.mean(axis=0, keepdims=True)
         product /= np.linalg.norm(product)
-        probabilities = self._head.probabilities(product)[0]
+        probabilities = self._head.probe.probabilities(product)[0]
         order = np.argsort(-probabilities, kind="stable")[: self._alternatives + 1]
         ranked = [RankedCategory(self.leaves[place], float(probabilities[place])) for place in order]
         if not self._head.familiar(product)[0]:
@@ -92,9 +98,11 @@ def category_crops(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
 def pool_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average the views of each photo: float32 [photos * CROPS_PER_PHOTO, dim] to unit rows, float32 [photos, dim]."""
     pooled = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
-    return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+    rows: NDArray[np.float32] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+    return rows
 
 
 def embed_for_category(embedder: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Embed one photo, uint8 [H, W, 3] RGB, for its category: a unit vector, float32 [dim]."""
-    return pool_views(embedder.embed(category_crops(pixels)))[0]
+    (vector,) = pool_views(embedder.embed(category_crops(pixels)))
+    return vector

@@ -55,6 +55,8 @@ class DecodeLimits:
     """What an image may claim and cost, and how large the result is.
 
     At an aspect of 20 the short edge of a working image is 64 pixels, the grid that the perceptual hash samples.
+    Decoding takes this much memory a pixel at its peak (measured on 35 megapixels): JPEG 1.5 bytes, progressive JPEG 4,
+    PNG 6, with alpha 10, AVIF 9, WebP 16; multiply by `max_pixels` and by the decodes that run at the same time.
     """
 
     max_bytes: int = 25 * 2**20

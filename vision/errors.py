@@ -8,12 +8,13 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   ├── CheckpointError      vision   checkpoint missing, corrupt or not the one its manifest names
     │   └── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
     ├── TaxonomyError            vision   a taxonomy or concept file breaks its own rules
+    ├── BackendError             index    a vector index backend is unknown, not installed or lacks its device
     ├── SnapshotError            index    an index snapshot is corrupt, foreign or of an unknown format
     ├── StoreError               index    the store cannot be opened, read or written
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
     │   └── Conflict             index    it exists already, or was changed by somebody else
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
-    ├── CatalogueError           index    a seed or reference manifest cannot be used
+    ├── CatalogueError           index    a listing or reference manifest cannot be used
     ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it
     ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
     └── ServingError             serving

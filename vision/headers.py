@@ -17,14 +17,22 @@ from vision.errors import ImageError, ImageFault
 
 ACCEPTED = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 
-_MOST_BLOCKS = 200_000
-"""Blocks (PNG and RIFF chunks, JPEG segments, GIF sub-blocks) of one file. A GIF of 25 MiB has 103,000 full ones."""
+_MOST_BLOCKS = 50_000
+"""PNG and RIFF chunks, JPEG segments, GIF frames and extensions of one file: decoders need up to 20 us for each. A PNG
+of 25 MiB in chunks of 8 KiB, libpng's choice, has 3,200."""
+
+_MOST_SUB_BLOCKS = 200_000
+"""Of one GIF frame or extension: they hold at most 255 bytes, so a GIF of 25 MiB has 103,000 full ones."""
+
+_MOST_JUNK = 4_096
+"""Bytes between two segments of a JPEG's header, and padding in a row in its scans. Decoders skip them one by one and
+feed Pillow's buffer again and again: 20 MiB of padding took 67 seconds in the header and 11 in a scan."""
 
 _MOST_SCANS = 100
 """Scans of a progressive JPEG; encoders write 3 to 14. Each passes over the whole picture, so a few bytes a scan buy an
 attacker seconds of work (libjpeg-turbo, "Two Issues with the JPEG Standard", 2015)."""
 
-_JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -112,6 +120,9 @@ def _jpeg(data: bytes) -> _Claims:
     for _ in range(_MOST_BLOCKS):
         # Entropy-coded data holds no marker, so the next one ends it; whatever else stands between segments is skipped.
         found = _JPEG_MARKER.search(data, position)
+        end = found.start() if found else len(data)
+        if end - position > _MOST_JUNK and (not scans or data.find(b"\xff" * _MOST_JUNK, position, end) >= 0):
+            raise ValueError(f"it has more than {_MOST_JUNK:,} bytes of junk in a row")
         if found is None or found[1][0] == _EOI:
             break
         marker, position = found[1][0], found.end()
@@ -159,12 +170,12 @@ def _gif(data: bytes) -> _Claims:
 
 def _past_sub_blocks(data: bytes, position: int) -> int:
     """Find where a GIF's chain of sub-blocks of at most 255 bytes ends."""
-    for _ in range(_MOST_BLOCKS):
+    for _ in range(_MOST_SUB_BLOCKS):
         size = data[position]
         position += 1 + size
         if not size:
             return position
-    raise ValueError(f"it has more than {_MOST_BLOCKS:,} blocks")
+    raise ValueError(f"it has more than {_MOST_SUB_BLOCKS:,} sub-blocks in a row")
 
 
 def _gif_palette(flags: int) -> int:

@@ -19,7 +19,8 @@ BATCH_TOLERANCE = 1e-4
 @pytest.fixture(scope="module", params=["fake", "touchstone-s", "ViT-B-32@random"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     """One embedder of each kind, on the CPU."""
-    return FakeEmbedder() if request.param == "fake" else load_embedder(request.param, device="cpu")
+    name: str = request.param
+    return FakeEmbedder() if name == "fake" else load_embedder(name, device="cpu")
 
 
 def photo(*, height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -27,7 +28,8 @@ def photo(*, height: int, width: int, seed: int) -> NDArray[np.uint8]:
     random = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
     waves = [np.sin(x * random.uniform(3, 30) + y * random.uniform(3, 30) + random.uniform(0, 6)) for _ in range(3)]
-    return (127.5 + 127 * np.cbrt(np.stack(waves, axis=2))).astype(np.uint8)
+    pixels: NDArray[np.uint8] = (127.5 + 127 * np.cbrt(np.stack(waves, axis=2))).astype(np.uint8)
+    return pixels
 
 
 SIZES = [(240, 320), (320, 240), (64, 64), (1, 1), (1, 400), (400, 1), (240, 320), (33, 500)]

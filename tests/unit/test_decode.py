@@ -271,6 +271,7 @@ class TestUpright:
         assert (image.width, image.height) == (96, 64)
         assert_close(corners(image.pixels), [RED, GREEN, BLUE, (255, 255, 255)])
 
+    @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
     @pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff", b"Exif\x00\x00"])
     def test_unreadable_exif_is_as_good_as_none(self, exif: bytes) -> None:
         """A photo is not refused for its metadata."""
@@ -551,6 +552,53 @@ class TestForgedHeaders:
 
         assert error.fault is ImageFault.CORRUPT
         assert "100 scans" in str(error)
+
+
+class TestSlowFiles:
+    """Files of legal size that keep a decoder busy for a minute are refused by the walk over their blocks."""
+
+    @pytest.mark.parametrize(("junk", "at"), [(b"\xff", 20), (b"\x00", 20), (b"\xff", -2)])
+    def test_padding_in_a_jpeg(self, junk: bytes, at: int) -> None:
+        """Between segments or at the end of a scan: decoders skip it byte by byte."""
+        data = encoded(quadrants(), "JPEG")
+
+        error = fault_of(data[:at] + junk * 2_000_000 + data[at:])
+
+        assert error.fault is ImageFault.CORRUPT
+        assert "bytes of junk" in str(error)
+
+    def test_a_run_of_padding_that_leads_nowhere(self) -> None:
+        """The search for the next marker does not look back."""
+        data = encoded(quadrants(), "JPEG")
+
+        error = fault_of(data[:20] + b"\xff" * 2_000_000 + b"\x00")
+
+        assert error.fault is ImageFault.CORRUPT
+
+    @pytest.mark.parametrize(
+        ("name", "at", "block"),
+        [
+            ("PNG", 33, b"\0\0\0\0prVt" + struct.pack(">I", zlib.crc32(b"prVt"))),
+            ("JPEG", 2, b"\xff\xfe\x00\x02"),
+            ("GIF", -1, b"!\xfe\0"),
+            ("GIF", -1, b",\0\0\0\0\1\0\1\0\0\2\0"),
+        ],
+    )
+    def test_blocks_without_number(self, name: str, at: int, block: bytes) -> None:
+        """Each costs a decoder some microseconds."""
+        data = encoded(quadrants(), name)
+
+        error = fault_of(data[:at] + block * 60_000 + data[at:])
+
+        assert error.fault is ImageFault.CORRUPT
+        assert "more than 50,000 blocks" in str(error)
+
+    def test_the_boxes_of_an_avif_without_number(self) -> None:
+        """The walk over an AVIF counts its steps."""
+        error = fault_of(encoded(quadrants(), "AVIF") + b"\0\0\0\x08free" * 120_000)
+
+        assert error.fault is ImageFault.CORRUPT
+        assert "100,000 parts" in str(error)
 
 
 def test_limits_are_values() -> None:

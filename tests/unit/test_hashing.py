@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
@@ -123,6 +123,7 @@ class TestHamming:
     """The distance matrix."""
 
     @given(st.lists(st.binary(min_size=32, max_size=32), max_size=6), st.lists(st.binary(min_size=32, max_size=32)))
+    @settings(deadline=None)
     def test_agrees_with_counting_bit_by_bit(self, query: list[bytes], known: list[bytes]) -> None:
         """For any two sets of hashes, empty ones included."""
         distances = hamming(as_matrix(query), as_matrix(known))

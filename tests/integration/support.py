@@ -1,0 +1,149 @@
+"""What do the integration suites share? Drawn pictures, listings, a small registry, and a running server to talk to."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+from google.rpc.error_details_pb2 import BadRequest
+from grpc_status import rpc_status
+from PIL import Image, ImageDraw
+
+from index.money import Money
+from index.records import AuthorisedSeller, Brand, PriceObservation, Provenance, ReferenceKind
+from serving.app import Application
+from serving.registry import NewReference, add_references
+from serving.settings import Settings
+from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
+from touchstone.moderation.v1 import moderation_service_pb2 as pb
+from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
+from vision.decode import decode
+
+# Bounds every wait of these suites; reached only when something is broken.
+PATIENCE_S = 60.0
+# Registry pictures by the seed they are drawn from.
+AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE = 1, 2, 3
+
+AURORA = Brand(brand_id="aurora", name="Aurora", aliases=("Aurora Sports",))
+BOREALIS = Brand(brand_id="borealis", name="Borealis")
+AUTHORISED = "aurora-flagship"
+
+
+def draw(seed: int, *, edge: int = 400, kind: str = "PNG", quality: int = 90) -> bytes:
+    """Draw a picture with enough structure for a perceptual hash; the same pixels for the same seed."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (edge, edge), tuple(int(c) for c in rng.integers(60, 255, 3)))
+    pen = ImageDraw.Draw(image)
+    for _ in range(14):
+        x, y, w, h = (int(edge * v) for v in rng.uniform((0, 0, 0.08, 0.08), (0.85, 0.85, 0.5, 0.5)))
+        shape = pen.ellipse if rng.random() < 0.5 else pen.rectangle
+        shape((x, y, x + w, y + h), fill=tuple(int(c) for c in rng.integers(0, 255, 3)))
+    stream = io.BytesIO()
+    image.save(stream, kind, quality=quality)
+    return stream.getvalue()
+
+
+def listing(*images: bytes, listing_id: str = "a1", **fields: Any) -> listing_pb2.Listing:
+    """Put a listing together; without images, one that resembles nothing on record."""
+    photos = [listing_pb2.Image(content=image) for image in images or (draw(500),)]
+    return listing_pb2.Listing(listing_id=listing_id, images=photos, **fields)
+
+
+def fill(application: Application) -> None:
+    """Bring in two brands with a picture each, a known counterfeit, a seller list and thirty prices."""
+    references = (
+        _reference(AURORA, ReferenceKind.PRODUCT, AURORA_SHOE),
+        _reference(BOREALIS, ReferenceKind.PRODUCT, BOREALIS_BAG),
+        _reference(AURORA, ReferenceKind.COUNTERFEIT, KNOWN_FAKE),
+    )
+    add_references(application.store, application.embedder, references)
+    application.store.set_authorised_sellers(AURORA.brand_id, [AuthorisedSeller(seller_id=AUTHORISED)])
+    application.store.add_price_observations(
+        PriceObservation(
+            brand=AURORA.name,
+            category="shoes",
+            condition="new",
+            unit_price=Money(Decimal(85 + number), "USD"),
+            observation_id=f"p{number}",
+        )
+        for number in range(30)
+    )
+    application.knowledge.refresh()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running server and a blocking stub to it."""
+
+    application: Application
+    port: int
+    channel: grpc.Channel
+
+    @property
+    def target(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def stub(self) -> ModerationServiceStub:
+        """ModerationService, over the shared channel."""
+        return ModerationServiceStub(self.channel)
+
+    def screen(self, offer: listing_pb2.Listing, *, request_id: str = "") -> pb.ScreenListingResponse:
+        """Screen one listing."""
+        request = pb.ScreenListingRequest(listing=offer, request_id=request_id)
+        return self.stub.ScreenListing(request, timeout=PATIENCE_S)
+
+
+Start = Callable[[Application], AbstractContextManager[Service]]
+
+
+def settings_at(folder: Path) -> Settings:
+    """Make the settings of a server without a model; draining is short, for nothing is left that a test waits for."""
+    return Settings(embedder="fake", data_dir=folder, drain_s=5.0, workers=4)
+
+
+def _reference(brand: Brand, kind: ReferenceKind, seed: int) -> NewReference:
+    image = decode(draw(seed))
+    return NewReference(
+        brand=brand,
+        mark=None,
+        kind=kind,
+        views=(image.pixels,),
+        image_sha256=image.sha256,
+        box=None,
+        provenance=Provenance(source=f"drawn from seed {seed}"),
+    )
+
+
+def codes(decision: decision_pb2.Decision) -> set[str]:
+    """Name the reasons of a decision."""
+    return {reason.code for reason in decision.reasons}
+
+
+def duplicates(decision: decision_pb2.Decision) -> list[evidence_pb2.Duplicate]:
+    """Pick the copies out of a decision's evidence."""
+    return [item.duplicate for item in decision.evidence if item.HasField("duplicate")]
+
+
+def violated_fields(error: grpc.RpcError) -> set[str]:
+    """Name the fields that a status with `google.rpc.BadRequest` holds against a request."""
+    return {violation.field for violation in field_violations(error)}
+
+
+def field_violations(error: grpc.RpcError) -> list[BadRequest.FieldViolation]:
+    """Read the violations of a status; none when it carries none."""
+    status = rpc_status.from_call(error)
+    found: list[BadRequest.FieldViolation] = []
+    for detail in status.details if status else ():
+        bad_request = BadRequest()
+        if detail.Unpack(bad_request):
+            found.extend(bad_request.field_violations)
+    return found

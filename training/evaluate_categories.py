@@ -1,0 +1,157 @@
+"""Is the product in the right category? `eval categories`, through the embedding and the heads that are served.
+
+Three ways to answer, by what there is:
+
+    train       a head fitted on another labelled manifest; answers are its labels
+    taxonomy    the shipped head, nothing fitted; labels become leaves by the committed table, answers are leaf paths
+    neither     zero-shot: the names of the labels as text prompts; needs a model with a trained text tower
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.category_rows import LabelledRow, Progress, embed_rows, read_labelled
+from training.label_table import load_label_table
+from training.metrics import macro_f1
+from training.predictions import Prediction, write_predictions
+from training.probe import fit_probe
+from vision.category_head import Probe
+from vision.classify import CategoryClassifier
+from vision.embedder import Embedder, TextEmbedder
+from vision.errors import UnsupportedByModel
+from vision.taxonomy import CategoryPath, load_taxonomy
+
+_TOP = 5
+# CLIP's own logit scale; prompts are compared at the temperature that they were trained with.
+_PROMPT_SCALE = 100.0
+
+
+class ImageTextEmbedder(Embedder, TextEmbedder, Protocol):
+    """What evaluation needs of a model; without a trained text tower its text side raises UnsupportedByModel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryReport:
+    """The figures of `eval categories`; the names are those that it prints."""
+
+    n: int
+    top1: float
+    top5: float
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class CategoryAnswer:
+    """The best categories of one listing, best first, with the score of the first; no category means unknown."""
+
+    ranked: tuple[str, ...]
+    score: float
+
+
+def evaluate_categories(
+    test: Path,
+    *,
+    embedder: ImageTextEmbedder,
+    train: Path | None = None,
+    taxonomy: bool = False,
+    predictions: Path | None = None,
+    progress: Progress | None = None,
+) -> CategoryReport:
+    """Predict the category of every labelled listing in the manifest `test`, by one of the ways above.
+
+    Writes one line per listing to `predictions`. Calls `progress(done, total)` after each listing that is embedded,
+    counted for each manifest.
+
+    Raises:
+        CatalogueError: a manifest or an image file cannot be read, or nothing in it is labelled.
+        TaxonomyError: with `taxonomy`, a label is not in the table.
+        UnsupportedByModel: with `taxonomy`, the model has no shipped head; with neither, it has no text tower.
+        ValueError: both `train` and `taxonomy` are given.
+
+    """
+    if train is not None and taxonomy:
+        raise ValueError("give train or taxonomy, not both: a head is either fitted or shipped")
+    rows, follow = read_labelled(test), progress or _silent
+    if train is not None:
+        known = read_labelled(train)
+        probe = fit_probe(embed_rows(known, embedder, follow), [row.label for row in known])
+        answers = _rank(probe, embed_rows(rows, embedder, follow))
+    elif taxonomy:
+        rows = _leaf_rows(rows)
+        answers = _shipped(rows, embedder, follow)
+    else:
+        probe = _prompted(sorted({row.label for row in rows}), embedder)
+        answers = _rank(probe, embed_rows(rows, embedder, follow))
+    if predictions is not None:
+        write_predictions(
+            predictions,
+            (
+                Prediction(listing_id=row.listing_id, answer=next(iter(answer.ranked), None), score=answer.score)
+                for row, answer in zip(rows, answers, strict=True)
+            ),
+        )
+    return report(answers, [row.label for row in rows])
+
+
+def report(answers: Sequence[CategoryAnswer], truths: Sequence[str]) -> CategoryReport:
+    """Score answers against the true categories of the same listings, in the same order."""
+    first = [next(iter(answer.ranked), None) for answer in answers]
+    pairs = list(zip(answers, truths, strict=True))
+    return CategoryReport(
+        n=len(pairs),
+        top1=sum(answer == truth for answer, truth in zip(first, truths, strict=True)) / len(pairs),
+        top5=sum(truth in answer.ranked[:_TOP] for answer, truth in pairs) / len(pairs),
+        macro_f1=macro_f1(first, truths),
+    )
+
+
+def _rank(probe: Probe, vectors: NDArray[np.float32]) -> list[CategoryAnswer]:
+    probabilities = probe.probabilities(vectors)
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
+    return [
+        CategoryAnswer(tuple(probe.labels[place] for place in best), float(row[best[0]]))
+        for row, best in zip(probabilities, order, strict=True)
+    ]
+
+
+def _prompted(labels: Sequence[str], embedder: ImageTextEmbedder) -> Probe:
+    prompts = embedder.embed_text([f"a photo of a {label.replace('-', ' ').lower()}" for label in labels])
+    return Probe(tuple(labels), prompts * np.float32(_PROMPT_SCALE), np.zeros(len(labels), np.float32))
+
+
+def _leaf_rows(rows: Sequence[LabelledRow]) -> list[LabelledRow]:
+    """Name each row's leaf instead of its label; rows whose label fits no leaf are left out."""
+    leaves = load_label_table(load_taxonomy()).covering({row.label for row in rows})
+    named = [(row, leaves[row.label]) for row in rows]
+    return [LabelledRow(listing_id=row.listing_id, images=row.images, label=_name(leaf)) for row, leaf in named if leaf]
+
+
+def _shipped(rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress) -> list[CategoryAnswer]:
+    classifier = CategoryClassifier.for_model(embedder.fingerprint)
+    if classifier is None:
+        raise UnsupportedByModel(
+            f"no category head is shipped for {embedder.fingerprint}: use touchstone-s, or evaluate with --train"
+        )
+    predictions = [classifier.predict(vector[np.newaxis]) for vector in embed_rows(rows, embedder, progress)]
+    return [
+        CategoryAnswer(
+            tuple(_name(path) for path in (found.path, *(other.path for other in found.alternatives)) if path),
+            found.probability,
+        )
+        for found in predictions
+    ]
+
+
+def _name(path: CategoryPath) -> str:
+    return " > ".join(path)
+
+
+def _silent(done: int, total: int) -> None:
+    del done, total
