@@ -137,6 +137,11 @@ def _targets(element: ET.Element) -> list[str]:
 def _check_references(root: ET.Element) -> None:
     """Refuse references that run in circles or multiply: the "billion laughs" of `<use>`, masks and clip paths."""
     by_id = {element.attrib["id"]: element for element, _ in _walk(root) if "id" in element.attrib}
+    for style in root.iter(f"{_SVG}style"):
+        for target in _targets(style):
+            # A class stands at any number of elements, which the count below would not see; paint is harmless.
+            if target[1:] in by_id and by_id[target[1:]].tag.removeprefix(_SVG) not in _PAINTS:
+                raise RenderError(f"the SVG's <style> uses {target!r}: export clip paths and masks as plain attributes")
     known: dict[ET.Element, int] = {}
     open_elements: set[ET.Element] = set()
 

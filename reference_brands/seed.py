@@ -46,8 +46,8 @@ RENDER_MARGIN = 0.06
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (17, 17, 17)
 
-_MIN_CONTRAST = 1.3
-"""WCAG contrast ratio, 1..21: below it brand colour and paper run into each other (pale yellow on white has 1.1)."""
+_MIN_CONTRAST = 1.6
+"""WCAG contrast ratio, 1..21: below it ink and paper run into each other (McDonald's yellow on white has 1.5)."""
 
 _SAME_COLOUR = 40.0
 """Euclidean RGB distance, 0..442: brand colours nearer to black or white than this repeat the plain variants."""

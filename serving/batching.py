@@ -1,7 +1,7 @@
 """How do many requests share one device? Micro-batches: one owner thread embeds what all callers have waiting.
 
-The owner takes whatever is queued when it becomes free, up to `max_crops`; under light load a batch is one listing, under
-heavy load it fills by itself, and nobody waits on a timer.
+The owner takes whatever is queued when it becomes free, up to `max_crops`; under light load a batch is one listing,
+under heavy load it fills by itself, and nobody waits on a timer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.deadline import Deadline
+from serving.deadline import NEVER, Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from vision.embedder import Embedder
 from vision.errors import ModelError
@@ -48,13 +48,14 @@ class BatchingEmbedder:
         """Length of every vector."""
         return self._embedder.dim
 
-    def embed(self, crops: Crops, *, deadline: Deadline = Deadline()) -> Vectors:
+    def embed(self, crops: Crops, *, deadline: Deadline = NEVER) -> Vectors:
         """Embed uint8 [H, W, 3] crops of any sizes: float32 [n, dim] unit rows.
 
         Raises:
             Overloaded: too many callers are waiting.
             DeadlineExceeded: the deadline passed first; the work is dropped if it has not begun.
             ModelError: from the embedder.
+
         """
         if not crops:
             return np.empty((0, self.dim), np.float32)

@@ -1,4 +1,4 @@
-"""How does the upload pipeline call the service? A typed client with deadlines and retries that never answers ALLOW by mistake.
+"""How does the upload pipeline call the service? A typed client: deadlines, retries, and never ALLOW by mistake.
 
     with ModerationClient("127.0.0.1:50051") as client:
         decision = client.screen(listing, timeout_s=2.0)
@@ -50,6 +50,8 @@ _SERVICE_CONFIG = json.dumps(
 _OPTIONS = [
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.enable_retries", 1),
+    # gRPC gives up retrying what it cannot keep: by default 256 KiB, which a single photo exceeds.
+    ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
 ]
@@ -71,6 +73,7 @@ class ModerationClient:
 
         Raises:
             InvalidListing: the service refused the listing; every violation is named.
+
         """
         try:
             return self.screen_or_raise(listing, timeout_s=timeout_s, request_id=request_id)
@@ -110,7 +113,7 @@ class ModerationClient:
         return self._stub.GetCapabilities(pb.GetCapabilitiesRequest(), timeout=timeout_s)
 
     def watch(self, cursor: str = "") -> Iterator[pb.WatchDecisionsResponse]:
-        """Follow verdicts from `cursor` on, without end. Raises grpc.RpcError when the stream breaks; resume with the last cursor."""
+        """Follow verdicts from `cursor` on, without end. Raises grpc.RpcError when it breaks; resume with the last."""
         yield from self._stub.WatchDecisions(pb.WatchDecisionsRequest(cursor=cursor))
 
     def remove(
@@ -128,7 +131,9 @@ class ModerationClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

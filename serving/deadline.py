@@ -28,3 +28,6 @@ class Deadline:
         """Raise `DeadlineExceeded` when the time is over, naming the stage that could not start."""
         if self.remaining == 0.0:
             raise DeadlineExceeded(f"the deadline passed before {stage}; nothing was recorded, retry with a longer one")
+
+
+NEVER = Deadline()

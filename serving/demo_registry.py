@@ -27,10 +27,11 @@ HEADPHONES = "Electronics > Audio and Video > Headphones"
 
 USUAL_PRICES_USD = {
     ("Nike", SNEAKERS): 110,
-    ("Jordan", SNEAKERS): 140,
-    ("Puma", SNEAKERS): 80,
+    ("Adidas", SNEAKERS): 90,
     ("Adidas", T_SHIRTS): 30,
+    ("Adidas", HOODIES): 60,
     ("Puma", HOODIES): 55,
+    ("Jordan", HOODIES): 80,
     ("The North Face", BACKPACKS): 95,
     ("Beats by Dre", HEADPHONES): 240,
 }
@@ -41,11 +42,10 @@ OBSERVATIONS = 200
 
 _JOINED = datetime(2024, 3, 1, tzinfo=UTC)
 _AUTHORISED = {
-    "nike": ("sneaker-house",),
-    "jordan": ("sneaker-house",),
+    "adidas": ("stadium-sports",),
+    "jordan": ("stadium-sports", "sneaker-house"),
     "beats": ("sound-and-vision",),
     "the-north-face": ("summit-outdoor",),
-    "puma": ("sneaker-house",),
 }
 
 
@@ -91,9 +91,9 @@ def demo_registry(*, seed: int = 0) -> DemoRegistry:
 
 def counterfeit_photo() -> NDArray[np.uint8]:
     """Return the photo that the brand owner reported: uint8 [960, 960, 3] RGB."""
-    return photograph(
-        Shot(product="backpack", colour=(52, 70, 58), surface=Surface.WALL, seed=4, mark_svg=mark_svg("thenorthface"))
-    )
+    mark = mark_svg("thenorthface")
+    shot = Shot(product="backpack", colour=(52, 70, 58), surface=Surface.WALL, seed=4, mark_svg=mark)
+    return photograph(shot).pixels
 
 
 def _price_history(seed: int) -> tuple[PriceObservation, ...]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from index.money import Money
 from reference_brands.seed import mark_svg
-from serving.demo_photos import Shot, encode_jpeg, photograph, repost
+from serving.demo_photos import Shot, closer, encode_jpeg, photograph, repost
 from serving.demo_registry import BACKPACKS, HEADPHONES, HOODIES, SNEAKERS, T_SHIRTS, WATCHES, counterfeit_photo
 from serving.demo_surfaces import Surface
 from serving.domain import Listing, Verdict
@@ -42,18 +42,18 @@ def demo_scenes() -> tuple[DemoScene, ...]:
 
 
 def _genuine() -> DemoScene:
-    shot = Shot(product="sneaker", colour=(176, 38, 44), surface=Surface.OAK, seed=1, mark_svg=mark_svg("nike"))
+    shot = Shot(product="t-shirt", colour=(30, 32, 38), surface=Surface.OAK, seed=5, mark_svg=mark_svg("adidas"))
     return DemoScene(
-        story="Branded sneakers at a usual price from an authorised seller",
+        story="Branded T-shirt at a usual price from an authorised seller",
         listing=Listing(
             listing_id="demo-1-genuine",
-            images=(_photo(shot),),
-            title="Nike running sneakers, red, size 42",
-            claimed_brand="Nike",
-            category=SNEAKERS,
+            images=(_photo(shot), _photo(closer(shot))),
+            title="Adidas T-shirt, black, size M",
+            claimed_brand="Adidas",
+            category=T_SHIRTS,
             condition="new",
-            price=_usd("104.95"),
-            seller_id="sneaker-house",
+            price=_usd("27.95"),
+            seller_id="stadium-sports",
             market="US",
         ),
         expected=Verdict.ALLOW,
@@ -91,7 +91,7 @@ def _far_too_cheap() -> DemoScene:
         story="Branded headphones at 5% of the usual price from a seller whom the brand does not authorise",
         listing=Listing(
             listing_id="demo-3-far-too-cheap",
-            images=(_photo(shot),),
+            images=(_photo(shot), _photo(closer(shot))),
             title="Beats by Dre wireless headphones, brand new in box",
             claimed_brand="Beats by Dre",
             category=HEADPHONES,
@@ -138,8 +138,8 @@ def _unreadable() -> DemoScene:
 
 
 def _one_photo_broken() -> DemoScene:
-    strap = Shot(product="watch", colour=(92, 58, 38), surface=Surface.WALNUT, seed=10)
-    front = _photo(strap)
+    shot = Shot(product="watch", colour=(92, 58, 38), surface=Surface.WALNUT, seed=10)
+    front = _photo(shot)
     return DemoScene(
         story="One good photo and one whose upload broke off half-way",
         listing=Listing(
@@ -157,24 +157,17 @@ def _one_photo_broken() -> DemoScene:
 
 
 def _replica_wording() -> DemoScene:
-    shot = Shot(
-        product="sneaker",
-        colour=(232, 230, 224),
-        surface=Surface.CONCRETE,
-        seed=7,
-        mark_svg=mark_svg("jordan"),
-        ink=(24, 24, 28),
-    )
+    shot = Shot(product="hoodie", colour=(36, 40, 58), surface=Surface.WALNUT, seed=11, mark_svg=mark_svg("jordan"))
     return DemoScene(
         story="The title itself speaks of a replica",
         listing=Listing(
             listing_id="demo-7-replica-wording",
-            images=(_photo(shot),),
-            title="Jordan sneakers 1:1 AAA mirror quality, with box",
+            images=(_photo(shot), _photo(closer(shot))),
+            title="Jordan hoodie 1:1 AAA mirror quality, with tags",
             claimed_brand="Jordan",
-            category=SNEAKERS,
+            category=HOODIES,
             condition="new",
-            price=_usd("89.00"),
+            price=_usd("59.00"),
             seller_id="kicks-factory",
             market="US",
         ),
@@ -183,21 +176,17 @@ def _replica_wording() -> DemoScene:
 
 
 def _other_brand_than_claimed() -> DemoScene:
+    black = (24, 24, 28)
     shot = Shot(
-        product="hoodie",
-        colour=(190, 188, 182),
-        surface=Surface.CONCRETE,
-        seed=6,
-        mark_svg=mark_svg("puma"),
-        ink=(28, 28, 30),
+        product="hoodie", colour=(190, 188, 182), surface=Surface.LINEN, seed=6, mark_svg=mark_svg("adidas"), ink=black
     )
     return DemoScene(
-        story="Claimed as one brand; title and photo show another",
+        story="Claimed as one brand; title and photos show another",
         listing=Listing(
             listing_id="demo-8-other-brand",
-            images=(_photo(shot),),
-            title="Puma hoodie, light grey, size L",
-            claimed_brand="Adidas",
+            images=(_photo(shot), _photo(closer(shot))),
+            title="Adidas hoodie, light grey, size L",
+            claimed_brand="Puma",
             category=HOODIES,
             condition="new",
             price=_usd("49.00"),
@@ -209,17 +198,17 @@ def _other_brand_than_claimed() -> DemoScene:
 
 
 def _honest_sale() -> DemoScene:
-    shot = Shot(product="t-shirt", colour=(30, 32, 38), surface=Surface.OAK, seed=5, mark_svg=mark_svg("adidas"))
+    shot = Shot(product="sneaker", colour=(176, 38, 44), surface=Surface.CONCRETE, seed=1, mark_svg=mark_svg("nike"))
     return DemoScene(
         story="A third off, priced in yen: a sale in another currency, not a counterfeit's price",
         listing=Listing(
             listing_id="demo-9-honest-sale",
-            images=(_photo(shot),),
-            title="Adidas T-shirt, black, summer sale",
-            claimed_brand="Adidas",
-            category=T_SHIRTS,
+            images=(_photo(shot), _photo(closer(shot))),
+            title="Nike sneakers, red, summer sale",
+            claimed_brand="Nike",
+            category=SNEAKERS,
             condition="new",
-            price=Money(Decimal(2980), "JPY"),
+            price=Money(Decimal(11_000), "JPY"),
             seller_id="tokyo-sports",
             market="JP",
         ),

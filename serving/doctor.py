@@ -85,7 +85,7 @@ def _inside(application: Application) -> Iterator[Finding]:
     yield Finding(
         "references",
         ok=count > 0,
-        detail=f"{count}" if count else "none; run `touchstone brands seed` or `brands import`",
+        detail=f"{count}" if count else "none; run `touchstone brands seed`, or `brands import`",
     )
     stale = len(application.store.references_without_embedding(application.embedder.fingerprint))
     yield Finding(

@@ -56,7 +56,7 @@ FACTS: dict[str, Fact] = {
     "visual.probability": Fact("double", 0.0, "probability that the best match's brand is in the photo, 0..1"),
     "duplicate.known_counterfeit": Fact("bool", False, "a photo copies a known counterfeit"),
     "duplicate.known_counterfeit_distance": Fact(
-        "int", NO_DISTANCE, "PDQ bits of 256 by which the nearest one differs"
+        "int", NO_DISTANCE, "PDQ bits, of 256, that differ from the nearest one"
     ),
     "duplicate.removed_listing": Fact("bool", False, "a photo copies one of a listing that was removed"),
     "duplicate.official": Fact("bool", False, "a photo copies a brand owner's own reference"),
@@ -79,9 +79,7 @@ FACTS: dict[str, Fact] = {
     "seller.strikes": Fact("int", 0, "takedowns of this seller on record"),
     "reports.count": Fact("int", 0, "reports by buyers"),
     "reports.weight": Fact("double", 0.0, "reports weighed by the reporters' record"),
-    "fused.probability": Fact(
-        "double", 0.0, "probability that the listing is counterfeit, all evidence together, 0..1"
-    ),
+    "fused.probability": Fact("double", 0.0, "probability of a counterfeit, all evidence together, 0..1"),
 }
 
 FACT_TYPES: dict[str, FactType] = {name: fact.type for name, fact in FACTS.items()}

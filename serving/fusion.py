@@ -46,10 +46,15 @@ def _count(name: str) -> Callable[[Facts], float]:
     return lambda facts: math.log1p(max(_number(facts, name), 0.0))
 
 
-def _price(facts: Facts) -> float:
+def _low_price(facts: Facts) -> float:
     # A price speaks of counterfeiting only where a brand is at stake. The score is itself a log-likelihood ratio;
-    # beyond +-6 the model of prices is less certain than it claims.
-    return min(max(_number(facts, "price.score"), -6.0), 6.0) * _number(facts, "brand.known")
+    # beyond 6 the model of prices is less certain than it claims.
+    return min(max(_number(facts, "price.score"), 0.0), 6.0) * _number(facts, "brand.known")
+
+
+def _usual_price(facts: Facts) -> float:
+    # Fakes are sold at genuine prices too, so a usual price excuses far less than a low one accuses.
+    return min(max(-_number(facts, "price.score"), 0.0), 2.0) * _number(facts, "brand.known")
 
 
 def _closeness(facts: Facts) -> float:
@@ -59,11 +64,10 @@ def _closeness(facts: Facts) -> float:
 
 FEATURES: tuple[Feature, ...] = (
     Feature("COPY_OF_KNOWN_COUNTERFEIT", "A photo copies a known counterfeit", 9.0, _closeness),
-    Feature(
-        "COPY_OF_REMOVED_LISTING", "A photo copies one of a removed listing", 3.0, _flag("duplicate.removed_listing")
-    ),
+    Feature("COPY_OF_REMOVED_LISTING", "A photo copies a removed listing's", 3.0, _flag("duplicate.removed_listing")),
     Feature("REPLICA_WORDING", "The words speak of replicas", 3.5, _flag("text.replica_wording")),
-    Feature("PRICE_FAR_BELOW_USUAL", "Price against what this brand usually costs", 0.8, _price),
+    Feature("PRICE_FAR_BELOW_USUAL", "The price is far below what this brand usually costs", 0.8, _low_price),
+    Feature("PRICE_USUAL", "The price is what this brand usually costs", -0.5, _usual_price),
     Feature("BRAND_SEEN", "The brand's mark or product is seen in a photo", 0.7, _flag("visual.probability")),
     Feature("SELLER_AUTHORISED", "The brand lists this seller as authorised", -4.0, _flag("seller.authorised")),
     Feature("SELLER_NOT_AUTHORISED", "The brand does not list this seller", 1.2, _flag("seller.unauthorised")),

@@ -1,8 +1,8 @@
-"""How does every failure of an rpc reach the client as the right status? One interceptor around our own services.
+"""How does every failure of an rpc reach the client as the right status? One interceptor around every service.
 
-grpc.aio answers bytes that are no message of the expected type with an opaque code, and any exception with UNKNOWN. Here
-the deserialiser never raises, and whatever an rpc raises goes through `serving.status`: declared errors with their
-details, the rest as INTERNAL with a logged traceback.
+grpc.aio answers bytes that are no message of the expected type with an opaque code, and any exception with UNKNOWN.
+Here the deserialiser never raises, and whatever an rpc raises goes through `serving.status`: declared errors with
+their details, the rest as INTERNAL with a logged traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # subscriptable for type checkers only
-Behaviour = Callable[[Any, Context], Any]
+Item: TypeAlias = Any  # a message of the rpc, `_Malformed`, or an iterator of them
+Behaviour = Callable[[Item, Context], Any]
 
 
 @dataclass(frozen=True)
@@ -33,32 +34,39 @@ class _Malformed:
 
 
 class StatusInterceptor(grpc.aio.ServerInterceptor):
-    """Gives each rpc under `prefix` a deserialiser that cannot fail and a status for every exception."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+    """Gives each rpc, health's and reflection's too, a deserialiser that cannot fail and a status for every error."""
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Wrap the handler that would be called; foreign services and unknown methods pass untouched."""
+        """Wrap the handler that would be called; unknown methods pass untouched."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         # One without a deserialiser takes bytes as they come and has nothing to be protected from.
-        if handler is None or handler.request_deserializer is None or not method.startswith(self._prefix):
+        if handler is None or handler.request_deserializer is None:
             return handler
         wrap = _stream_out if handler.response_streaming else _single_out
-        kind = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+        streaming = (handler.request_streaming, handler.response_streaming)
+        kind = "_".join("stream" if many else "unary" for many in streaming)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         behaviour = wrap(getattr(handler, kind), method)
         wrapped: Handler = make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
         return wrapped
 
 
-def _tolerant(deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    def parse(data: bytes) -> Any:
+def log_failure(method: str, error: Exception) -> None:
+    """Log what the client is not told: a defect with its traceback, and what stands behind a general sentence."""
+    answer = answer_to(error)
+    if answer.code is grpc.StatusCode.INTERNAL:
+        log.error("%s failed", method, exc_info=error)
+    elif answer.code is not grpc.StatusCode.INVALID_ARGUMENT and answer.sentence:
+        log.error("%s: %s", method, error)
+
+
+def _tolerant(deserialise: Callable[[bytes], Item]) -> Callable[[bytes], Item]:
+    def parse(data: bytes) -> Item:
         try:
             return deserialise(data)
         except DecodeError as error:
@@ -68,7 +76,7 @@ def _tolerant(deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _single_out(behaviour: Behaviour, method: str) -> Behaviour:
-    async def call(request: Any, context: Context) -> Any:
+    async def call(request: Item, context: Context) -> Item:
         async with _reporting(context, method):
             return await behaviour(_checked(request), context)
 
@@ -76,15 +84,22 @@ def _single_out(behaviour: Behaviour, method: str) -> Behaviour:
 
 
 def _stream_out(behaviour: Behaviour, method: str) -> Behaviour:
-    async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with _reporting(context, method):
-            async for response in behaviour(_checked(request), context):
+    async def call(request: Item, context: Context) -> AsyncIterator[Item]:
+        # Closed here and not by the garbage collector: a stream that the client left must end its work at once.
+        async with _reporting(context, method), _closing(behaviour, request, context) as responses:
+            async for response in responses:
                 yield response
 
     return call
 
 
-def _checked(request: Any) -> Any:
+@asynccontextmanager
+async def _closing(behaviour: Behaviour, request: Item, context: Context) -> AsyncIterator[AsyncIterator[Item]]:
+    async with aclosing(behaviour(_checked(request), context)) as responses:
+        yield responses
+
+
+def _checked(request: Item) -> Item:
     """Raise for a malformed message; of a stream, wrap the iterator so that it raises at the malformed item."""
     if isinstance(request, _Malformed):
         raise request.error
@@ -102,10 +117,6 @@ async def _reporting(context: Context, method: str) -> AsyncIterator[None]:
         yield
     except (asyncio.CancelledError, grpc.aio.AbortError):
         raise
-    except Exception as error:
-        answer = answer_to(error)
-        if answer.code is grpc.StatusCode.INTERNAL:
-            log.exception("%s failed", method)
-        elif answer.sentence:
-            log.error("%s: %s", method, error)  # the client gets a general sentence, the operator this one
+    except Exception as error:  # noqa: BLE001 - the last place at which any of them can be answered
+        log_failure(method, error)
         await context.abort_with_status(rpc_status.to_status(to_status(error)))

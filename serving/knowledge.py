@@ -1,4 +1,4 @@
-"""What is a listing compared with? References, brand names and usual prices, as one immutable view that is kept current.
+"""What is a listing compared with? References, brand names and usual prices, as one immutable view kept current.
 
 Each part is derived from the store and renewed only when the store says that it changed: references and brands by the
 registry's version, prices by the number of the newest observation.
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
-    """One consistent view; a listing takes it once and keeps it to the end. `prices` is None while none are on record."""
+    """One consistent view; a listing takes it once and keeps it to the end. `prices` is None while there are none."""
 
     catalogue: ReferenceCatalogue
     lexicon: BrandLexicon

@@ -1,7 +1,7 @@
-"""How do references enter? From the seed catalogue or a manifest: read, hashed, embedded, stored; then every search sees them.
+"""How do references enter? From the seed catalogue or a manifest: read, hashed, embedded, stored.
 
-A reference's id is derived from what it shows, so that seeding or importing again adds nothing. The index is not touched:
-it is rebuilt from the store, here or on a replica that follows it.
+A reference's id is derived from what it shows, so that seeding or importing again adds nothing. The index is not
+touched: it is rebuilt from the store, here or on a replica that follows it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from vision.regions import Box, crop
 
 OnError = Callable[[CatalogueError], None]
 
+_LIMITS = DecodeLimits()
 # References whose views go through the embedder at once.
 _BATCH = 64
 
@@ -98,9 +99,9 @@ def brand_of(seed: SeedBrand) -> Brand:
 
 
 def manifest_references(
-    rows: Iterable[ReferenceRow], store: Store, *, on_error: OnError, limits: DecodeLimits = DecodeLimits()
+    rows: Iterable[ReferenceRow], store: Store, *, on_error: OnError, limits: DecodeLimits = _LIMITS
 ) -> Iterator[NewReference]:
-    """Read the images of a reference manifest; a row whose image cannot be used goes to `on_error`, the others go on."""
+    """Read the images of a reference manifest; a row that cannot be used goes to `on_error`, the others go on."""
     brands: dict[str, Brand] = {}
     for row in rows:
         name = normalise_name(row.brand)

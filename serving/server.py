@@ -1,4 +1,4 @@
-"""How does the service live? A grpc.aio server with health, reflection and a drain: start, serve, stop without losing work.
+"""How does the service live? A grpc.aio server with health, reflection and a drain: it stops without losing work.
 
 Health says SERVING only while the canary passes; on SIGTERM it turns NOT_SERVING first, so that load balancers look
 elsewhere, then running requests get `drain_s` seconds.
@@ -59,11 +59,12 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     Raises:
         SettingsError: the address cannot be bound.
         TouchstoneError: the first canary failed; nothing was served.
+
     """
     settings = application.settings
     await asyncio.to_thread(application.check)
     workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
-    server = grpc.aio.server(interceptors=[StatusInterceptor("/touchstone.")], options=_CHANNEL_OPTIONS)
+    server = grpc.aio.server(interceptors=[StatusInterceptor()], options=_CHANNEL_OPTIONS)
     servicer = ModerationServicer(
         application.moderation,
         lambda: capabilities_of(application),
@@ -89,7 +90,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
         await health.enter_graceful_shutdown()
         servicer.drain()
         await server.stop(settings.drain_s)
-        workers.shutdown(wait=True)
+        await asyncio.to_thread(workers.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
 
 
 async def serve_until_signalled(application: Application, *, listen: str, announce: Callable[[int], None]) -> None:

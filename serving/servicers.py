@@ -15,9 +15,11 @@ import grpc
 
 from index.records import RemovalReason
 from serving.deadline import Deadline
-from serving.errors import Overloaded
+from serving.errors import FieldViolation, InvalidListing, Overloaded
+from serving.interceptor import log_failure
 from serving.moderation import Moderation, event_of
 from serving.status import to_status
+from serving.streams import Interrupted, answer_each
 from serving.wire import to_cursor, to_decision_id, to_image_query, to_removal
 from serving.wire_decision import from_image_result, from_visual_match
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
@@ -63,35 +65,26 @@ class ModerationServicer(ModerationServiceServicer):
         self, requests: AsyncIterator[pb.ScreenListingsRequest], context: Context
     ) -> AsyncIterator[pb.ScreenListingsResponse]:
         """Screen a stream: each item is answered when it is done; reading waits while `in_stream` are in flight."""
-        stream_end = context.time_remaining()
-        in_flight: set[asyncio.Task[pb.ScreenListingsResponse]] = set()
-        upcoming: asyncio.Task[pb.ScreenListingsRequest | None] | None = _next(requests)
-        sequence = 0
+
+        async def answer(sequence: int, request: pb.ScreenListingsRequest) -> pb.ScreenListingsResponse:
+            return await self._item(sequence, request, self._deadline(context))
+
         try:
-            while upcoming or in_flight:
-                reading = {upcoming} if upcoming and len(in_flight) < self._in_stream else set()
-                done, _ = await asyncio.wait(in_flight | reading, return_when=asyncio.FIRST_COMPLETED)
-                for answered in in_flight & done:
-                    in_flight.discard(answered)
-                    yield answered.result()
-                if upcoming in done:
-                    request = upcoming.result()
-                    if request is not None:
-                        deadline = Deadline.after(min(stream_end or self._max_deadline_s, self._max_deadline_s))
-                        in_flight.add(asyncio.create_task(self._item(sequence, request, deadline)))
-                        sequence += 1
-                    upcoming = _next(requests) if request is not None else None
-        finally:
-            for task in (*in_flight, *filter(None, [upcoming])):
-                task.cancel()
+            async for response in answer_each(requests, answer, at_once=self._in_stream, stop=self._draining):
+                yield response
+        except Interrupted:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; send what is unanswered again")
 
     async def WatchDecisions(  # noqa: N802
         self, request: pb.WatchDecisionsRequest, context: Context
     ) -> AsyncIterator[pb.WatchDecisionsResponse]:
         """Follow the outbox from the cursor on until the client leaves or the server drains."""
         cursor, store = to_cursor(request), self._moderation.store
+        head = await asyncio.to_thread(store.event_head)
         if cursor is None:
-            cursor = await asyncio.to_thread(store.event_head) if request.only_new else 0
+            cursor = head if request.only_new else 0
+        elif cursor > head:  # waiting for it would pass over every event up to there in silence
+            raise InvalidListing((FieldViolation("cursor", f"{cursor} was never given; the newest is {head}"),))
         # Headers go out at once, so that the client knows it is connected before the first event.
         await context.send_initial_metadata(())
         while not self._draining.is_set():
@@ -148,7 +141,8 @@ class ModerationServicer(ModerationServiceServicer):
         )
         try:
             response.decision.CopyFrom(await self._work(lambda: self._moderation.screen(request, deadline=deadline)))
-        except Exception as error:  # one item's failure is its own answer and must not end the stream
+        except Exception as error:  # noqa: BLE001 - one item's failure is its own answer and must not end the stream
+            log_failure("ScreenListings", error)
             response.error.CopyFrom(to_status(error))
         return response
 
@@ -164,13 +158,6 @@ class ModerationServicer(ModerationServiceServicer):
             return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
         finally:
             self._unfinished -= 1
-
-
-def _next(requests: AsyncIterator[pb.ScreenListingsRequest]) -> asyncio.Task[pb.ScreenListingsRequest | None]:
-    async def read() -> pb.ScreenListingsRequest | None:
-        return await anext(requests, None)
-
-    return asyncio.create_task(read())
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

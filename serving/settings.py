@@ -1,6 +1,6 @@
-"""How is this installation set up? One frozen `Settings`, read once from a YAML file, the environment and the command line.
+"""How is this installation set up? One frozen `Settings`, read once from a file, the environment and the command line.
 
-Order of precedence: command line, `TOUCHSTONE_*` environment variables, the file given by `--config`, the defaults here.
+Order of precedence: command line, `TOUCHSTONE_*` environment variables, the file given by `--config`, the defaults.
 docs/settings.md lists every field; a test keeps it so.
 """
 
@@ -31,26 +31,20 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TOUCHSTONE_", frozen=True, extra="forbid")
 
-    data_dir: Annotated[Path, Field(description="folder of the store and the index snapshots")] = Path(
-        "touchstone-data"
-    )
+    data_dir: Annotated[Path, Field(description="folder of the store and the index")] = Path("touchstone-data")
     model: Annotated[
         str, Field(description="`touchstone-s`, an open_clip name (`ViT-B-32@file-or-tag`) or `hf-hub:` name")
     ] = "touchstone-s"
     embedder: Annotated[
         Literal["torch", "fake"], Field(description="`torch`, or `fake` for load tests without a model")
     ] = "torch"
-    downloads: Annotated[bool, Field(description="let open_clip fetch weights that `model` names from its hubs")] = (
-        False
-    )
+    downloads: Annotated[bool, Field(description="let open_clip fetch `model` from its hubs")] = False
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
     policy: Annotated[Path | None, Field(description="policy file; unset: the default policy that ships")] = None
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
-    exchange_rates: Annotated[
-        Path | None, Field(description="dated rate table; unset: the approximate one that ships")
-    ] = None
+    exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the one that ships")] = None
     base_currency: Annotated[
         str, AfterValidator(_currency), Field(description="currency in which prices are compared, ISO 4217")
     ] = "USD"
@@ -59,9 +53,7 @@ class Settings(BaseSettings):
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
     drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0
-    max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take, in seconds")] = (
-        60.0
-    )
+    max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take")] = 60.0
 
     @property
     def store_path(self) -> Path:
@@ -86,11 +78,12 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
-def load_settings(config: Path | None = None, **given: Any) -> Settings:
+def load_settings(config: Path | None = None, **given: object) -> Settings:
     """Read the settings; `given` (None means not given) wins over the environment, the environment over the file.
 
     Raises:
         SettingsError: unknown name, wrong type or out of range; it says which and what is allowed.
+
     """
     explicit = {name: value for name, value in given.items() if value is not None}
     try:

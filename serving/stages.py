@@ -31,6 +31,7 @@ class Stages:
         Raises:
             DeadlineExceeded: the deadline passed before or during the stage.
             Overloaded: the embedder's queue is full.
+
         """
         self.deadline.check(name)
         start = time.perf_counter()

@@ -27,6 +27,11 @@ from vision.hashing import PdqHash, as_matrix, pdq
 from vision.regions import Region, crop, propose
 
 
+# Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different photos
+# were 98 bits and more apart (see vision.hashing).
+LIKENESS_DISTANCE = 48
+
+
 @dataclass(frozen=True)
 class Photo:
     """A photo that could be read. `index` is its place in the listing; its hash says little when `hash.reliable` is false."""
@@ -94,6 +99,7 @@ def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple
         as_matrix([photo.hash.mirrored for photo in photos]),
         [photo.image.sha256 for photo in photos],
         usable=np.array([photo.hash.reliable for photo in photos], np.bool_),
+        max_distance=LIKENESS_DISTANCE,
     )
     return tuple(
         Duplicate(

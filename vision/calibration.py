@@ -1,4 +1,4 @@
-"""What does a similarity mean? A cosine between a region and a reference, turned into the probability that the brand is there.
+"""What does a similarity mean? The cosine of a region and a reference, as the probability that the brand is there.
 
 A logistic curve (Platt, "Probabilistic outputs for support vector machines", 1999), fitted by
 `training.fit_similarity` for one model and kept beside its weights with the model's fingerprint: the same cosine means
@@ -15,6 +15,7 @@ from pathlib import Path
 from vision.errors import ModelError
 
 FORMAT_VERSION = 1
+_REMEDY = "run python -m training.fit_similarity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,11 @@ class SimilarityCalibration:
                 scale=float(document["scale"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(
-                f"{path} is no similarity calibration ({error}); run python -m training.fit_similarity"
-            ) from error
-        if document.get("format_version") != FORMAT_VERSION or found.scale <= 0:
-            raise ModelError(f"{path} must have format_version {FORMAT_VERSION} and a positive scale")
+            raise ModelError(f"{path} is no similarity calibration ({error!r}); {_REMEDY}") from error
+        if document.get("format_version") != FORMAT_VERSION:
+            raise ModelError(f"{path} must have format_version {FORMAT_VERSION}; {_REMEDY}")
+        if not (math.isfinite(found.midpoint) and math.isfinite(found.scale) and found.scale > 0):
+            raise ModelError(f"{path} must have a finite midpoint and a finite scale above 0; {_REMEDY}")
         if found.fingerprint != fingerprint:
-            raise ModelError(
-                f"{path} was fitted for {found.fingerprint}, not for {fingerprint}; run python -m training.fit_similarity"
-            )
+            raise ModelError(f"{path} was fitted for {found.fingerprint}, not for {fingerprint}; {_REMEDY}")
         return found

@@ -165,7 +165,8 @@ class Concepts:
         """Write safetensors with the labels, the fingerprint and a sha256 of the numbers in its metadata."""
         from safetensors.numpy import save
 
-        tensors = {"weights": self.weights, "bias": self.bias}
+        # safetensors writes the memory as it lies: a transposed array would come back scrambled.
+        tensors = {"weights": np.ascontiguousarray(self.weights), "bias": np.ascontiguousarray(self.bias)}
         metadata = {
             "format_version": str(FORMAT_VERSION),
             "kind": self.kind.value,

@@ -18,10 +18,11 @@ import pytest
 
 from reference_brands.seed import seed_marks
 from serving.app import Application, open_application
+from serving.cli.main import main
 from serving.registry import add_references, seed_references
 from serving.server import serving
 from serving.settings import Settings
-from tests.integration.support import PATIENCE_S, Service, Start, fill, settings_at
+from tests.integration.support import PATIENCE_S, Outcome, Service, Start, Touchstone, fill, settings_at
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +82,26 @@ def own_service(start: Start, own_application: Application) -> Iterator[Service]
     """Serve for one test alone."""
     with start(own_application) as running:
         yield running
+
+
+@pytest.fixture
+def touchstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Touchstone:
+    """Run commands in this process, without a model unless TOUCHSTONE_EMBEDDER is set; what escapes fails the test."""
+    monkeypatch.setenv("TOUCHSTONE_EMBEDDER", "fake")
+
+    def run(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["touchstone", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code: object = 0
+        except SystemExit as ending:
+            code = ending.code or 0
+        printed = capsys.readouterr()
+        assert isinstance(code, int)
+        return Outcome(code, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

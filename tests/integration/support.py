@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import numpy as np
@@ -147,3 +147,33 @@ def field_violations(error: grpc.RpcError) -> list[BadRequest.FieldViolation]:
         if detail.Unpack(bad_request):
             found.extend(bad_request.field_violations)
     return found
+
+
+def call_raw(service: Service, name: str, *messages: bytes) -> tuple[list[bytes], grpc.RpcError | None]:
+    """Send bytes, unchecked, to the rpc "package.Service/Method": its responses up to its end, and its error if any.
+
+    On the wire one message of a unary rpc and a stream of one message are the same, so this reaches every rpc.
+    """
+    method: Any = service.channel.stream_stream(f"/{name}")
+    responses: list[bytes] = []
+    try:
+        responses.extend(method(iter(messages), timeout=PATIENCE_S))
+    except grpc.RpcError as error:
+        return responses, error
+    return responses, None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit code, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Touchstone(Protocol):
+    """Runs the command line in this process."""
+
+    def __call__(self, *arguments: str | Path) -> Outcome:
+        """Run `touchstone ARGUMENTS`."""

@@ -41,19 +41,19 @@ def test_a_checkpoint_of_rubbish_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"rubbish" * 100)
 
     with pytest.raises(CheckpointError, match=r"vit\.pt"):
-        load_embedder(f"ViT-B-32@{path}", device="cpu")
+        load_embedder(f"ViT-S-32@{path}", device="cpu")
 
 
 def test_a_checkpoint_file_loads_into_an_open_clip_network(tmp_path: Path) -> None:
     """Weights saved by open_clip's own naming come back through `NAME@FILE`, with a fingerprint of their own."""
-    network = open_clip.create_model("RN50")
-    path = tmp_path / "rn50.pt"
+    network = open_clip.create_model("ViT-S-32")
+    path = tmp_path / "vit.pt"
     torch.save(network.state_dict(), path)
 
-    embedder = load_embedder(f"RN50@{path}", device="cpu")
+    embedder = load_embedder(f"ViT-S-32@{path}", device="cpu")
 
-    assert embedder.dim == 1024
-    assert embedder.fingerprint.startswith("RN50@")
+    assert embedder.dim == 384
+    assert embedder.fingerprint.startswith("ViT-S-32@")
 
 
 def test_a_model_without_text_says_which_have_it() -> None:
@@ -64,7 +64,7 @@ def test_a_model_without_text_says_which_have_it() -> None:
 
 def test_a_model_with_text_embeds_words_into_the_same_space() -> None:
     """A model with a text tower gives unit rows as long as those of crops; no prompts give no rows."""
-    embedder = load_embedder("ViT-B-32@random", device="cpu")
+    embedder = load_embedder("ViT-S-32@random", device="cpu")
 
     rows = embedder.embed_text(["a shoe", "a hat"])
 
@@ -79,7 +79,7 @@ def test_random_weights_leave_the_callers_random_numbers_alone() -> None:
     expected = torch.rand(3)
 
     torch.manual_seed(7)
-    load_embedder("ViT-B-32@random", device="cpu")
+    load_embedder("ViT-S-32@random", device="cpu")
 
     assert torch.equal(torch.rand(3), expected)
 

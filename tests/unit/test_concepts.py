@@ -166,10 +166,8 @@ def test_words_become_concepts_of_the_readers_space() -> None:
     assert concepts.kind is ConceptKind.PROMPTS
     assert concepts.labels == ("shoe", "bag")
     assert concepts.fingerprint == reader.fingerprint
-    assert concepts.scores(reader.embed_text(["a photo of a shoe.", "a photo of a bag."])).argmax(axis=1).tolist() == [
-        0,
-        1,
-    ]
+    scores = concepts.scores(reader.embed_text(["a photo of a shoe.", "a photo of a bag."]))
+    assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("template", ["a photo", "{} and {}", "{name}"])
@@ -195,6 +193,15 @@ def test_temperature_undoes_what_scaled_the_logits() -> None:
 
     assert temperature == pytest.approx(10, rel=0.15)
     assert log_loss(logits * 10 / temperature, targets) < log_loss(logits * 10, targets)
+
+
+def test_few_examples_that_are_all_right_promise_no_certainty() -> None:
+    """Ten examples without an error leave room for one: the probability of the answer stays below 0.99."""
+    logits = np.eye(2)[np.arange(10) % 2]
+
+    temperature = calibrate(logits, np.arange(10) % 2)
+
+    assert 0.8 < softmax(logits / temperature).max() < 0.99
 
 
 def test_softmax_of_huge_logits_is_finite() -> None:

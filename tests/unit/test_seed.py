@@ -80,7 +80,7 @@ def test_brands_are_chosen_by_id_name_or_alias_in_any_case() -> None:
 
 def test_an_unknown_brand_is_refused_at_once_with_near_names() -> None:
     """The error comes from the call, not from the middle of the walk."""
-    with pytest.raises(SeedError, match="adibas.*adidas"):
+    with pytest.raises(SeedError, match=r"adibas.*adidas"):
         seed_marks(["adibas"])
 
 
@@ -152,5 +152,5 @@ def test_a_file_that_breaks_a_rule_is_refused_by_file_and_entry(
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     """An operator's typing error is an error of ours, not a stack trace."""
-    with pytest.raises(SeedError, match="absent.yaml"):
+    with pytest.raises(SeedError, match=r"absent\.yaml"):
         seed_brands(tmp_path / "absent.yaml")

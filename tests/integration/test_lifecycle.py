@@ -1,0 +1,316 @@
+"""How does the service start, say that it is well, and stop? And what does it refuse to start from?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from numpy.typing import NDArray
+
+from index.store.store import Store
+from serving import server
+from serving.app import Application, open_application
+from serving.errors import SettingsError
+from serving.server import MODERATION_SERVICE, serving
+from tests.integration.support import (
+    AURORA_SHOE,
+    PATIENCE_S,
+    Service,
+    Start,
+    Touchstone,
+    draw,
+    fill,
+    listing,
+    settings_at,
+)
+from touchstone.moderation.v1 import moderation_service_pb2 as pb
+from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
+from vision import checkpoint
+from vision.fake import FakeEmbedder
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """Make a data folder with `fill`'s registry and a snapshot of it."""
+    folder = tmp_path / "data"
+    with open_application(settings_at(folder)) as application:
+        fill(application)
+    with open_application(settings_at(folder)):
+        return folder
+
+
+def test_health_is_serving_by_either_name(service: Service) -> None:
+    """A load balancer may ask for the server or for ModerationService; another name is unknown."""
+    health = health_pb2_grpc.HealthStub(service.channel)
+
+    for name in ("", MODERATION_SERVICE.full_name):
+        assert health.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE_S).status == SERVING
+    with pytest.raises(grpc.RpcError) as unknown:
+        health.Check(health_pb2.HealthCheckRequest(service="other"), timeout=PATIENCE_S)
+    assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_health_follows_what_inference_can_do(
+    own_application: Application, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the canary fails the service says NOT_SERVING, and SERVING again once it passes."""
+    monkeypatch.setattr(server, "CANARY_INTERVAL_S", 0.05)
+    fallible = own_application.embedder
+    sound, broken = fallible._embedder, _Broken()
+
+    with start(own_application) as service:
+        statuses = _health_of(service.channel)
+        seen = [next(statuses)]
+        fallible._embedder = broken
+        seen.append(next(statuses))
+        fallible._embedder = sound
+        seen.append(next(statuses))
+
+    assert seen == [SERVING, NOT_SERVING, SERVING]
+
+
+def test_draining_says_not_serving_first(own_application: Application, start: Start) -> None:
+    """Whoever watches health is told NOT_SERVING before the connection ends."""
+    with ExitStack() as running:
+        service = running.enter_context(start(own_application))
+        with grpc.insecure_channel(service.target) as channel:
+            statuses = _health_of(channel)
+            first = next(statuses)
+            running.close()
+            second = next(statuses)
+
+    assert (first, second) == (SERVING, NOT_SERVING)
+
+
+def test_a_watch_resumes_where_it_stopped(own_service: Service) -> None:
+    """Events come in order with growing cursors; a cursor resumes after its event, and `only_new` skips what was."""
+    for number in range(4):
+        own_service.screen(listing(listing_id=f"w{number}"))
+    watch = own_service.stub.WatchDecisions(pb.WatchDecisionsRequest(), timeout=PATIENCE_S)
+    seen = [next(watch) for _ in range(4)]
+    new = own_service.stub.WatchDecisions(pb.WatchDecisionsRequest(only_new=True), timeout=PATIENCE_S)
+    new.initial_metadata()  # connected: what happens from here on is new
+
+    resumed = own_service.stub.WatchDecisions(pb.WatchDecisionsRequest(cursor=seen[1].cursor), timeout=PATIENCE_S)
+    again = [next(resumed) for _ in range(2)]
+    own_service.stub.RemoveListing(
+        pb.RemoveListingRequest(listing_id="w0", reason=pb.REMOVAL_REASON_COUNTERFEIT), timeout=PATIENCE_S
+    )
+    removal = next(new)
+
+    assert [event.listing_id for event in seen] == ["w0", "w1", "w2", "w3"]
+    assert [int(event.cursor) for event in seen] == sorted({int(event.cursor) for event in seen})
+    assert {event.cause for event in seen} == {pb.VERDICT_CAUSE_SCREENED}
+    assert again == seen[2:]
+    assert (removal.listing_id, removal.cause) == ("w0", pb.VERDICT_CAUSE_REMOVED)
+    assert removal == next(watch) == next(resumed)
+
+
+def test_open_streams_end_when_the_server_drains(own_application: Application, start: Start) -> None:
+    """A watch and an idle ScreenListings end with UNAVAILABLE; what the latter had sent is answered first."""
+    idle = threading.Event()
+
+    def offers() -> Iterator[pb.ScreenListingsRequest]:
+        yield pb.ScreenListingsRequest(listing=listing(listing_id="sent"))
+        idle.wait(PATIENCE_S)
+
+    with ExitStack() as running:
+        service = running.enter_context(start(own_application))
+        with grpc.insecure_channel(service.target) as channel:
+            stub = ModerationServiceStub(channel)
+            answers = stub.ScreenListings(offers(), timeout=PATIENCE_S)
+            watch = stub.WatchDecisions(pb.WatchDecisionsRequest(), timeout=PATIENCE_S)
+            answered, event = next(answers), next(watch)
+            running.close()
+            with pytest.raises(grpc.RpcError) as watching:
+                next(watch)
+            with pytest.raises(grpc.RpcError) as streaming:
+                next(answers)
+            idle.set()
+
+    assert event.decision == answered.decision
+    assert watching.value.code() is streaming.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_sigterm_under_load_loses_nothing(filled: Path) -> None:
+    """After SIGTERM every accepted request is answered, the rest are UNAVAILABLE, and the process ends with 0."""
+    before = _decisions(filled)
+    enough = threading.Semaphore(0)
+
+    with _server_process(filled) as (process, target), ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(_screen_until_refused, target, enough) for _ in range(4)]
+        for _ in range(12):
+            assert enough.acquire(timeout=PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        answered = sum(client.result(PATIENCE_S) for client in clients)
+        errors = process.communicate(timeout=PATIENCE_S)[1]
+
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert answered >= 12
+    assert _decisions(filled) - before == answered
+
+
+def test_a_taken_port_is_refused(
+    service: Service, own_application: Application, event_loop_thread: asyncio.AbstractEventLoop, touchstone: Touchstone
+) -> None:
+    """A second server on the same port does not share it: it says which address is taken, and exits."""
+
+    async def second() -> None:
+        async with serving(own_application, listen=service.target):
+            pass
+
+    with pytest.raises(SettingsError, match=re.escape(service.target)):
+        asyncio.run_coroutine_threadsafe(second(), event_loop_thread).result(PATIENCE_S)
+    refused = touchstone("--data-dir", own_application.settings.data_dir, "serve", "--listen", service.target)
+
+    assert refused.code == 2
+    assert f"cannot listen on {service.target}" in refused.stderr
+
+
+def test_a_corrupt_checkpoint_is_refused(
+    tmp_path: Path, touchstone: Touchstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One flipped byte in the weights, and the service does not start: it names the file and what to run."""
+    model = tmp_path / "touchstone-s"
+    shutil.copytree(checkpoint.MODELS / "touchstone-s", model)
+    _flip_byte(model / "model.safetensors")
+    monkeypatch.setenv("TOUCHSTONE_EMBEDDER", "torch")
+    monkeypatch.setenv("TOUCHSTONE_MODEL", str(model))
+
+    refused = touchstone("--data-dir", tmp_path / "data", "serve", "--listen", "127.0.0.1:0")
+
+    assert refused.code == 1
+    assert str(model / "model.safetensors") in refused.stderr
+    assert "git restore" in refused.stderr
+
+
+def test_a_corrupt_snapshot_is_refused_and_mended(filled: Path, touchstone: Touchstone) -> None:
+    """A damaged index file stops the start, by name; the command that the message gives mends it."""
+    largest = max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size)
+    _flip_byte(largest)
+
+    refused = touchstone("--data-dir", filled, "serve", "--listen", "127.0.0.1:0")
+    unsound = touchstone("--data-dir", filled, "index", "verify")
+    mended = touchstone("--data-dir", filled, "index", "build")
+    sound = touchstone("--data-dir", filled, "index", "verify")
+
+    assert refused.code == unsound.code == 1
+    assert str(largest) in refused.stderr
+    assert "touchstone index build" in refused.stderr
+    assert (mended.code, sound.code) == (0, 0)
+
+
+@pytest.mark.parametrize("damage", ["header", "half"])
+def test_a_corrupt_database_is_refused(filled: Path, touchstone: Touchstone, damage: str) -> None:
+    """A store that is no database, or half of one, stops the start; the message names the file and the remedy."""
+    database = filled / "touchstone.db"
+    content = database.read_bytes()
+    database.write_bytes(b"no database" * 1000 if damage == "header" else content[: len(content) // 2])
+
+    refused = touchstone("--data-dir", filled, "serve", "--listen", "127.0.0.1:0")
+
+    assert refused.code == 1
+    assert str(database) in refused.stderr
+    assert "backup" in refused.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path, touchstone: Touchstone) -> None:
+    """A file where the data folder should be is one line on stderr, not a traceback."""
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+
+    refused = touchstone("--data-dir", tmp_path / "file", "serve", "--listen", "127.0.0.1:0")
+
+    assert refused.code == 1
+    assert str(tmp_path / "file") in refused.stderr
+
+
+def test_the_process_prints_no_traceback(filled: Path) -> None:
+    """Run as an operator runs it, a refused start is one line on stderr and exit code 1."""
+    _flip_byte(max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size))
+
+    ended = subprocess.run(
+        _command(filled), env=_environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+class _Broken(FakeEmbedder):
+    """A device that went away."""
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        raise RuntimeError("the device is gone")
+
+
+def _health_of(channel: grpc.Channel) -> Iterator[int]:
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+    return (answer.status for answer in watch)
+
+
+def _flip_byte(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-len(content) // 3] ^= 0x55
+    file.write_bytes(content)
+
+
+def _decisions(data: Path) -> int:
+    with Store.open(data / "touchstone.db") as store:
+        return store.counts().decisions
+
+
+def _screen_until_refused(target: str, enough: threading.Semaphore) -> int:
+    """Screen one listing after the other until the server is away; count the answers."""
+    answered = 0
+    with grpc.insecure_channel(target, options=[("grpc.enable_retries", 0)]) as channel:
+        stub = ModerationServiceStub(channel)
+        while True:
+            try:
+                stub.ScreenListing(pb.ScreenListingRequest(listing=listing(draw(AURORA_SHOE))), timeout=PATIENCE_S)
+            except grpc.RpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+                return answered
+            answered += 1
+            enough.release()
+
+
+@contextmanager
+def _server_process(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    with subprocess.Popen(_command(data), env=_environment(), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            announced = re.search(r"serving on (127\.0\.0\.1:\d+)", line)
+            assert announced, line + process.stderr.read()
+            yield process, announced[1]
+        finally:
+            process.kill()
+
+
+def _command(data: Path) -> list[str]:
+    arguments = ["--data-dir", str(data), "serve", "--listen", "127.0.0.1:0"]
+    return [sys.executable, "-m", "serving.cli.main", *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"TOUCHSTONE_EMBEDDER": "fake", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -1,0 +1,217 @@
+"""Many callers, one owner of the embedder: equal results, full batches, bounded waiting, and nobody forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from serving.batching import BatchingEmbedder, Crops, Vectors
+from serving.deadline import Deadline
+from serving.errors import DeadlineExceeded, Overloaded
+from vision.errors import ModelError
+from vision.fake import FakeEmbedder
+
+PATIENCE_S = 20.0
+
+
+class HeldEmbedder(FakeEmbedder):
+    """A fake whose every pass waits until the test lets it go; notes the size of each batch."""
+
+    def __init__(self) -> None:
+        super().__init__(dim=16)
+        self.batches: list[int] = []
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Event()
+        self.failure: Exception | None = None
+        self.lost_rows = 0
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """Embed when let go, or raise what the test has put in `failure`."""
+        self.batches.append(len(crops))
+        self.begun.release()
+        assert self.go.wait(PATIENCE_S)
+        if self.failure is not None:
+            raise self.failure
+        return super().embed(crops)[self.lost_rows :]
+
+
+@pytest.fixture
+def held() -> Iterator[HeldEmbedder]:
+    """Hold every pass until the test sets `go`, and let go of the rest in the end."""
+    embedder = HeldEmbedder()
+    yield embedder
+    embedder.go.set()
+
+
+@pytest.fixture
+def callers() -> Iterator[ThreadPoolExecutor]:
+    """Call from up to 32 threads."""
+    with ThreadPoolExecutor(32) as pool:
+        yield pool
+
+
+def _crops(count: int, *, seed: int = 0) -> Crops:
+    random = np.random.default_rng(seed)
+    return [random.integers(0, 256, (8 + n, 12, 3), dtype=np.uint8) for n in range(count)]
+
+
+def _wait_for_queue(batching: BatchingEmbedder, callers: int) -> None:
+    """Return as soon as so many callers are in the queue; only the queue itself can tell when that is."""
+    with batching._changed:
+        assert batching._changed.wait_for(lambda: len(batching._waiting) == callers, PATIENCE_S)
+
+
+def _occupy(batching: BatchingEmbedder, held: HeldEmbedder, callers: ThreadPoolExecutor) -> Future[Vectors]:
+    """Keep the owner busy with one crop until `held.go` is set."""
+    first = callers.submit(batching.embed, _crops(1))
+    assert held.begun.acquire(timeout=PATIENCE_S)
+    return first
+
+
+def test_results_equal_those_without_batching(callers: ThreadPoolExecutor) -> None:
+    """Whatever shares a batch, each caller gets exactly the vectors of its own crops."""
+    alone = FakeEmbedder(dim=16)
+    wanted = [_crops(seed % 5, seed=seed) for seed in range(60)]
+
+    with BatchingEmbedder(FakeEmbedder(dim=16), max_crops=7) as batching:
+        found = list(callers.map(batching.embed, wanted))
+
+    for crops, vectors in zip(wanted, found, strict=True):
+        np.testing.assert_array_equal(vectors, alone.embed(crops))
+
+
+def test_says_what_it_wraps() -> None:
+    """The owner stands in for the embedder: same fingerprint, same length of vectors."""
+    alone = FakeEmbedder(dim=16)
+
+    with BatchingEmbedder(FakeEmbedder(dim=16)) as batching:
+        assert (batching.fingerprint, batching.dim) == (alone.fingerprint, 16)
+
+
+def test_no_crops_need_no_embedder(held: HeldEmbedder) -> None:
+    """A listing without regions does not wait behind others."""
+    with BatchingEmbedder(held) as batching:
+        vectors = batching.embed([])
+
+    assert vectors.shape == (0, 16)
+    assert held.batches == []
+
+
+def test_batches_form_while_the_owner_is_busy(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """What queued meanwhile goes together, whole jobs up to `max_crops`, and one that is larger goes alone."""
+    with BatchingEmbedder(held, max_crops=6) as batching:
+        waiting = [_occupy(batching, held, callers)]
+        for place, count in enumerate([3, 3, 2, 9, 1, 1], start=1):
+            waiting.append(callers.submit(batching.embed, _crops(count, seed=place)))
+            _wait_for_queue(batching, place)
+        held.go.set()
+        counts = [len(future.result(PATIENCE_S)) for future in waiting]
+
+    assert counts == [1, 3, 3, 2, 9, 1, 1]
+    assert held.batches == [1, 6, 2, 9, 2]
+
+
+def test_error_reaches_every_caller_and_the_owner_survives(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """A failing pass fails the callers of its batch, and the next batch is embedded."""
+    with BatchingEmbedder(held) as batching:
+        first = _occupy(batching, held, callers)
+        others = [callers.submit(batching.embed, _crops(2)) for _ in range(3)]
+        _wait_for_queue(batching, 3)
+        held.failure = ModelError("out of memory")
+        held.go.set()
+        errors = [future.exception(PATIENCE_S) for future in (first, *others)]
+        held.failure = None
+        vectors = batching.embed(_crops(2))
+
+    assert [str(error) for error in errors] == ["out of memory"] * 4
+    assert held.batches == [1, 6, 2]
+    assert len(vectors) == 2
+
+
+def test_vectors_that_do_not_fit_the_crops_are_refused(held: HeldEmbedder) -> None:
+    """An embedder that loses a row must not shift vectors from one caller to another."""
+    held.go.set()
+    held.lost_rows = 1
+
+    with BatchingEmbedder(held) as batching, pytest.raises(ModelError, match="2 vectors for 3 crops"):
+        batching.embed(_crops(3))
+
+
+def test_embedder_s_own_timeout_is_not_the_caller_s_deadline(held: HeldEmbedder) -> None:
+    """A time-out inside the embedder is a failure of the embedder."""
+    held.go.set()
+    held.failure = TimeoutError("no answer from the device")
+
+    with BatchingEmbedder(held) as batching, pytest.raises(TimeoutError, match="no answer"):
+        batching.embed(_crops(1), deadline=Deadline.after(PATIENCE_S))
+
+
+def test_deadline_ends_the_waiting_and_frees_the_place(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """A caller whose time is over leaves; its work is dropped and its place in the queue is free again."""
+    with BatchingEmbedder(held, max_waiting=1) as batching:
+        first = _occupy(batching, held, callers)
+        for _ in range(3):
+            with pytest.raises(DeadlineExceeded, match="deadline"):
+                batching.embed(_crops(5), deadline=Deadline.after(0.0))
+        second = callers.submit(batching.embed, _crops(2))
+        _wait_for_queue(batching, 1)
+        held.go.set()
+        counts = [len(future.result(PATIENCE_S)) for future in (first, second)]
+
+    assert counts == [1, 2]
+    assert held.batches == [1, 2]
+
+
+def test_deadline_during_the_pass_leaves_the_others_alone(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """One caller's time may end while its batch is on the device; the rest of the batch gets its vectors."""
+    with BatchingEmbedder(held) as batching:
+        first = _occupy(batching, held, callers)
+        patient = callers.submit(batching.embed, _crops(2))
+        _wait_for_queue(batching, 1)
+        hasty = callers.submit(batching.embed, _crops(3), deadline=Deadline.after(0.0))
+        error = hasty.exception(PATIENCE_S)
+        held.go.set()
+        counts = [len(future.result(PATIENCE_S)) for future in (first, patient)]
+
+    assert isinstance(error, DeadlineExceeded)
+    assert counts == [1, 2]
+
+
+def test_full_queue_refuses_with_a_time_to_come_back(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """Waiting is bounded: the next caller is told at once when to try again, and those in the queue are served."""
+    with BatchingEmbedder(held, max_waiting=2) as batching:
+        waiting = [_occupy(batching, held, callers)]
+        waiting += [callers.submit(batching.embed, _crops(1)) for _ in range(2)]
+        _wait_for_queue(batching, 2)
+        with pytest.raises(Overloaded, match="2 requests wait") as caught:
+            batching.embed(_crops(1))
+        held.go.set()
+        counts = [len(future.result(PATIENCE_S)) for future in waiting]
+
+    assert caught.value.retry_after_s > 0
+    assert counts == [1, 1, 1]
+
+
+def test_closing_serves_those_who_wait_and_refuses_newcomers(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """Shutting down drains the queue, then the owner's thread ends; closing twice is no harm."""
+    batching = BatchingEmbedder(held, max_crops=1)
+    waiting = [_occupy(batching, held, callers)]
+    waiting += [callers.submit(batching.embed, _crops(1)) for _ in range(3)]
+    _wait_for_queue(batching, 3)
+
+    closing = callers.submit(batching.close)
+    with batching._changed:
+        assert batching._changed.wait_for(lambda: batching._closed, PATIENCE_S)
+    with pytest.raises(Overloaded, match="shutting down"):
+        batching.embed(_crops(1))
+    held.go.set()
+    closing.result(PATIENCE_S)
+    batching.close()
+
+    assert [len(future.result(0)) for future in waiting] == [1, 1, 1, 1]
+    assert "embedder-owner" not in {thread.name for thread in threading.enumerate()}
