@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from index.backends import create_index
 from index.columns import CatalogueColumns, ReferenceSource, gather, with_removed_images
 from index.copies import CopyMatch, CopyTable
-from index.matches import BrandMatch, ReferenceHit, best_pairs, distinct_references
+from index.matches import BrandMatch, ReferenceHit, best_brands, distinct_references
 from index.records import ChangeKind
 from index.snapshot import Snapshot, current_snapshot, load_snapshot, read_manifest, write_snapshot
 from index.vectors import Hits, VectorIndex, check_vectors
@@ -28,10 +28,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_BACKEND = "faiss"
 _VERSION_DIGITS = 8
-# `best_per_brand` asks for this many hits a region first, and for the deeper list where they do not settle the answer.
-# In a flat search of 100,000 vectors 1,024 hits take 3% longer than 10; FAISS gives at most 2,048 on a GPU.
-_FIRST_DEPTH = 256
-_LAST_DEPTH = 2_048
+# `best_per_brand` asks for this many hits a region. In a flat search of 100,000 vectors 1,024 hits take 3% longer than 10.
+_DEPTH = 1_024
 
 
 class ReferenceCatalogue:
@@ -133,23 +131,18 @@ class ReferenceCatalogue:
         return tuple(distinct_references(self._columns, self._hits(vectors, k * self._most_views), k))
 
     def best_per_brand(self, vectors: NDArray[np.float32], most: int) -> tuple[BrandMatch, ...]:
-        """Find the brands that any region looks like, each with its best pair of region and reference, best first.
+        """Find the brands that any region looks like, each with its best pair of region and reference, best score first.
 
         vectors: float32 [r, dim] with unit rows. At most `most` brands. The answer is that of comparing everything,
-        unless some region has 2,048 references more similar than the last brand's best; then the last brands may be
-        missing or understated.
+        unless some region has 1,024 vectors more similar than one that counts; that one is then taken to be as similar
+        as the last of them.
         """
-        most = min(most, self._searched_brands)
-        if most < 1:
+        if min(most, len(self._index)) < 1:
             return ()
-        deepest = min(len(self._index), _LAST_DEPTH)
-        hits = self._hits(vectors, min(_FIRST_DEPTH, deepest))
-        matches = best_pairs(self._columns, hits, most)
-        # A vector that no list shows is no nearer than its region's last hit.
-        unseen = float(hits.scores[:, -1].max(initial=-np.inf))
-        if len(matches) == most and matches[-1].similarity >= unseen:
-            return matches
-        return best_pairs(self._columns, self._hits(vectors, deepest), most)
+        depth = min(_DEPTH, len(self._index))
+        hits = self._hits(vectors, depth)
+        unlisted = float(hits.scores[:, -1].max(initial=-1.0))
+        return best_brands(self._columns, hits, most, unlisted=unlisted)
 
     def near_duplicates(
         self,

@@ -1,7 +1,7 @@
 """How does a mark's SVG become pixels? Draws checked SVG once, then paints it in any colours with numpy.
 
-The seed catalogue draws its marks with it, and uploads by brand owners go the same way: `safe_svg` decides first
-whether a file may be drawn at all.
+The seed catalogue draws its marks with it. What strangers upload goes through `reference_brands.untrusted`, which does
+the same in a process of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Colour = tuple[int, int, int]
 
 
 def render(svg: bytes | str, *, longest_edge: int) -> NDArray[np.uint8]:
-    """Draw an SVG that nobody vouches for.
+    """Draw an SVG that comes with us or with an installed package, in this process.
 
     Returns:
         uint8 [H, W, 4] RGBA, alpha not premultiplied; the longer of H and W is `longest_edge`.
@@ -32,22 +32,28 @@ def render(svg: bytes | str, *, longest_edge: int) -> NDArray[np.uint8]:
         RenderError: the SVG is malformed, unsafe or too large; the message names the rule and the remedy.
 
     """
-    if not 1 <= longest_edge <= MAX_EDGE:
-        raise RenderError(f"cannot draw at {longest_edge} pixels; the longest edge must lie in 1..{MAX_EDGE}")
-    safe = check_svg(svg)
-    return _rasterise(safe, edge=longest_edge)
-
-
-def _rasterise(svg: str, *, edge: int) -> NDArray[np.uint8]:
     import resvg_py
 
+    check_edge(longest_edge)
+    safe = check_svg(svg)
     try:
         # Given both edges, resvg keeps the aspect and fits the drawing inside them.
         # System fonts stay out: text would look different on every machine, and scanning for fonts takes seconds.
-        png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, width=edge, height=edge)
+        png = resvg_py.svg_to_bytes(svg_string=safe, skip_system_fonts=True, width=longest_edge, height=longest_edge)
     except ValueError as error:
         raise RenderError(f"the SVG cannot be drawn: {error}") from error
-    with Image.open(io.BytesIO(bytes(png))) as image:
+    return decode_png(bytes(png))
+
+
+def check_edge(longest_edge: int) -> None:
+    """Refuse a size that cannot be drawn at."""
+    if not 1 <= longest_edge <= MAX_EDGE:
+        raise RenderError(f"cannot draw at {longest_edge} pixels; the longest edge must lie in 1..{MAX_EDGE}")
+
+
+def decode_png(png: bytes) -> NDArray[np.uint8]:
+    """Return the renderer's PNG as uint8 [H, W, 4] RGBA."""
+    with Image.open(io.BytesIO(png)) as image:
         return np.asarray(image.convert("RGBA"))
 
 

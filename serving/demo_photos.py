@@ -235,7 +235,7 @@ def _expose(scene: NDArray[np.float32], random: np.random.Generator) -> NDArray[
     fall = 1.04 - 0.1 * (down * random.uniform(0.3, 1) + across * random.uniform(0.3, 1)) - 0.08 * (down**2 + across**2)
     cast = 1 + random.uniform(-0.025, 0.025, 3)
     lit = blur(np.asarray(scene * fall[..., None] * cast, np.float32), 0.9)
-    noisy = lit + random.normal(0, 0.012, lit.shape)
+    noisy = lit + 0.012 * random.standard_normal(lit.shape, dtype=np.float32)
     return _to_pixels(noisy)
 
 

@@ -51,7 +51,7 @@ def paint_surface(surface: Surface, edge: int, random: np.random.Generator) -> N
 
 def noise(edge: int, random: np.random.Generator, *, rows: int, columns: int) -> Plane:
     """Return normal noise on a grid of `rows` x `columns`, drawn out to a plane of `edge` x `edge`."""
-    grid = random.normal(0, 1, (rows, columns)).astype(np.float32)
+    grid = random.standard_normal((rows, columns), dtype=np.float32)
     return np.asarray(cv2.resize(grid, (edge, edge), interpolation=cv2.INTER_CUBIC), np.float32)
 
 

@@ -150,7 +150,7 @@ def _image_faults(images: Sequence[ImageResult]) -> tuple[Reason, ...]:
 def _visual(matches: Sequence[VisualMatch]) -> dict[str, Value]:
     if not matches:
         return {}
-    best = max(matches, key=lambda match: match.similarity)
+    best = max(matches, key=lambda match: match.probability)
     return {
         "visual.matched": best.probability >= 0.5,
         "visual.brand": best.brand,

@@ -8,6 +8,7 @@ their details, the rest as INTERNAL with a logged traceback.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -47,12 +48,15 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         # One without a deserialiser takes bytes as they come and has nothing to be protected from.
         if handler is None or handler.request_deserializer is None:
             return handler
-        wrap = _stream_out if handler.response_streaming else _single_out
         streaming = (handler.request_streaming, handler.response_streaming)
         kind = "_".join("stream" if many else "unary" for many in streaming)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
-        behaviour = wrap(getattr(handler, kind), method)
-        wrapped: Handler = make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
+        behaviour = getattr(handler, kind)
+        # A stream of responses is either yielded or, as health does, written to the context by a coroutine.
+        wrap = _yielding if inspect.isasyncgenfunction(behaviour) else _returning
+        wrapped: Handler = make(
+            wrap(behaviour, method), _tolerant(handler.request_deserializer), handler.response_serializer
+        )
         return wrapped
 
 
@@ -75,7 +79,7 @@ def _tolerant(deserialise: Callable[[bytes], Item]) -> Callable[[bytes], Item]:
     return parse
 
 
-def _single_out(behaviour: Behaviour, method: str) -> Behaviour:
+def _returning(behaviour: Behaviour, method: str) -> Behaviour:
     async def call(request: Item, context: Context) -> Item:
         async with _reporting(context, method):
             return await behaviour(_checked(request), context)
@@ -83,7 +87,7 @@ def _single_out(behaviour: Behaviour, method: str) -> Behaviour:
     return call
 
 
-def _stream_out(behaviour: Behaviour, method: str) -> Behaviour:
+def _yielding(behaviour: Behaviour, method: str) -> Behaviour:
     async def call(request: Item, context: Context) -> AsyncIterator[Item]:
         # Closed here and not by the garbage collector: a stream that the client left must end its work at once.
         async with _reporting(context, method), _closing(behaviour, request, context) as responses:

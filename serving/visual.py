@@ -73,7 +73,7 @@ def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline:
 def find_matches(
     regions: Regions, catalogue: ReferenceCatalogue, calibration: SimilarityCalibration, *, most: int
 ) -> tuple[VisualMatch, ...]:
-    """Search all regions at once; for each of the `most` best brands its best region, most similar first."""
+    """Search all regions at once; for each of the `most` best brands its best region, likeliest brand first."""
     matches = []
     for found in catalogue.best_per_brand(regions.vectors, most=most):
         image_index, region = regions.places[found.region_row]
@@ -86,7 +86,7 @@ def find_matches(
                 reference_id=found.reference_id,
                 kind=found.kind,
                 similarity=found.similarity,
-                probability=calibration.probability(found.similarity),
+                probability=calibration.probability(found.score),
             )
         )
     return tuple(matches)

@@ -1,7 +1,7 @@
 """Which brand is in the photo, or none? `eval brands`: open-set retrieval through what ScreenListing serves.
 
 A throw-away registry is filled with the references, then each query goes through `Moderation.screen` like any listing:
-checked on the wire, screened, recorded. The answer is the decision's most similar visual match; nothing else decides.
+checked on the wire, screened, recorded. The answer is the decision's likeliest visual match; nothing else decides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from training.predictions import Prediction, write_predictions
 from vision.regions import Box
 
 SEED = "seed"
-# The score of a query without any match: below every cosine.
+# The score of a query without any match: below every probability.
 _NO_MATCH = -1.0
 
 Track = Callable[[Sequence[ListingRow]], Iterable[ListingRow]]
@@ -155,10 +155,10 @@ def _ask(application: Application, rows: Iterable[ListingRow]) -> tuple[list[Pre
 
 
 def answer_of(listing_id: str, decision: decision_pb2.Decision) -> Prediction:
-    """Read the answer off a decision: its most similar visual match, or none."""
+    """Read the answer off a decision: its likeliest visual match, or none; the score is that match's probability."""
     matches = [item.visual_match for item in decision.evidence if item.HasField("visual_match")]
     if not matches:
         return Prediction(listing_id=listing_id, answer=None, score=_NO_MATCH)
-    best = max(matches, key=lambda match: match.similarity)
+    best = max(matches, key=lambda match: match.probability)
     box = Box(best.box.x1, best.box.y1, min(best.box.x2, 1.0), min(best.box.y2, 1.0))
-    return Prediction(listing_id=listing_id, answer=best.brand, score=best.similarity, box=box)
+    return Prediction(listing_id=listing_id, answer=best.brand, score=best.probability, box=box)

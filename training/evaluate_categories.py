@@ -9,7 +9,7 @@ Three ways to answer, by what there is:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,16 +21,13 @@ from training.category_rows import LabelledRow, Progress, embed_rows, read_label
 from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
-from training.probe import fit_probe
-from vision.category_head import Probe
 from vision.classify import CategoryClassifier
+from vision.concepts import Concepts
 from vision.embedder import Embedder, TextEmbedder
 from vision.errors import UnsupportedByModel
 from vision.taxonomy import CategoryPath, load_taxonomy
 
 _TOP = 5
-# CLIP's own logit scale; prompts are compared at the temperature that they were trained with.
-_PROMPT_SCALE = 100.0
 
 
 class ImageTextEmbedder(Embedder, TextEmbedder, Protocol):
@@ -81,14 +78,16 @@ def evaluate_categories(
     rows, follow = read_labelled(test), progress or _silent
     if train is not None:
         known = read_labelled(train)
-        probe = fit_probe(embed_rows(known, embedder, follow), [row.label for row in known])
-        answers = _rank(probe, embed_rows(rows, embedder, follow))
+        labels = [row.label for row in known]
+        head = Concepts.from_probe(embed_rows(known, embedder, follow), labels, fingerprint=embedder.fingerprint)
+        answers = _rank(head, embed_rows(rows, embedder, follow))
     elif taxonomy:
         rows = _leaf_rows(rows)
         answers = _shipped(rows, embedder, follow)
     else:
-        probe = _prompted(sorted({row.label for row in rows}), embedder)
-        answers = _rank(probe, embed_rows(rows, embedder, follow))
+        names = {_spoken(row.label): row.label for row in rows}
+        head = Concepts.from_prompts(embedder, sorted(names))
+        answers = [_renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow))]
     if predictions is not None:
         write_predictions(
             predictions,
@@ -112,18 +111,21 @@ def report(answers: Sequence[CategoryAnswer], truths: Sequence[str]) -> Category
     )
 
 
-def _rank(probe: Probe, vectors: NDArray[np.float32]) -> list[CategoryAnswer]:
-    probabilities = probe.probabilities(vectors)
+def _rank(head: Concepts, vectors: NDArray[np.float32]) -> list[CategoryAnswer]:
+    probabilities = head.scores(vectors)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
     return [
-        CategoryAnswer(tuple(probe.labels[place] for place in best), float(row[best[0]]))
+        CategoryAnswer(tuple(head.labels[place] for place in best), float(row[best[0]]))
         for row, best in zip(probabilities, order, strict=True)
     ]
 
 
-def _prompted(labels: Sequence[str], embedder: ImageTextEmbedder) -> Probe:
-    prompts = embedder.embed_text([f"a photo of a {label.replace('-', ' ').lower()}" for label in labels])
-    return Probe(tuple(labels), prompts * np.float32(_PROMPT_SCALE), np.zeros(len(labels), np.float32))
+def _spoken(label: str) -> str:
+    return label.replace("-", " ").lower()
+
+
+def _renamed(answer: CategoryAnswer, names: Mapping[str, str]) -> CategoryAnswer:
+    return CategoryAnswer(tuple(names[spoken] for spoken in answer.ranked), answer.score)
 
 
 def _leaf_rows(rows: Sequence[LabelledRow]) -> list[LabelledRow]:

@@ -1,9 +1,10 @@
 """How probable is each leaf, and is the product like anything the head knows? The numbers of the shipped category head.
 
-Two files beside a model's weights, written by `python -m training.fit_category` and used by `vision.classify`:
+Three files beside a model's weights, written by `python -m training.fit_category` and used by `vision.classify`:
 
-    category.json          for which model, sha256, on what it was fitted, under which licence, and how well it does
-    category.safetensors   the probe (weights, bias) and what is familiar (projection, centres, limit)
+    category.json                    what it was fitted on, under which licence, how well it does, sha256 of the others
+    category.safetensors             the probe over leaves (`vision.concepts`)
+    category_familiar.safetensors    what is familiar to it (`Familiarity`)
 
 A head is only good for the model that it was fitted on: another fingerprint is refused.
 """
@@ -12,46 +13,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
-from vision.errors import ModelError
+from vision.concepts import Concepts
+from vision.errors import CheckpointError, ModelError
 from vision.taxonomy import CategoryPath
 
 FORMAT_VERSION = 1
 MANIFEST = "category.json"
-NUMBERS = "category.safetensors"
+PROBE = "category.safetensors"
+FAMILIAR = "category_familiar.safetensors"
 _REMAKE = "run python -m training.fit_category"
 
 
-@dataclass(frozen=True)
-class Probe:
-    """`logits = vectors @ weights.T + bias`: weights float32 [labels, dim], bias float32 [labels]."""
-
-    labels: tuple[str, ...]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
-
-    def probabilities(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Softmax of the logits: float32 [n, labels] for float32 [n, dim]."""
-        logits = vectors @ self.weights.T + self.bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return shares
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Familiarity:
     """Whether a product is like those that the probe was fitted on.
 
     A vector is whitened by `projection`, float32 [k, dim], so that distances count in units of the spread within a
-    leaf; beyond `limit` from the nearest of `centres`, float32 [leaves, k], it is a stranger. (The Mahalanobis distance
-    of Lee and others, "A simple unified framework for detecting out-of-distribution samples", 2018.)
+    leaf; farther than `limit` from every one of `centres`, float32 [leaves, k], it is a stranger. (The Mahalanobis
+    distance of Lee and others, "A simple unified framework for detecting out-of-distribution samples", 2018.)
     """
 
     projection: NDArray[np.float32]
@@ -60,85 +46,97 @@ class Familiarity:
 
     def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance to the nearest centre: float32 [n] for float32 [n, dim]."""
-        spread = vectors @ self.projection.T
-        gaps = np.linalg.norm(spread[:, np.newaxis] - self.centres, axis=2)
+        whitened = vectors @ self.projection.T
+        gaps = np.linalg.norm(whitened[:, np.newaxis] - self.centres, axis=2)
         nearest: NDArray[np.float32] = gaps.min(axis=1)
         return nearest
 
+    def save(self, path: Path) -> None:
+        """Write the numbers as safetensors; the projection in half precision, far finer than the spread it measures."""
+        from safetensors.numpy import save_file
 
-@dataclass(frozen=True)
+        projection = np.ascontiguousarray(self.projection, np.float16)
+        limit = np.array([self.limit], np.float32)
+        save_file({"projection": projection, "centres": np.ascontiguousarray(self.centres), "limit": limit}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Familiarity:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: missing or corrupt.
+
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            projection, centres = (tensors[name].astype(np.float32) for name in ("projection", "centres"))
+            return cls(projection, centres, float(tensors["limit"][0]))
+        except (OSError, SafetensorError, KeyError, IndexError) as error:
+            raise CheckpointError(f"{path}: cannot be read ({error!r}); {_REMAKE}") from error
+
+
+@dataclass(frozen=True, eq=False)
 class CategoryHead:
-    """A probe over leaves, and what is familiar to it, for the model `fingerprint`."""
+    """A probe over leaves, and what is familiar to it."""
 
-    fingerprint: str
-    probe: Probe
+    probe: Concepts
     familiarity: Familiarity
 
     @property
     def leaves(self) -> tuple[CategoryPath, ...]:
-        """The leaves in the order of the probabilities."""
+        """The leaves in the order of the probe's probabilities."""
         return tuple(tuple(label.split(" > ")) for label in self.probe.labels)
 
     def familiar(self, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Tell which of the vectors, float32 [n, dim], are like what the head was fitted on: bool [n]."""
         return self.familiarity.distances(vectors) <= self.familiarity.limit
 
-    def save(self, folder: Path, *, notes: dict[str, object]) -> None:
-        """Write both files into `folder`; `notes` (data, licence, figures) go into the manifest as they are."""
-        numbers = safetensors.numpy.save(
-            {
-                "weights": self.probe.weights.astype(np.float16),
-                "bias": self.probe.bias,
-                "projection": self.familiarity.projection.astype(np.float16),
-                "centres": self.familiarity.centres,
-                "limit": np.array([self.familiarity.limit], np.float32),
-            }
-        )
+    def save(self, folder: Path, *, notes: Mapping[str, object]) -> None:
+        """Write the files into `folder`; `notes` (data, licence, figures) go into the manifest as they are."""
+        self.probe.save(folder / PROBE)
+        self.familiarity.save(folder / FAMILIAR)
         manifest = {
             "format_version": FORMAT_VERSION,
-            "fingerprint": self.fingerprint,
-            "sha256": hashlib.sha256(numbers).hexdigest(),
-            "leaves": list(self.probe.labels),
+            "fingerprint": self.probe.fingerprint,
+            "sha256": {name: _sha256(folder / name) for name in (PROBE, FAMILIAR)},
             "remake": "python -m training.fit_category",
+            **notes,
         }
-        (folder / NUMBERS).write_bytes(numbers)
-        (folder / MANIFEST).write_text(json.dumps(manifest | notes, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: Path, *, fingerprint: str) -> CategoryHead:
         """Read and verify the head in `folder`, which must have been fitted on the model `fingerprint`.
 
         Raises:
-            ModelError: unreadable, corrupt, of another format or for another model; names the file and what to run.
+            CheckpointError: unreadable, corrupt or of another format; names the file and what to run.
+            ModelError: fitted on another model.
 
         """
         try:
             manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-            numbers = (folder / NUMBERS).read_bytes()
-            version, sha256, made_for = (manifest[key] for key in ("format_version", "sha256", "fingerprint"))
-            labels = tuple(str(label) for label in manifest["leaves"])
+            version, fitted_on = manifest["format_version"], manifest["fingerprint"]
+            named = {name: str(manifest["sha256"][name]) for name in (PROBE, FAMILIAR)}
+            actual = {name: _sha256(folder / name) for name in named}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder / MANIFEST}: is no category head ({error!r}); {_REMAKE}") from error
+            raise CheckpointError(f"{folder / MANIFEST}: is no category head ({error!r}); {_REMAKE}") from error
         if version != FORMAT_VERSION:
-            raise ModelError(
-                f"{folder / MANIFEST}: format_version is {version}; this reads {FORMAT_VERSION}; {_REMAKE}"
-            )
-        if hashlib.sha256(numbers).hexdigest() != sha256:
-            raise ModelError(f"{folder / NUMBERS}: is not the file that {MANIFEST} names (sha256 {sha256}); {_REMAKE}")
-        if made_for != fingerprint:
-            raise ModelError(f"{folder / MANIFEST}: was fitted on {made_for}, not on {fingerprint}; {_REMAKE}")
-        try:
-            tensors = {name: tensor.astype(np.float32) for name, tensor in safetensors.numpy.load(numbers).items()}
-            probe = Probe(labels, tensors["weights"], tensors["bias"])
-            limit = float(tensors["limit"][0])
-            familiarity = Familiarity(tensors["projection"], tensors["centres"], limit)
-        except (SafetensorError, KeyError, IndexError) as error:
-            raise ModelError(f"{folder / NUMBERS}: holds no category head ({error!r}); {_REMAKE}") from error
-        if len(probe.weights) != len(labels) or len(probe.bias) != len(labels):
-            raise ModelError(f"{folder / NUMBERS}: has not one row for each of {len(labels)} leaves; {_REMAKE}")
-        return cls(fingerprint, probe, familiarity)
+            raise CheckpointError(f"{folder / MANIFEST}: format_version is {version}, not {FORMAT_VERSION}; {_REMAKE}")
+        for name, sha256 in named.items():
+            if actual[name] != sha256:
+                raise CheckpointError(f"{folder / name}: has sha256 {actual[name]}, not {sha256}; {_REMAKE}")
+        if fitted_on != fingerprint:
+            raise ModelError(f"{folder / MANIFEST}: was fitted on {fitted_on}, not on {fingerprint}; {_REMAKE}")
+        return cls(Concepts.load(folder / PROBE, fingerprint=fingerprint), Familiarity.load(folder / FAMILIAR))
 
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Tell whether `folder` has a head at all."""
         return (folder / MANIFEST).is_file()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -168,18 +168,18 @@ def test_deadline_ends_the_waiting_and_frees_the_place(held: HeldEmbedder, calle
 
 
 def test_deadline_during_the_pass_leaves_the_others_alone(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
-    """One caller's time may end while its batch is on the device; the rest of the batch gets its vectors."""
+    """A caller's time may end while its crops are on the device; the owner finishes the pass and goes on."""
     with BatchingEmbedder(held) as batching:
-        first = _occupy(batching, held, callers)
+        hasty = callers.submit(batching.embed, _crops(3), deadline=Deadline.after(0.5))
+        assert held.begun.acquire(timeout=PATIENCE_S)
         patient = callers.submit(batching.embed, _crops(2))
-        _wait_for_queue(batching, 1)
-        hasty = callers.submit(batching.embed, _crops(3), deadline=Deadline.after(0.0))
         error = hasty.exception(PATIENCE_S)
         held.go.set()
-        counts = [len(future.result(PATIENCE_S)) for future in (first, patient)]
+        vectors = patient.result(PATIENCE_S)
 
     assert isinstance(error, DeadlineExceeded)
-    assert counts == [1, 2]
+    assert len(vectors) == 2
+    assert held.batches == [3, 2]
 
 
 def test_full_queue_refuses_with_a_time_to_come_back(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:

@@ -88,5 +88,5 @@ def test_calibration_that_cannot_be_used_is_refused(tmp_path: Path, text: str, s
 
 def test_missing_calibration_is_refused(tmp_path: Path) -> None:
     """A file that is not there is named."""
-    with pytest.raises(ModelError, match="none.json"):
+    with pytest.raises(ModelError, match=r"none\.json"):
         SimilarityCalibration.load(tmp_path / "none.json", fingerprint="model@1")

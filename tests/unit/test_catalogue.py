@@ -147,6 +147,22 @@ def test_best_per_brand_is_that_of_comparing_everything(seed: int, brands: int, 
         assert scores[match.region_row, int(match.reference_id[1:])] == pytest.approx(match.similarity, abs=1e-6)
 
 
+def test_examples_of_a_brand_must_agree(source: FakeSource) -> None:
+    """One example alone resembles many things: the mean of three counts, of fewer when there are no more; a logo suffices."""
+    for number, axis in enumerate((4, 5, 6)):
+        example = reference(f"e{number}", "zoe", kind=ReferenceKind.EXAMPLE, sha256=f"{number}e" * 32)
+        source.put_reference(example, views(f"e{number}", AXES[axis]))
+    region = (0.9 * AXES[4] + 0.3 * AXES[5] + 0.3 * AXES[6] + np.sqrt(0.01) * AXES[0]).astype(np.float32)[None]
+    region /= np.linalg.norm(region)
+
+    zoe, acme = ReferenceCatalogue.build(source, MODEL, "exact").best_per_brand(region, 5)
+
+    assert (zoe.brand_id, zoe.reference_id) == ("zoe", "e0")
+    assert zoe.similarity == pytest.approx(float(region[0, 4]), abs=1e-6)
+    assert zoe.score == pytest.approx(float(region[0, 4:7].mean()), abs=1e-6)
+    assert acme.score == acme.similarity == pytest.approx(float(region[0, 0]), abs=1e-6)
+
+
 def test_an_empty_catalogue_matches_nothing() -> None:
     """Before the first reference every question has an empty answer, for regions of any model."""
     catalogue = ReferenceCatalogue.build(FakeSource(), MODEL, "exact")

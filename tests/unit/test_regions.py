@@ -42,6 +42,13 @@ def test_area_centre_and_overlap_of_known_boxes() -> None:
     assert left.iou(right) == pytest.approx((1 / 16) / (2 / 4 - 1 / 16))
 
 
+def test_a_grown_box_has_context_but_stays_in_the_image() -> None:
+    """Hand-checked: a fifth more on the whole, half of it on each side, cut where the image ends."""
+    grown = Box(0, 0.4, 0.5, 0.6).grown(0.2)
+
+    assert (grown.x1, grown.y1, grown.x2, grown.y2) == pytest.approx((0, 0.38, 0.55, 0.62))
+
+
 def test_boxes_that_only_touch_do_not_overlap() -> None:
     """A common edge is no overlap."""
     assert Box(0, 0, 0.5, 1).iou(Box(0.5, 0, 1, 1)) == 0

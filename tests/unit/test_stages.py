@@ -44,7 +44,7 @@ def test_failing_stage_leaves_a_fault_and_its_time(error: Exception, caplog: pyt
 
 @pytest.mark.parametrize("error", [DeadlineExceeded("late"), Overloaded("full", retry_after_s=1.0)])
 def test_late_and_overloaded_end_the_listing(error: Exception) -> None:
-    """No later stage can mend a passed deadline or a full queue: the caller learns of it, and the time is still noted."""
+    """No later stage can mend a passed deadline or a full queue: the caller learns of it; the time is still noted."""
     stages = Stages(NEVER)
 
     with pytest.raises(type(error)):

@@ -1,0 +1,175 @@
+"""The tables and examples in docs/ are those of the code; a failing test prints the table that belongs there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+import annotated_types
+import pytest
+import yaml
+from click.testing import CliRunner
+from pydantic.fields import FieldInfo
+
+from serving.cli.main import touchstone
+from serving.facts import FACTS, Facts
+from serving.fusion import BIAS, FEATURES
+from serving.policy import decide, load_policy
+from serving.policy_file import MAX_BYTES
+from serving.settings import Settings, load_settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def facts_table() -> str:
+    """Draw the table of facts."""
+    rows = (f"| `{name}` | {fact.type} | `{_yaml(fact.neutral)}` | {fact.meaning} |" for name, fact in FACTS.items())
+    return _table("| fact | type | nothing found | meaning |", rows)
+
+
+def weights_table() -> str:
+    """Draw the table of what the evidence weighs."""
+    rows = (f"| `{feature.code}` | {feature.weight} | {feature.text} |" for feature in FEATURES)
+    return _table("| code | weight | what it says |", [f"| (the prior) | {BIAS} | Always |", *rows])
+
+
+def settings_table() -> str:
+    """Draw the table of settings."""
+    rows = (
+        f"| `{name}` | {_kind(field)} | {_default(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    )
+    return _table("| setting | type | default | meaning |", rows)
+
+
+def _table(head: str, rows: Iterable[str]) -> str:
+    return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rows])
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None:
+        return "unset"
+    return f"`{field.default}`" if isinstance(field.default, Path) else f"`{_yaml(field.default)}`"
+
+
+def _kind(field: FieldInfo) -> str:
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    names = {Path: "path", str: "text", bool: "true or false", int: "whole number", float: "number"}
+    name = next(names[part] for part in (kind, *get_args(kind)) if part in names)
+    return " ".join([name, *map(_limit, field.metadata)]).strip()
+
+
+def _limit(rule: object) -> str:
+    match rule:
+        case annotated_types.Ge(limit):
+            return f"from {limit}"
+        case annotated_types.Gt(limit):
+            return f"above {limit}"
+        case annotated_types.Le(limit):
+            return f"to {limit}"
+        case _:
+            return ""
+
+
+@pytest.mark.parametrize(
+    ("page", "mark", "expected"),
+    [
+        ("policy.md", "facts", facts_table()),
+        ("policy.md", "weights", weights_table()),
+        ("settings.md", "settings", settings_table()),
+    ],
+)
+def test_table_is_what_the_code_says(page: str, mark: str, expected: str) -> None:
+    """Every fact, weight and setting is documented as it is; upon failure, paste what is printed."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+
+    found = text.partition(f"<!-- {mark} -->")[2].partition(f"<!-- /{mark} -->")[0].strip()
+
+    assert found == expected, f"docs/{page} must hold between its {mark} marks:\n\n{expected}\n"
+
+
+def _examples(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_example_policy_does_what_its_page_says(tmp_path: Path) -> None:
+    """The example compiles, and allows what it has no rule for."""
+    (example,) = _examples("policy.md", "yaml")
+    path = tmp_path / "my-policy.yaml"
+    path.write_text(example, encoding="utf-8")
+    policy = load_policy(path)
+    nothing = Facts({name: fact.neutral for name, fact in FACTS.items()})
+    cheap = Facts(
+        nothing.values
+        | {"category.predicted": "watches > wrist watches", "price.known": True, "price.ratio": 0.25}
+        | {"brand.known": True, "brand.name": "Rolex"}
+    )
+
+    assert decide(nothing, policy).verdict == "ALLOW"
+    assert decide(cheap.plus("seller.authorised", True), policy).verdict == "ALLOW"
+    assert decide(cheap, policy).reasons[0].text.startswith("A Rolex watch at 0.25 of its usual price")
+
+
+def test_expressions_on_the_page_compile_or_not_as_it_says(tmp_path: Path) -> None:
+    """Each expression that the page calls right is right, and what it says is refused is refused."""
+    text = (DOCS / "policy.md").read_text(encoding="utf-8")
+    (example,) = _examples("policy.md", "yaml")
+    path = tmp_path / "my-policy.yaml"
+    right = [
+        "seller.strikes >= 3", "price.ratio < 0.3", "size(text.brands) > 1",
+        "text.brands.exists(one, one == brand.name)",
+        'size(text.replica_words) > 0 && text.replica_words[0] == "AAA"',
+    ]  # fmt: skip
+    refused = ["price.ratio < 1", 'text.replica_words[0] == "AAA"']
+
+    for when in (*right, *refused):
+        assert f"`{when}`" in text
+        path.write_text(example.replace("when: text.replica_wording", f"when: |\n      {when}"), encoding="utf-8")
+        answer = CliRunner().invoke(touchstone, ["policy", "check", str(path)])
+        assert (answer.exception is None) == (when in right), when
+
+
+def test_check_command_lists_the_rules(tmp_path: Path) -> None:
+    """`touchstone policy check` shows each rule with its verdict and the version that decisions will carry."""
+    (example,) = _examples("policy.md", "yaml")
+    path = tmp_path / "my-policy.yaml"
+    path.write_text(example, encoding="utf-8")
+
+    answer = CliRunner().invoke(touchstone, ["policy", "check", str(path)])
+
+    assert answer.exit_code == 0
+    assert load_policy(path).version in answer.output
+    assert re.search(r"TAKEDOWN +known-counterfeit-copy", answer.output)
+
+
+def test_page_names_every_code_that_stands_in_code() -> None:
+    """Whoever reads a decision finds the codes that no policy gives, and the limits, on the page."""
+    text = (DOCS / "policy.md").read_text(encoding="utf-8")
+
+    for module in ("policy", "facts", "stages"):
+        source = (DOCS.parent / "serving" / f"{module}.py").read_text(encoding="utf-8")
+        for code in re.findall(r'Reason\(\s*"([A-Z_]+)"', source):
+            assert f"`{code}`" in text, code
+    assert MAX_BYTES == 2**20
+    assert "at most 1 MiB" in text
+
+
+def test_example_settings_are_accepted(tmp_path: Path) -> None:
+    """The example file sets what it says, with paths relative to itself."""
+    (example,) = _examples("settings.md", "yaml")
+    path = tmp_path / "touchstone.yaml"
+    path.write_text(example, encoding="utf-8")
+
+    settings = load_settings(path)
+
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.policy == tmp_path / "my-policy.yaml"
+    assert (settings.base_currency, settings.workers) == ("EUR", 16)

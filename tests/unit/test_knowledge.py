@@ -1,0 +1,92 @@
+"""What listings are compared with is derived from the store, and renewed only where the store has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.money import ExchangeRates, Money
+from index.records import Brand, PriceObservation, Reference, ReferenceEmbedding, ReferenceKind
+from index.store.store import Store
+from serving.knowledge import KnowledgeSource
+
+MODEL = "model@1"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[KnowledgeSource]:
+    """Derive knowledge from a registry of one brand with one reference."""
+    with Store.open(tmp_path / "store.db") as store:
+        store.put_brands([Brand(brand_id="nike", name="Nike")])
+        _add_reference(store, "r0")
+        yield KnowledgeSource(
+            store=store, index_dir=tmp_path / "index", fingerprint=MODEL, backend="exact",
+            rates=ExchangeRates.load(), base_currency="USD",
+        )  # fmt: skip
+
+
+def _add_reference(store: Store, name: str) -> None:
+    reference = Reference(reference_id=name, brand_id="nike", kind=ReferenceKind.LOGO, image_sha256="0" * 64)
+    vector = np.eye(8, dtype=np.float32)[0]
+    store.add_references(
+        [(reference, [ReferenceEmbedding(reference_id=name, variant=0, fingerprint=MODEL, vector=vector)])]
+    )
+
+
+def _add_price(store: Store, amount: int) -> None:
+    price = Money(Decimal(amount), "USD")
+    store.add_price_observations([PriceObservation(brand="Nike", category="shoes", condition="new", unit_price=price)])
+
+
+def test_knowledge_is_read_from_the_store(source: KnowledgeSource) -> None:
+    """References and names are there at once; without prices on record there is no price model."""
+    knowledge = source.open()
+
+    assert len(knowledge.catalogue) == 1
+    assert knowledge.lexicon.resolve("NIKE") == Brand(brand_id="nike", name="Nike")
+    assert knowledge.prices is None
+
+
+def test_nothing_changed_nothing_renewed(source: KnowledgeSource) -> None:
+    """Looking for changes costs no rebuild while there are none."""
+    assert source.renew(source.open()) is None
+
+
+def test_new_reference_renews_references_and_names_only(source: KnowledgeSource) -> None:
+    """A new brand with its reference is found after a renewal, and the price model stays the same object."""
+    _add_price(source.store, 100)
+    old = source.open()
+
+    source.store.put_brands([Brand(brand_id="puma", name="Puma")])
+    _add_reference(source.store, "r1")
+    new = source.renew(old)
+
+    assert new is not None
+    assert len(new.catalogue) == 2
+    assert new.lexicon.resolve("puma") is not None
+    assert new.prices is old.prices
+    assert old.lexicon.resolve("puma") is None
+    assert len(old.catalogue) == 1
+
+
+def test_new_price_renews_prices_only(source: KnowledgeSource) -> None:
+    """A price on record is fitted at the next renewal, and the catalogue stays the same object."""
+    old = source.open()
+
+    _add_price(source.store, 100)
+    new = source.renew(old)
+
+    assert new is not None
+    assert new.catalogue is old.catalogue
+    assert new.prices is not None
+    assert new.prices.observations == 1
+    assert source.renew(new) is None
+
+
+def test_opening_again_takes_the_snapshot(source: KnowledgeSource) -> None:
+    """A restarted replica has the same index version as the one before it."""
+    assert source.open().catalogue.version == source.open().catalogue.version
