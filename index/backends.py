@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from index.vectors import VectorIndex
 from index.errors import BackendError
+from index.vectors import VectorIndex
 
 BACKENDS = {
     "exact": "index.exact:ExactIndex",

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_BACKEND = "faiss"
 _VERSION_DIGITS = 8
-# `best_per_brand` asks for this many hits a region. In a flat search of 100,000 vectors 1,024 hits take 3% longer than 10.
+# `best_per_brand` asks for this many hits a region. In a flat search of 100,000 vectors that takes 3% longer than 10.
 _DEPTH = 1_024
 
 
@@ -131,7 +131,7 @@ class ReferenceCatalogue:
         return tuple(distinct_references(self._columns, self._hits(vectors, k * self._most_views), k))
 
     def best_per_brand(self, vectors: NDArray[np.float32], most: int) -> tuple[BrandMatch, ...]:
-        """Find the brands that any region looks like, each with its best pair of region and reference, best score first.
+        """Find the brands that any region looks like, each with its best pair of region and reference, best first.
 
         vectors: float32 [r, dim] with unit rows. At most `most` brands. The answer is that of comparing everything,
         unless some region has 1,024 vectors more similar than one that counts; that one is then taken to be as similar

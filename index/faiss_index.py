@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vectors import Hits, check_ids, check_k, check_new_ids, check_vectors, ranked
 from index.errors import BackendError
+from index.vectors import Hits, check_ids, check_k, check_new_ids, check_vectors, ranked
 
 if TYPE_CHECKING:
     import faiss

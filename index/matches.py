@@ -88,9 +88,10 @@ def best_brands(columns: CatalogueColumns, hits: Hits, most: int, *, unlisted: f
 
 
 def _groups(columns: CatalogueColumns) -> NDArray[np.int64]:
-    """Number the groups in which references agree, int64 [references]: two for each brand, odd for its examples."""
+    """Give each reference the group in which it must agree, int64 [references]: two a brand, odd for its examples."""
     examples = columns.reference_kinds == ReferenceKind.EXAMPLE.encode()
-    return columns.reference_brands.astype(np.int64) * 2 + examples
+    groups: NDArray[np.int64] = columns.reference_brands.astype(np.int64) * 2 + examples
+    return groups
 
 
 def _agreeing(columns: CatalogueColumns) -> NDArray[np.int64]:
@@ -98,7 +99,8 @@ def _agreeing(columns: CatalogueColumns) -> NDArray[np.int64]:
     searched = np.unique(columns.vector_references)
     sizes = np.bincount(_groups(columns)[searched], minlength=2 * len(columns.brand_ids))
     limits = np.tile([1, AGREEING_EXAMPLES], len(columns.brand_ids))
-    return np.minimum(sizes, limits)
+    agreeing: NDArray[np.int64] = np.minimum(sizes, limits)
+    return agreeing
 
 
 def _group_scores(
@@ -116,7 +118,7 @@ def _group_scores(
     return (sums + np.where(missing > 0, missing * unlisted, 0.0)) / np.maximum(agreeing, 1)
 
 
-def _first_places(values: NDArray[np.int32]) -> NDArray[np.int64]:
+def _first_places(values: NDArray[np.signedinteger]) -> NDArray[np.int64]:
     """Find where each value occurs first, in order of place."""
     return np.sort(np.unique(values, return_index=True)[1])
 

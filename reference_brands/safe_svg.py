@@ -21,8 +21,8 @@ MAX_BYTES = 2**20
 MAX_DEPTH = 64
 """Each level may cost the renderer a layer of pixels and a stack frame."""
 
-MAX_DRAWN_ELEMENTS = 20_000
-"""Elements after every reference is followed: 20,000 small rectangles take the renderer under a second."""
+MAX_DRAWN_ELEMENTS = 10_000
+"""Elements after every reference is followed; as many small translucent rectangles take about 2 s."""
 
 MAX_ASPECT = 20.0
 """Longest edge over shortest; as a picture a longer strip has no detail left at the model's input size."""

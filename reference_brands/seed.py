@@ -120,7 +120,7 @@ def mark_svg(mark: str) -> str:
     return str(_icons()[mark].raw_svg)
 
 
-def _icons() -> Any:  # noqa: ANN401 - simplepycons generates this class and ships no usable type for it
+def _icons() -> Any:
     return importlib.import_module("simplepycons").all_icons
 
 

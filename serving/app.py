@@ -1,7 +1,7 @@
 """How are the parts put together? The one composition root: settings in, a running application out.
 
-Everything that a choice of settings can exchange stands in a literal table of "module:name", resolved when it is chosen,
-so that nothing heavy is imported for a backend that is not used.
+Everything that a setting can exchange stands in a literal table of "module:name", resolved when it is chosen, so that
+nothing heavy is imported for a backend that is not used.
 """
 
 from __future__ import annotations
@@ -72,15 +72,14 @@ def open_application(settings: Settings) -> Iterator[Application]:
 
     Raises:
         TouchstoneError: a checkpoint, snapshot, policy, taxonomy or rate table cannot be used; it names the file.
+
     """
     policy = load_policy(settings.policy)
     taxonomy = load_taxonomy(settings.taxonomy)
     rates = ExchangeRates.load(settings.exchange_rates)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
-        embedder = resources.enter_context(
-            BatchingEmbedder(load_embedder(settings), max_waiting=settings.max_waiting)
-        )
+        embedder = resources.enter_context(BatchingEmbedder(load_embedder(settings), max_waiting=settings.max_waiting))
         source = KnowledgeSource(
             store=store,
             index_dir=settings.index_dir,

@@ -1,4 +1,4 @@
-"""Does inference work right now? A picture of our own goes through decode, embed and search, as a listing's photo would.
+"""Does inference work right now? A picture of our own goes through decode, embed and search, as a listing's would.
 
 Readiness stands on it: a server whose device, index or decoder fails must not say that it is serving.
 """
@@ -24,6 +24,7 @@ def check_inference(pipeline: Pipeline) -> None:
     Raises:
         ServingError: the picture could not be decoded, which it always can.
         TouchstoneError: from the stage that fails.
+
     """
     result, _, _ = pipeline.search_image(_picture(), most=1, deadline=Deadline.after(CANARY_DEADLINE_S))
     if result.fault is not None:
@@ -36,7 +37,9 @@ def _picture() -> bytes:
     from PIL import Image
 
     ramp = np.linspace(0, 255, 96, dtype=np.uint8)
-    pixels = np.stack([np.tile(ramp, (96, 1)), np.tile(ramp[:, None], (1, 96)), np.full((96, 96), 128, np.uint8)], axis=-1)
+    pixels = np.stack(
+        [np.tile(ramp, (96, 1)), np.tile(ramp[:, None], (1, 96)), np.full((96, 96), 128, np.uint8)], axis=-1
+    )
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG")
     return stream.getvalue()

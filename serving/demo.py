@@ -1,7 +1,7 @@
-"""What does Touchstone do? `make demo`: start the service, seed it, screen nine listings over gRPC, print the decisions.
+"""What does Touchstone do? `make demo` starts the service, seeds it, screens nine listings over gRPC, prints decisions.
 
-Everything is real but the goods: the server, the registry, the model and the photos' way through them. The data lie in a
-temporary folder and are gone afterwards. Exit code 1 when a listing does not get the verdict that its story calls for.
+Everything is real but the goods: the server, the registry, the model and the photos' way through them. The data lie in
+a temporary folder and are gone afterwards. Exit code 1 when a listing does not get the verdict that its story calls for.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _fill(application: Application, console: Console) -> None:
     application.knowledge.refresh()
     counts = store.counts()
     console.print(
-        f"registry: {counts.brands} brands, {counts.references} references, {counts.price_observations} prices on record"
+        f"registry: {counts.brands} brands, {counts.references} references, {counts.price_observations} known prices"
     )
 
 

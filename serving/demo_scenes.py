@@ -176,20 +176,18 @@ def _replica_wording() -> DemoScene:
 
 
 def _other_brand_than_claimed() -> DemoScene:
-    black = (24, 24, 28)
-    shot = Shot(
-        product="hoodie", colour=(190, 188, 182), surface=Surface.LINEN, seed=6, mark_svg=mark_svg("adidas"), ink=black
-    )
+    white, black = (226, 226, 222), (20, 20, 22)
+    shot = Shot(product="t-shirt", colour=white, surface=Surface.WALNUT, seed=6, mark_svg=mark_svg("reebok"), ink=black)
     return DemoScene(
         story="Claimed as one brand; title and photos show another",
         listing=Listing(
             listing_id="demo-8-other-brand",
             images=(_photo(shot), _photo(closer(shot))),
-            title="Adidas hoodie, light grey, size L",
+            title="Reebok T-shirt, white, size L",
             claimed_brand="Puma",
-            category=HOODIES,
+            category=T_SHIRTS,
             condition="new",
-            price=_usd("49.00"),
+            price=_usd("24.00"),
             seller_id="sport-mix",
             market="US",
         ),

@@ -43,7 +43,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class ImageResult:
-    """What became of one image; `fault` is None when it was used. `width` and `height` are the upright image's pixels."""
+    """What became of one image; `fault` is None when it was used. `width` and `height` are the upright pixels."""
 
     sha256: str
     width: int = 0
@@ -168,7 +168,7 @@ class ReportEvidence:
 Evidence = VisualMatch | Duplicate | TextHit | CategoryEvidence | PriceEvidence | SellerEvidence | ReportEvidence
 
 
-# --- decision ----------------------------------------------------------------------------------------------------------
+# --- decision --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def _closeness(facts: Facts) -> float:
 
 FEATURES: tuple[Feature, ...] = (
     Feature("COPY_OF_KNOWN_COUNTERFEIT", "A photo copies a known counterfeit", 9.0, _closeness),
-    Feature("COPY_OF_REMOVED_LISTING", "A photo copies a removed listing's", 3.0, _flag("duplicate.removed_listing")),
+    Feature("COPY_OF_REMOVED_LISTING", "A photo is one of a removed listing", 3.0, _flag("duplicate.removed_listing")),
     Feature("REPLICA_WORDING", "The words speak of replicas", 3.5, _flag("text.replica_wording")),
     Feature("PRICE_FAR_BELOW_USUAL", "The price is far below what this brand usually costs", 0.8, _low_price),
     Feature("PRICE_USUAL", "The price is what this brand usually costs", -0.5, _usual_price),

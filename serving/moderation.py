@@ -45,6 +45,7 @@ class Moderation:
             InvalidListing: the request breaks a rule, or its `request_id` was used for another listing.
             DeadlineExceeded, Overloaded: from the pipeline; nothing was recorded.
             StoreError: the decision could not be recorded.
+
         """
         listing = to_listing(request)
         digest = hashlib.sha256(request.listing.SerializeToString(deterministic=True)).hexdigest()

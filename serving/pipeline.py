@@ -1,8 +1,8 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
 decode -> identify (hashes) -> regions and embed -> search -> classify -> describe -> text, price, seller -> fuse ->
-decide. A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW; only a passed deadline or a
-full queue ends the whole. `serving.moderation` records what comes out.
+decide. A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW; only a passed deadline or
+a full queue ends the whole. `serving.moderation` records what comes out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from serving.visual import (
     measure_attributes,
     read_photos,
 )
-from serving.wording import BrandLexicon, find_wording
+from serving.wording import find_wording
 from vision.calibration import SimilarityCalibration
 from vision.classify import CategoryClassifier
 from vision.decode import DecodeLimits
@@ -96,6 +96,7 @@ class Pipeline:
         Raises:
             DeadlineExceeded: the deadline passed between or during stages.
             Overloaded: the embedder's queue is full.
+
         """
         stages, known = Stages(deadline), self.knowledge()
         results, photos = read_photos(listing.images, self.limits, stages)
@@ -150,7 +151,9 @@ class Pipeline:
         copies = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
         regions = stages.run("embed", lambda: embed_regions(photos, self.embedder, stages.deadline), nothing)
         matches = stages.run(
-            "search", lambda: find_matches(regions, known.catalogue, self.calibration, most=self.max_matches), _NO_MATCHES
+            "search",
+            lambda: find_matches(regions, known.catalogue, self.calibration, most=self.max_matches),
+            _NO_MATCHES,
         )
         category = stages.run(
             "classify", lambda: classify_photos(photos, self.embedder, self.classifier, stages.deadline), Category()

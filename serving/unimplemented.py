@@ -32,7 +32,7 @@ def unimplemented_handlers() -> tuple[grpc.GenericRpcHandler, ...]:
 
 
 def _handler(method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
-    async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    async def refuse(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         name = f"{method.containing_service.name}.{method.name}"
         await context.abort(
             grpc.StatusCode.UNIMPLEMENTED, f"{name} is not offered by this server; GetCapabilities lists what is not"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from index.catalogue import ReferenceCatalogue
 from index.records import ListingImage
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
-from serving.stages import Stages
 from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult, VisualMatch
+from serving.stages import Stages
 from vision.calibration import SimilarityCalibration
 from vision.classify import CategoryClassifier, category_crops, pool_views
 from vision.colour import measure_colours
@@ -26,15 +27,14 @@ from vision.errors import ImageError, ImageFault
 from vision.hashing import PdqHash, as_matrix, pdq
 from vision.regions import Region, crop, propose
 
-
-# Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different photos
-# were 98 bits and more apart (see vision.hashing).
+# Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different
+# photos were 98 bits and more apart (see vision.hashing).
 LIKENESS_DISTANCE = 48
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that could be read. `index` is its place in the listing; its hash says little when `hash.reliable` is false."""
+    """A photo that could be read. `index` is its place in the listing; the hash of a flat one is not `reliable`."""
 
     index: int
     image: Image
@@ -58,7 +58,9 @@ def read_photos(
     images: Sequence[bytes], limits: DecodeLimits, stages: Stages
 ) -> tuple[tuple[ImageResult, ...], tuple[Photo, ...]]:
     """Decode each image by itself; one that cannot be used leaves its fault, and the others go on."""
-    read = [stages.run("decode", lambda: _read(index, data, limits), _failed(data)) for index, data in enumerate(images)]
+    read = [
+        stages.run("decode", partial(_read, index, data, limits), _failed(data)) for index, data in enumerate(images)
+    ]
     return tuple(result for result, _ in read), tuple(photo for _, photo in read if photo is not None)
 
 

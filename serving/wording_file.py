@@ -84,7 +84,7 @@ def load_wording(path: Path = DEFAULT_WORDING) -> Wording:
         raise SettingsError(f"{path}: is not a wording file as its head describes: {error!r}") from error
 
 
-def _phrases(texts: Any) -> tuple[Phrase, ...]:  # noqa: ANN401 (parsed YAML)
+def _phrases(texts: Any) -> tuple[Phrase, ...]:
     if not isinstance(texts, list) or not all(isinstance(text, str) and fold(text) for text in texts):
         raise ValueError(f"{texts!r} is not a list of phrases (quote numbers, yes and no)")
     return tuple(fold(text) for text in texts)

@@ -12,7 +12,7 @@ EVAL_DATA = Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data"))
 
 @pytest.fixture(scope="session")
 def eval_data() -> Path:
-    """The folder of development data; the test skips, visibly, where there is none."""
+    """Find the folder of development data; the test skips, visibly, where there is none."""
     if not EVAL_DATA.is_dir():
         pytest.skip(f"no development data at {EVAL_DATA}; set TOUCHSTONE_EVAL_DATA")
     return EVAL_DATA.resolve()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from serving.cli.common import print_json, progress, settings_of, wants_json
-
-T = TypeVar("T")
+from serving.cli.common import counting, print_json, settings_of, wants_json
 
 _manifest = click.Path(exists=True, dir_okay=False, path_type=Path)
 _predictions = click.option(
@@ -28,7 +25,9 @@ def evaluate() -> None:
 
 @evaluate.command()
 @click.argument("queries", type=_manifest)
-@click.option("--references", required=True, metavar="REFS.jsonl|seed", help="Reference manifest, or the seed catalogue.")
+@click.option(
+    "--references", required=True, metavar="REFS.jsonl|seed", help="Reference manifest, or the seed catalogue."
+)
 @click.option("--max-per-brand", type=click.IntRange(min=1), help="Only the first N references of each brand.")
 @click.option("--only-known", is_flag=True, help="Drop queries of brands without references; keep the negatives.")
 @_predictions
@@ -38,11 +37,32 @@ def brands(context: click.Context, /, queries: Path, references: str, **options:
     from training.evaluate_brands import evaluate_brands
 
     if references != "seed" and not Path(references).is_file():
-        raise click.BadParameter(f"{references} is no file; give a reference manifest or `seed`", param_hint="--references")
-    _print(
-        context,
-        evaluate_brands(queries, references, settings=settings_of(context), track=_tracked("screening"), **options),
-    )
+        raise click.BadParameter(
+            f"{references} is no file; give a reference manifest or `seed`", param_hint="--references"
+        )
+    with counting("screening") as progress:
+        report = evaluate_brands(queries, references, settings=settings_of(context), progress=progress, **options)
+    _print(context, report)
+
+
+@evaluate.command()
+@click.argument("test", type=_manifest)
+@click.option("--train", type=_manifest, help="Fit a head on this manifest first.")
+@click.option("--taxonomy", is_flag=True, help="Use the shipped head and taxonomy; nothing is fitted.")
+@_predictions
+@click.pass_context
+def categories(context: click.Context, /, test: Path, **options: Any) -> None:
+    """Category of the listing manifest TEST; zero-shot from the label names without --train and --taxonomy."""
+    from training.evaluate_categories import evaluate_categories
+    from vision.clip import load_embedder
+
+    if options["train"] and options["taxonomy"]:
+        raise click.UsageError("--train and --taxonomy exclude each other")
+    settings = settings_of(context)
+    embedder = load_embedder(settings.model, device=settings.device, downloads=settings.downloads)
+    with counting("embedding") as progress:
+        report = evaluate_categories(test, embedder=embedder, progress=progress, **options)
+    _print(context, report)
 
 
 @evaluate.command()
@@ -55,14 +75,9 @@ def prices(context: click.Context, /, cases: Path, history: Path, **options: Any
     """Price anomaly on the labelled listing manifest CASES."""
     from training.evaluate_prices import evaluate_prices
 
-    _print(context, evaluate_prices(cases, history, **options))
-
-
-def _tracked(what: str) -> Any:
-    def track(items: Sequence[T]) -> Iterable[T]:
-        return progress(items, what=what, total=len(items))
-
-    return track
+    with counting("scoring") as progress:
+        report = evaluate_prices(cases, history, progress=progress, **options)
+    _print(context, report)
 
 
 def _print(context: click.Context, report: Any) -> None:

@@ -91,12 +91,12 @@ def convert(package: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def lowest_cosine(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> float:
-    """Embed the same 64 random patterns of all contrasts with both sets of weights; the worst agreement, -1..1."""
+    """Embed the same 16 random patterns of all contrasts with both sets of weights; the worst agreement, -1..1."""
     import open_clip
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand((64, 3, 14, 14), generator=generator) * 2 - 1
+    coarse = torch.rand((16, 3, 14, 14), generator=generator) * 2 - 1
     images = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic")
     rows = []
     for weights in (left, right):

@@ -32,12 +32,12 @@ SEED = "seed"
 # The score of a query without any match: below every probability.
 _NO_MATCH = -1.0
 
-Track = Callable[[Sequence[ListingRow]], Iterable[ListingRow]]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrandReport:
-    """The figures of `eval brands`; the names are those that it prints. `box_hit_rate` is None without labelled boxes."""
+    """The figures of `eval brands`, by the names that it prints. `box_hit_rate` is None without labelled boxes."""
 
     queries: int
     positives: int
@@ -58,15 +58,16 @@ def evaluate_brands(
     max_per_brand: int | None = None,
     only_known: bool = False,
     predictions: Path | None = None,
-    track: Track = iter,
+    progress: Progress | None = None,
 ) -> BrandReport:
     """Search the query manifest in the reference manifest (or "seed", the curated seed catalogue).
 
     `max_per_brand` keeps the first N references of each brand; `only_known` drops queries of brands without references,
-    keeps the negatives. Writes one line per query to `predictions`. `track` may show progress.
+    keeps the negatives. Writes one line per query to `predictions`. Calls `progress(done, total)` after each query.
 
     Raises:
         CatalogueError: a manifest cannot be used, a reference's image is unreadable, or no query is left.
+
     """
     rows = list(read_listings(queries))
     with (
@@ -78,7 +79,7 @@ def evaluate_brands(
             rows = [row for row in rows if row.labels.brand is None or row.labels.brand in known]
         if not rows:
             raise CatalogueError(f"{queries}: no query is left; give queries of brands with references, or negatives.")
-        answers, times_ms = _ask(application, track(rows))
+        answers, times_ms = _ask(application, rows, progress or _silent)
         count, model = len(application.knowledge.current.catalogue), application.embedder.fingerprint
     if predictions is not None:
         write_predictions(predictions, answers)
@@ -120,7 +121,9 @@ def _fill(application: Application, references: str, max_per_brand: int | None) 
             names.update((item.brand.name, *item.brand.aliases))
             yield item
 
-    source = seed_references(seed_marks()) if references == SEED else _of_manifest(application, references, max_per_brand)
+    source = (
+        seed_references(seed_marks()) if references == SEED else _of_manifest(application, references, max_per_brand)
+    )
     add_references(application.store, application.embedder, noted(source))
     application.knowledge.refresh()
     return names
@@ -142,8 +145,11 @@ def _first_of_each(rows: Iterable[ReferenceRow], most: int | None) -> Iterator[R
             yield row
 
 
-def _ask(application: Application, rows: Iterable[ListingRow]) -> tuple[list[Prediction], list[float]]:
-    answers, times_ms = [], []
+def _ask(
+    application: Application, rows: Sequence[ListingRow], progress: Progress
+) -> tuple[list[Prediction], list[float]]:
+    answers: list[Prediction] = []
+    times_ms: list[float] = []
     for row in rows:
         listing = Listing(listing_id=row.listing_id, images=tuple(path.read_bytes() for path in row.images))
         request = pb.ScreenListingRequest(listing=from_listing(listing))
@@ -151,6 +157,7 @@ def _ask(application: Application, rows: Iterable[ListingRow]) -> tuple[list[Pre
         decision = application.moderation.screen(request)
         times_ms.append((time.perf_counter() - start) * 1000 / max(len(row.images), 1))
         answers.append(answer_of(row.listing_id, decision))
+        progress(len(answers), len(rows))
     return answers, times_ms
 
 
@@ -162,3 +169,7 @@ def answer_of(listing_id: str, decision: decision_pb2.Decision) -> Prediction:
     best = max(matches, key=lambda match: match.probability)
     box = Box(best.box.x1, best.box.y1, min(best.box.x2, 1.0), min(best.box.y2, 1.0))
     return Prediction(listing_id=listing_id, answer=best.brand, score=best.probability, box=box)
+
+
+def _silent(done: int, total: int) -> None:
+    """Show no progress."""

@@ -1,4 +1,4 @@
-"""What does a cosine of this model mean? Fits the curve of `vision.calibration` on photos with and without a known mark.
+"""What does a cosine of this model mean? Fits the curve of `vision.calibration` on photos with and without a mark.
 
     python -m training.fit_similarity            # writes vision/models/touchstone-s/similarity.json
 
@@ -39,7 +39,7 @@ _INKS: tuple[Colour, ...] = ((15, 15, 18), (245, 245, 242), (180, 25, 35), (25, 
 
 @dataclass(frozen=True)
 class Trial:
-    """One photo searched: the best match's cosine, and whether it names the mark that was printed (never, without one)."""
+    """One photo searched: the best match's cosine, and whether it names the mark that was printed on it."""
 
     similarity: float
     right: bool

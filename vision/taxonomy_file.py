@@ -100,25 +100,25 @@ class _Checker:
     def error(self, entry: str, message: str) -> TaxonomyError:
         return TaxonomyError(f"{self._source}: {entry}: {message}")
 
-    def mapping(self, value: Any, entry: str, allowed: set[str] | None) -> dict[str, Any]:  # noqa: ANN401 (parsed YAML)
+    def mapping(self, value: Any, entry: str, allowed: set[str] | None) -> dict[str, Any]:
         if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
             raise self.error(entry, f"must be a mapping with text keys, is {type(value).__name__}")
         if allowed is not None and (unknown := sorted(value.keys() - allowed)):
             raise self.error(entry, f"unknown key {unknown[0]!r}; allowed are {', '.join(sorted(allowed))}")
         return value
 
-    def entries(self, value: Any, entry: str) -> list[Any]:  # noqa: ANN401 (parsed YAML)
+    def entries(self, value: Any, entry: str) -> list[Any]:
         if not isinstance(value, list) or not value:
             raise self.error(entry, "must be a list with at least one entry")
         return value
 
-    def texts(self, value: Any, entry: str) -> tuple[str, ...]:  # noqa: ANN401 (parsed YAML)
+    def texts(self, value: Any, entry: str) -> tuple[str, ...]:
         for text in self.entries(value, entry):
             if not isinstance(text, str) or not words(text):
                 raise self.error(entry, f"{text!r} is not a word or phrase (quote numbers, yes and no)")
         return tuple(value)
 
-    def path(self, value: Any, entry: str) -> CategoryPath:  # noqa: ANN401 (parsed YAML)
+    def path(self, value: Any, entry: str) -> CategoryPath:
         if not isinstance(value, str) or not value.strip():
             raise self.error(entry, 'has no path; write path: "top > middle > leaf"')
         levels = tuple(level.strip() for level in value.split(">"))
@@ -131,7 +131,7 @@ class _Checker:
             raise self.error(value, "is a cycle: a level stands above itself")
         return levels
 
-    def leaf(self, value: Any, place: int) -> Leaf:  # noqa: ANN401 (parsed YAML)
+    def leaf(self, value: Any, place: int) -> Leaf:
         fields = self.mapping(value, f"leaves[{place}]", _LEAF_KEYS)
         path = self.path(fields.get("path"), f"leaves[{place}]")
         name = " > ".join(path)

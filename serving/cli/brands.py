@@ -20,7 +20,7 @@ from serving.registry import NewReference, add_references, manifest_references, 
 
 @click.group()
 def brands() -> None:
-    """The registry of brands and their references."""
+    """Keep the registry of brands and their references."""
 
 
 @brands.command()
@@ -63,9 +63,7 @@ def list_brands(context: click.Context, /) -> None:
     Console().print(table)
 
 
-def _add(
-    context: click.Context, references: Callable[[Store], Iterable[NewReference]], faults: Faults
-) -> None:
+def _add(context: click.Context, references: Callable[[Store], Iterable[NewReference]], faults: Faults) -> None:
     settings = settings_of(context)
     with open_store(settings) as store, BatchingEmbedder(load_embedder(settings)) as embedder:
         added = add_references(store, embedder, references(store))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -25,10 +27,10 @@ _FAULTS_SHOWN = 20
 stderr = Console(stderr=True)
 
 
-def settings_of(context: click.Context, **given: Any) -> Settings:
+def settings_of(context: click.Context, *, config: Path | None = None, **given: object) -> Settings:
     """Read the settings, the command's own options going before everything else."""
     options = context.find_root().obj
-    return load_settings(options["config"], data_dir=options["data_dir"], **given)
+    return load_settings(config or options["config"], data_dir=options["data_dir"], **given)
 
 
 def wants_json(context: click.Context) -> bool:
@@ -36,7 +38,7 @@ def wants_json(context: click.Context) -> bool:
     return bool(context.find_root().obj["as_json"])
 
 
-def print_json(document: Any) -> None:
+def print_json(document: object) -> None:
     """Print one JSON document on stdout."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
@@ -48,6 +50,19 @@ def message_dict(message: Message) -> dict[str, Any]:
 
 def progress(items: Iterable[T], *, what: str, total: int | None = None) -> Iterator[T]:
     """Pass items on while a bar on stderr counts them; quiet when stderr is no terminal."""
+    with _bar() as bar:
+        yield from bar.track(items, description=what, total=total)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a `progress(done, total)` that moves a bar on stderr; quiet when stderr is no terminal."""
+    with _bar() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -55,8 +70,7 @@ def progress(items: Iterable[T], *, what: str, total: int | None = None) -> Iter
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, disable=not sys.stderr.isatty()) as bar:
-        yield from bar.track(items, description=what, total=total)
+    return Progress(*columns, console=stderr, disable=not sys.stderr.isatty())
 
 
 class Faults:

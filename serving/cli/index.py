@@ -12,7 +12,7 @@ from serving.cli.common import print_json, settings_of, wants_json
 
 @click.group()
 def index() -> None:
-    """The index snapshot: a cache of the store, rebuilt at any time."""
+    """Build or verify the index snapshot: a cache of the store, rebuilt at any time."""
 
 
 @index.command()

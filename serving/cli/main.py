@@ -67,9 +67,7 @@ def touchstone(context: click.Context, /, **options: Any) -> None:
 def main() -> None:
     """Run the command line; every declared error is one line on stderr and an exit code."""
     try:
-        touchstone.main(standalone_mode=False)
-    except click.exceptions.Exit as ending:
-        sys.exit(ending.exit_code)
+        code = touchstone.main(standalone_mode=False)  # returns the code of `context.exit`
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(1)
@@ -79,9 +77,10 @@ def main() -> None:
     except (InvalidListing, SettingsError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except TouchstoneError as error:
+    except (TouchstoneError, OSError) as error:  # OSError names the file or folder that cannot be used
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

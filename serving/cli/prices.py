@@ -20,7 +20,7 @@ def prices() -> None:
 @click.argument("history", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_context
 def import_prices(context: click.Context, /, history: Path) -> None:
-    """Import the prices that HISTORY (a listing manifest, JSON Lines) holds. Rows that fail are named, the others go in."""
+    """Import the prices that HISTORY (a listing manifest, JSON Lines) holds. Faulty rows are named, others go in."""
     faults = Faults()
     with open_store(settings_of(context)) as store:
         observations = progress(read_history(history, on_error=faults.add), what="importing")

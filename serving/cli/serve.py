@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import click
 
@@ -15,16 +16,19 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
 
 @click.command()
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML).")
 @click.pass_context
-def serve(context: click.Context, /, listen: str) -> None:
+def serve(context: click.Context, /, listen: str, config: Path | None) -> None:
     """Run the service. It stops on SIGTERM or Ctrl-C, after running requests are answered."""
-    with open_application(settings_of(context)) as application:
+    with open_application(settings_of(context, config=config)) as application:
         catalogue = application.knowledge.current.catalogue
         if len(catalogue) == 0:
             click.echo("the registry holds no references yet: run `touchstone brands seed`", err=True)
 
         def announce(port: int) -> None:
             host = listen.rpartition(":")[0]
-            click.echo(f"serving on {host}:{port} ({len(catalogue)} references, {application.embedder.fingerprint})", err=True)
+            click.echo(
+                f"serving on {host}:{port} ({len(catalogue)} references, {application.embedder.fingerprint})", err=True
+            )
 
         asyncio.run(serve_until_signalled(application, listen=listen, announce=announce))

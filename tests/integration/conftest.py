@@ -105,20 +105,14 @@ def touchstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 @pytest.fixture(scope="session")
-def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a data folder with a few seeded brands, embedded by the model that ships."""
-    folder = tmp_path_factory.mktemp("real")
-    with open_application(Settings(data_dir=folder)) as application:
+def real_service(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Serve with the model that ships and a few seeded brands; loading it takes seconds, so once for all."""
+    with open_application(Settings(data_dir=tmp_path_factory.mktemp("real"))) as application:
         marks = seed_marks(["nike", "adidas", "puma"])
         add_references(application.store, application.embedder, seed_references(marks))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def real_service(start: Start, real_data: Path) -> Iterator[Service]:
-    """Serve with the model that ships."""
-    with open_application(Settings(data_dir=real_data)) as application, start(application) as running:
-        yield running
+        application.knowledge.refresh()
+        with start(application) as running:
+            yield running
 
 
 async def _serve(application: Application, ready: Future[tuple[int, asyncio.Event]]) -> None:

@@ -1,4 +1,4 @@
-"""How does the service start, say that it is well, and stop? And from what does it refuse to start?
+"""How does the service start, say that it is well, and stop? What it refuses to start from stands here as well.
 
 No test here trusts to time: each waits for an event, a health status or the end of a process, within bounds.
 """
@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -91,8 +92,9 @@ def test_health_follows_what_inference_can_do(
 
 def test_draining_says_not_serving_first(own_application: Application, start: Start) -> None:
     """Whoever watches health is told NOT_SERVING before the connection ends."""
+    hurried = replace(own_application, settings=own_application.settings.model_copy(update={"drain_s": 0.5}))
     with ExitStack() as running:
-        service = running.enter_context(start(own_application))
+        service = running.enter_context(start(hurried))
         with grpc.insecure_channel(service.target) as channel:
             statuses = _health_of(channel)
             first = next(statuses)

@@ -213,5 +213,5 @@ def test_closing_serves_those_who_wait_and_refuses_newcomers(held: HeldEmbedder,
     closing.result(PATIENCE_S)
     batching.close()
 
-    assert [len(future.result(0)) for future in waiting] == [1, 1, 1, 1]
-    assert "embedder-owner" not in {thread.name for thread in threading.enumerate()}
+    assert [len(future.result(PATIENCE_S)) for future in waiting] == [1, 1, 1, 1]
+    assert not batching._owner.is_alive()

@@ -148,7 +148,7 @@ def test_best_per_brand_is_that_of_comparing_everything(seed: int, brands: int, 
 
 
 def test_examples_of_a_brand_must_agree(source: FakeSource) -> None:
-    """One example alone resembles many things: the mean of three counts, of fewer when there are no more; a logo suffices."""
+    """One example alone resembles many things, so the mean of three counts; a logo speaks for itself."""
     for number, axis in enumerate((4, 5, 6)):
         example = reference(f"e{number}", "zoe", kind=ReferenceKind.EXAMPLE, sha256=f"{number}e" * 32)
         source.put_reference(example, views(f"e{number}", AXES[axis]))

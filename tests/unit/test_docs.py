@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def facts_table() -> str:
     """Draw the table of facts."""
-    rows = (f"| `{name}` | {fact.type} | `{_yaml(fact.neutral)}` | {fact.meaning} |" for name, fact in FACTS.items())
+    rows = (f"| `{name}` | `{fact.type}` | `{_yaml(fact.neutral)}` | {fact.meaning} |" for name, fact in FACTS.items())
     return _table("| fact | type | nothing found | meaning |", rows)
 
 

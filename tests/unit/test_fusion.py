@@ -52,7 +52,7 @@ def _changed(one: Facts, other: Facts) -> set[str]:
 
 @pytest.mark.parametrize(("name", "direction"), DIRECTIONS.items())
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_probability_is_monotonic_in_every_feature(name: str, direction: int, data: st.DataObject) -> None:
     """More of one kind of evidence never moves the probability the wrong way, whatever the rest says."""
     facts = data.draw(ANY_FACTS)
@@ -77,7 +77,7 @@ def test_every_feature_moves_the_probability() -> None:
 
 
 @given(facts=ANY_FACTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_contributions_sum_to_the_log_odds(facts: Facts) -> None:
     """The probability is exactly the bias and the features' contributions; what is said are those worth saying."""
     fused = fuse(facts)

@@ -73,11 +73,11 @@ def test_default_policy_compiles_and_allows_a_listing_of_which_nothing_is_known(
     ("changes", "verdict", "code"),
     [
         (
-            {"duplicate__known_counterfeit": True, "duplicate__known_counterfeit_distance": 20},
+            {"duplicate__known_counterfeit": True, "duplicate__known_counterfeit_distance": 31},
             "TAKEDOWN", "COPY_OF_KNOWN_COUNTERFEIT",
         ),
         (
-            {"duplicate__known_counterfeit": True, "duplicate__known_counterfeit_distance": 21},
+            {"duplicate__known_counterfeit": True, "duplicate__known_counterfeit_distance": 32},
             "REVIEW", "LIKE_KNOWN_COUNTERFEIT",
         ),
         ({"duplicate__removed_listing": True}, "REVIEW", "COPY_OF_REMOVED_LISTING"),
@@ -271,7 +271,7 @@ def _gathered(
 
 
 @given(facts=ANY_FACTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_takedown_only_with_a_known_counterfeit(facts: Facts) -> None:
     """Whatever the facts and whatever the policy wants, TAKEDOWN needs a copy of a known counterfeit."""
     known = facts.values["duplicate.known_counterfeit"]
@@ -283,7 +283,7 @@ def test_takedown_only_with_a_known_counterfeit(facts: Facts) -> None:
 
 @pytest.mark.parametrize("kind", [_PRICES, _MATCHES], ids=["price", "visual match"])
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_one_kind_of_evidence_alone_never_takes_down(kind: st.SearchStrategy[Evidence], data: st.DataObject) -> None:
     """However extreme, prices alone and visual matches alone take nothing down, under any policy."""
     facts = _gathered(data.draw(st.lists(kind, min_size=1, max_size=4)))
@@ -293,7 +293,7 @@ def test_one_kind_of_evidence_alone_never_takes_down(kind: st.SearchStrategy[Evi
 
 
 @given(evidence=st.lists(st.one_of(_ALL_BUT_KNOWN_FAKES), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_all_evidence_but_known_counterfeits_never_takes_down(evidence: list[Evidence]) -> None:
     """Not even everything together replaces a copy of a known counterfeit."""
     facts = _gathered(evidence)
@@ -305,7 +305,7 @@ def test_all_evidence_but_known_counterfeits_never_takes_down(evidence: list[Evi
 @given(
     evidence=st.lists(st.one_of(_ALL_BUT_KNOWN_FAKES), max_size=4), read=st.lists(st.sampled_from([None, *ImageFault]))
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_photo_that_could_not_be_used_is_never_allowed(evidence: list[Evidence], read: list[ImageFault | None]) -> None:
     """One unreadable photo among good ones, or no photo at all, takes at least a person's look under any policy."""
     images = tuple(ImageResult(sha256="", fault=fault) for fault in read)
@@ -316,7 +316,7 @@ def test_photo_that_could_not_be_used_is_never_allowed(evidence: list[Evidence],
 
 
 @given(facts=ANY_FACTS, faults=st.lists(st.builds(Reason, st.just("STAGE_FAILED"), st.text(max_size=5)), min_size=1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_failed_stage_is_never_allowed(facts: Facts, faults: list[Reason]) -> None:
     """A stage that failed takes at least a person's look under any policy, and the decision says which."""
     outcome = decide(Facts(facts.values, tuple(faults)), ALLOW_ALL)
@@ -444,7 +444,7 @@ FAULTS: dict[str, tuple[str | bytes, int, str]] = {
     "two documents": (GOOD + "---\n" + GOOD, 9, "not YAML"),
     "control character": (GOOD.replace("Many", "Many\x01"), 8, "x0001"),
     "not UTF-8": (GOOD.replace("Many", "Zu viele größte").encode("latin-1"), 8, "UTF-8"),
-    "nested without end": ("[" * 20_000, 1, "nested too deeply"),
+    "nested without end": ("[" * 500, 1, "nested too deeply"),
     "huge": ("#" * (2**20 + 1), 0, "1048576 bytes"),
 }  # fmt: skip
 

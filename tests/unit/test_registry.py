@@ -126,6 +126,18 @@ def test_brand_kind_and_box_tell_references_of_one_picture_apart(
     assert len(set(_ids(store))) == 4
 
 
+def test_boxed_reference_is_embedded_tight_and_with_surroundings(
+    store: Store, embedder: BatchingEmbedder, pictures: Path
+) -> None:
+    """A listing's regions frame a mark loosely, so a boxed part enters as two different views, variants 0 and 1."""
+    _import(store, embedder, _row(pictures / "0.png", box=Box(0.25, 0.25, 0.75, 0.75)))
+
+    ((reference, embeddings),) = store.iter_references(embedder.fingerprint)
+    assert reference.box == Box(0.25, 0.25, 0.75, 0.75)
+    assert [embedding.variant for embedding in embeddings] == [0, 1]
+    assert not np.array_equal(embeddings[0].vector, embeddings[1].vector)
+
+
 def test_row_that_cannot_be_used_is_named_and_the_others_go_on(
     store: Store, embedder: BatchingEmbedder, pictures: Path
 ) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from reference_brands.errors import RenderError
 from reference_brands.render import MAX_EDGE, paint, render, tight_mask
 from reference_brands.safe_svg import MAX_BYTES, MAX_DEPTH, check_svg
+from reference_brands.untrusted import render_untrusted
 
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 SQUARE = '<rect x="2" y="2" width="6" height="6" fill="#f00"/>'
@@ -163,6 +164,36 @@ def test_the_rebuilt_document_holds_no_more_than_was_checked() -> None:
 
     assert "rect" in rebuilt
     assert not any(word in rebuilt for word in ("evil", "DOCTYPE", "hidden", "run()", "example.org"))
+
+
+def test_a_stranger_s_drawing_comes_out_as_one_of_ours_would() -> None:
+    """The child process draws the same pixels."""
+    assert np.array_equal(render_untrusted(svg(SQUARE), longest_edge=64), render(svg(SQUARE), longest_edge=64))
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ('<path d="M150 96 L450 -1e38 L418 560 C400 584 200 584 182 560 Z"/>', "crashes the renderer"),
+        ('<circle cx="300" cy="300" r="999999999999"/>', "cannot be drawn"),
+    ],
+)
+def test_a_drawing_that_brings_the_renderer_down_takes_nobody_along(body: str, complaint: str) -> None:
+    """Coordinates past the renderer's range end its process or make it panic; the caller gets an error."""
+    with pytest.raises(RenderError, match=complaint):
+        render_untrusted(svg(body, size='viewBox="0 0 600 600"'), longest_edge=96)
+
+
+def test_a_drawing_that_takes_too_long_is_given_up() -> None:
+    """The limit is named with the remedy."""
+    with pytest.raises(RenderError, match=r"longer to draw than 0\.001 s: simplify"):
+        render_untrusted(svg(SQUARE), longest_edge=64, timeout_s=0.001)
+
+
+def test_a_stranger_s_drawing_is_checked_before_a_process_starts() -> None:
+    """The rules are those of every drawing."""
+    with pytest.raises(RenderError, match="<script>"):
+        render_untrusted(svg("<script/>"), longest_edge=64, timeout_s=0.0)
 
 
 def test_tight_mask_centres_what_is_visible() -> None:
