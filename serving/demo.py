@@ -1,7 +1,7 @@
 """What does Touchstone do? `make demo` starts the service, seeds it, screens nine listings over gRPC, prints decisions.
 
 Everything is real but the goods: the server, the registry, the model and the photos' way through them. The data lie in
-a temporary folder and are gone afterwards. Exit code 1 when a listing does not get the verdict that its story calls for.
+a temporary folder and are gone afterwards. Exit code 1 when a listing does not get the verdict that its story asks for.
 """
 
 from __future__ import annotations

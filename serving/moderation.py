@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from index.errors import Conflict
 from index.records import Case, DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.store.store import Store
-from serving.deadline import Deadline
+from serving.deadline import NEVER, Deadline
 from serving.domain import Decision, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.pipeline import Pipeline, Screening
@@ -38,7 +38,7 @@ class Moderation:
     pipeline: Pipeline
     store: Store
 
-    def screen(self, request: ScreenRequest, *, deadline: Deadline = Deadline()) -> decision_pb2.Decision:
+    def screen(self, request: ScreenRequest, *, deadline: Deadline = NEVER) -> decision_pb2.Decision:
         """Decide on a listing and record the decision; with a `request_id` used before, return what stands.
 
         Raises:

@@ -13,7 +13,9 @@ from typing import Any
 
 import click
 
-from serving.errors import InvalidListing, SettingsError
+from index.errors import CatalogueError, PriceDataError
+from reference_brands.errors import SeedError
+from serving.errors import InvalidListing, PolicyError, SettingsError
 from vision.errors import TouchstoneError
 
 # name -> (where it is, one line of help). The help stands here so that `touchstone --help` imports nothing.
@@ -27,6 +29,10 @@ COMMANDS = {
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
 }
+
+
+# Errors about what the caller gave, not about the installation.
+BAD_INPUT = (InvalidListing, SettingsError, PolicyError, CatalogueError, PriceDataError, SeedError)
 
 
 class CommandTable(click.Group):
@@ -74,7 +80,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (InvalidListing, SettingsError) as error:
+    except BAD_INPUT as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     except (TouchstoneError, OSError) as error:  # OSError names the file or folder that cannot be used

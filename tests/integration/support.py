@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,12 +19,15 @@ from PIL import Image, ImageDraw
 from index.money import Money
 from index.records import AuthorisedSeller, Brand, PriceObservation, Provenance, ReferenceKind
 from serving.app import Application
+from serving.batching import BatchingEmbedder
+from serving.moderation import Moderation
 from serving.registry import NewReference, add_references
 from serving.settings import Settings
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
 from vision.decode import decode
+from vision.embedder import Embedder
 
 # Bounds every wait of these suites; reached only when something is broken.
 PATIENCE_S = 60.0
@@ -161,6 +164,14 @@ def call_raw(service: Service, name: str, *messages: bytes) -> tuple[list[bytes]
     except grpc.RpcError as error:
         return responses, error
     return responses, None
+
+
+@contextmanager
+def with_embedder(application: Application, embedder: Embedder) -> Iterator[Application]:
+    """Give the application another embedder of the same fingerprint for as long as a block runs."""
+    with BatchingEmbedder(embedder) as batching:
+        moderation = Moderation(replace(application.pipeline, embedder=batching), application.store)
+        yield replace(application, embedder=batching, moderation=moderation)
 
 
 @dataclass(frozen=True)

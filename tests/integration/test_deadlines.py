@@ -23,10 +23,9 @@ from serving.client import ModerationClient
 from serving.deadline import Deadline
 from serving.domain import Listing
 from serving.errors import InvalidListing, Overloaded
-from serving.moderation import Moderation
 from serving.server import MODERATION_SERVICE
 from serving.streams import Interrupted, answer_each
-from tests.integration.support import PATIENCE_S, Service, Start, codes, draw, listing
+from tests.integration.support import PATIENCE_S, Service, Start, codes, draw, listing, with_embedder
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.fake import FakeEmbedder
@@ -79,10 +78,8 @@ class Held:
 def held(own_application: Application) -> Iterator[Held]:
     """Give an application whose embedder can be held; it is released when the test ends."""
     embedder = HeldEmbedder()
-    with BatchingEmbedder(embedder) as batching:
-        pipeline = replace(own_application.pipeline, embedder=batching)
-        moderation = Moderation(pipeline, own_application.store)
-        yield Held(embedder, replace(own_application, embedder=batching, moderation=moderation))
+    with with_embedder(own_application, embedder) as application:
+        yield Held(embedder, application)
         embedder.release()
 
 

@@ -40,6 +40,7 @@ from tests.integration.support import (
     fill,
     listing,
     settings_at,
+    with_embedder,
 )
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
@@ -76,15 +77,14 @@ def test_health_follows_what_inference_can_do(
 ) -> None:
     """While the canary fails the service says NOT_SERVING, and SERVING again once it passes."""
     monkeypatch.setattr(server, "CANARY_INTERVAL_S", 0.05)
-    fallible = own_application.embedder
-    sound, broken = fallible._embedder, _Broken()
+    embedder = _FallibleEmbedder()
 
-    with start(own_application) as service:
+    with with_embedder(own_application, embedder) as application, start(application) as service:
         statuses = _health_of(service.channel)
         seen = [next(statuses)]
-        fallible._embedder = broken
+        embedder.broken = True
         seen.append(next(statuses))
-        fallible._embedder = sound
+        embedder.broken = False
         seen.append(next(statuses))
 
     assert seen == [SERVING, NOT_SERVING, SERVING]
@@ -261,11 +261,15 @@ def test_the_process_prints_no_traceback(filled: Path) -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
-class _Broken(FakeEmbedder):
-    """A device that went away."""
+class _FallibleEmbedder(FakeEmbedder):
+    """A `FakeEmbedder` whose device can go away."""
+
+    broken = False
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        raise RuntimeError("the device is gone")
+        if self.broken:
+            raise RuntimeError("the device is gone")
+        return super().embed(crops)
 
 
 def _health_of(channel: grpc.Channel) -> Iterator[int]:
