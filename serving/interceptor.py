@@ -1,4 +1,4 @@
-"""How does every failure of an rpc reach the client as the right status? One interceptor around every service.
+"""How does every failure of an rpc reach the client as the right status? Interceptors around every service.
 
 grpc.aio answers bytes that are no message of the expected type with an opaque code, and any exception with UNKNOWN.
 Here the deserialiser never raises, and whatever an rpc raises goes through `serving.status`: declared errors with
@@ -58,6 +58,31 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
             wrap(behaviour, method), _tolerant(handler.request_deserializer), handler.response_serializer
         )
         return wrapped
+
+
+class DrainInterceptor(grpc.aio.ServerInterceptor):
+    """Answers each new rpc under `prefix` with UNAVAILABLE once `draining` is set; those that run are left alone.
+
+    A server that is stopped instead drops what waits to be taken in, and its callers see CANCELLED.
+    """
+
+    def __init__(self, prefix: str, draining: asyncio.Event) -> None:
+        self._prefix = prefix
+        self._draining = draining
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Refuse, or pass on."""
+        if self._draining.is_set() and handler_call_details.method.startswith(self._prefix):
+            return grpc.stream_stream_rpc_method_handler(_refuse)  # which reads and writes any kind of rpc
+        return await continuation(handler_call_details)
+
+
+async def _refuse(_: Item, context: Context) -> None:
+    await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; try again, elsewhere or with back-off")
 
 
 def log_failure(method: str, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """How does the service live? A grpc.aio server with health, reflection and a drain: it stops without losing work.
 
 Health says SERVING only while the canary passes; on SIGTERM it turns NOT_SERVING first, so that load balancers look
-elsewhere, then running requests get `drain_s` seconds.
+elsewhere; then new requests are refused and running ones get `drain_s` seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from grpc_reflection.v1alpha import reflection
 from serving.app import Application
 from serving.capabilities import capabilities_of
 from serving.errors import SettingsError
-from serving.interceptor import StatusInterceptor
+from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.servicers import ModerationServicer
 from serving.unimplemented import UNIMPLEMENTED_SERVICES, unimplemented_handlers
 from serving.wire import MAX_MESSAGE_BYTES
@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 
 # The canary runs at start and then this often; it costs one small picture's forward pass.
 CANARY_INTERVAL_S = 15.0
+# How long requests are still refused in so many words once the last one is answered: a few round trips.
+_LAME_DUCK_S = 0.3
+# What answers on their way out get after that; watchers of health, who never leave by themselves, are cut off.
+_FLUSH_S = 1.0
 # A message may be one image limit larger than the fields we count: framing and text come on top.
 _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -64,11 +68,14 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     settings = application.settings
     await asyncio.to_thread(application.check)
     workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
-    server = grpc.aio.server(interceptors=[StatusInterceptor()], options=_CHANNEL_OPTIONS)
+    draining = asyncio.Event()
+    interceptors = [DrainInterceptor("/touchstone.", draining), StatusInterceptor()]
+    server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     servicer = ModerationServicer(
         application.moderation,
         lambda: capabilities_of(application),
         workers,
+        draining=draining,
         max_waiting=settings.max_waiting,
         max_deadline_s=settings.max_deadline_s,
     )
@@ -87,9 +94,10 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
             yield Running(port, asyncio.Event())
     finally:
         canary.cancel()
+        draining.set()
         await health.enter_graceful_shutdown()
-        servicer.drain()
-        await server.stop(settings.drain_s)
+        await _finish(servicer, within_s=settings.drain_s)
+        await server.stop(_FLUSH_S)
         await asyncio.to_thread(workers.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
 
 
@@ -102,6 +110,16 @@ async def serve_until_signalled(application: Application, *, listen: str, announ
         announce(running.port)
         await running.stop.wait()
         log.info("draining: running requests get %.0f s", application.settings.drain_s)
+
+
+async def _finish(servicer: ModerationServicer, *, within_s: float) -> None:
+    """Wait for what is in work, and a moment longer for those who have not seen yet that this server goes away."""
+    try:
+        async with asyncio.timeout(within_s):
+            await servicer.finished()
+            await asyncio.sleep(_LAME_DUCK_S)
+    except TimeoutError:
+        log.warning("requests still in work after %.0f s are given up", within_s)
 
 
 def _register(server: grpc.aio.Server, servicer: ModerationServicer, health: aio_health.HealthServicer) -> None:

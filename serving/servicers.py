@@ -34,7 +34,10 @@ _WATCH_BATCH = 500
 
 
 class ModerationServicer(ModerationServiceServicer):
-    """ModerationService. `workers` runs the blocking work; `in_stream` bounds the items of one stream in flight."""
+    """ModerationService. `workers` runs the blocking work; `in_stream` bounds the items of one stream in flight.
+
+    Streams end when `draining` is set; requests that are in work are finished all the same.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class ModerationServicer(ModerationServiceServicer):
         capabilities: Callable[[], pb.GetCapabilitiesResponse],
         workers: Executor,
         *,
+        draining: asyncio.Event,
         max_waiting: int,
         max_deadline_s: float,
         in_stream: int = 8,
@@ -53,7 +57,9 @@ class ModerationServicer(ModerationServiceServicer):
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
         self._unfinished = 0
-        self._draining = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = draining
 
     async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
         """Screen one listing."""
@@ -129,9 +135,9 @@ class ModerationServicer(ModerationServiceServicer):
         """Say what this server is."""
         return await self._work(self._capabilities)
 
-    def drain(self) -> None:
-        """End the watches; everything else ends by itself."""
-        self._draining.set()
+    async def finished(self) -> None:
+        """Wait until nothing is in work."""
+        await self._idle.wait()
 
     async def _item(
         self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline
@@ -154,10 +160,13 @@ class ModerationServicer(ModerationServiceServicer):
         if self._unfinished >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} requests are in work already", retry_after_s=1.0)
         self._unfinished += 1
+        self._idle.clear()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
         finally:
             self._unfinished -= 1
+            if self._unfinished == 0:
+                self._idle.set()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -19,6 +19,9 @@ from vision.errors import ImageError
 Progress = Callable[[int, int], None]
 """Called with (done, total) after each listing."""
 
+PhotoEmbedding = Callable[[Embedder, NDArray[np.uint8]], NDArray[np.float32]]
+"""Turns one photo into one unit vector."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledRow:
@@ -42,14 +45,16 @@ def read_labelled(manifest: Path) -> list[LabelledRow]:
     return rows
 
 
-def embed_rows(rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress) -> NDArray[np.float32]:
+def embed_rows(
+    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, embed: PhotoEmbedding = embed_for_category
+) -> NDArray[np.float32]:
     """Embed each listing as the pipeline does, all its photos averaged: float32 [n, dim], unit rows.
 
     A listing without a readable photo gets a row of zeros: its answer will be wrong, as it should be.
     """
     vectors = np.zeros((len(rows), embedder.dim), np.float32)
     for place, row in enumerate(rows):
-        photos = [embed_for_category(embedder, pixels) for path in row.images if (pixels := _pixels(path)) is not None]
+        photos = [embed(embedder, pixels) for path in row.images if (pixels := _pixels(path)) is not None]
         if photos:
             product = np.mean(photos, axis=0)
             vectors[place] = product / np.linalg.norm(product)

@@ -21,7 +21,7 @@ from training.category_rows import LabelledRow, Progress, embed_rows, read_label
 from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
-from vision.classify import CategoryClassifier
+from vision.classify import CategoryClassifier, category_crops
 from vision.concepts import Concepts
 from vision.embedder import Embedder, TextEmbedder
 from vision.errors import UnsupportedByModel
@@ -87,7 +87,7 @@ def evaluate_categories(
     else:
         names = {_spoken(row.label): row.label for row in rows}
         head = Concepts.from_prompts(embedder, sorted(names))
-        answers = [_renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow))]
+        answers = [_renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, embed=_plain))]
     if predictions is not None:
         write_predictions(
             predictions,
@@ -118,6 +118,13 @@ def _rank(head: Concepts, vectors: NDArray[np.float32]) -> list[CategoryAnswer]:
         CategoryAnswer(tuple(head.labels[place] for place in best), float(row[best[0]]))
         for row, best in zip(probabilities, order, strict=True)
     ]
+
+
+def _plain(embedder: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Embed a photo in the space that it shares with words: the signed root of `pool_views` would leave it."""
+    mean = embedder.embed(category_crops(pixels)).mean(axis=0)
+    unit: NDArray[np.float32] = mean / np.linalg.norm(mean)
+    return unit
 
 
 def _spoken(label: str) -> str:

@@ -101,12 +101,13 @@ def load_embedder(
     checkpoint: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     downloads: bool = False,
 ) -> TorchEmbedder:
     """Build the embedder that `model` names (see vision.networks) on `device`: `auto`, `cpu`, `cuda` or `cuda:1`.
 
     `checkpoint` is another way to write `model@checkpoint`. `threads` sets torch's threads for the whole process; the
-    library's default is one a core. Nothing is fetched from a network unless `downloads` is true.
+    library's default is one a core. A forward pass takes at most `batch_size` crops. Nothing is fetched from a network unless `downloads` is true.
 
     Raises:
         CheckpointError: weights missing, corrupt or not of this network.
@@ -122,7 +123,7 @@ def load_embedder(
         if threads < 1:
             raise ModelError(f"threads is {threads}: torch needs at least 1; leave it unset for one a core")
         torch.set_num_threads(threads)
-    embedder = TorchEmbedder(load_network(model, downloads=downloads), device=place)
+    embedder = TorchEmbedder(load_network(model, downloads=downloads), device=place, batch_size=batch_size)
     _log.info("model %s on %s, %d-d", embedder.fingerprint, place, embedder.dim)
     return embedder
 

@@ -18,9 +18,9 @@ BATCH_TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module", params=["fake", "touchstone-s", "ViT-B-32@random"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    """One embedder of each kind, on the CPU."""
+    """One embedder of each kind, on the CPU; with batches so small that the eight crops need two."""
     name: str = request.param
-    return FakeEmbedder() if name == "fake" else load_embedder(name, device="cpu")
+    return FakeEmbedder() if name == "fake" else load_embedder(name, device="cpu", batch_size=5)
 
 
 def photo(*, height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -71,10 +71,8 @@ def test_row_does_not_depend_on_batch_mates(embedder: Embedder, crops: list[NDAr
     alone = np.concatenate([embedder.embed([crop]) for crop in crops])
 
     together = embedder.embed(crops)
-    many = embedder.embed([*crops[:1] * 31, *crops])[31:]
 
     np.testing.assert_allclose(together, alone, atol=BATCH_TOLERANCE)
-    np.testing.assert_allclose(many, alone, atol=BATCH_TOLERANCE)
 
 
 def test_near_copy_is_nearer_than_another_picture(embedder: Embedder) -> None:

@@ -248,7 +248,7 @@ def _answers(service: Service, method: str, message: bytes) -> Iterator[decision
 def _mutated(example: Message, chance: random.Random) -> bytes:
     """Flip, cut, repeat or insert bytes."""
     data = bytearray(example.SerializeToString())
-    for _ in range(chance.randint(1, 6)):
+    for _ in range(chance.randint(1, 3)):
         place = chance.randrange(len(data) + 1)
         match chance.randrange(4):
             case 0 if place < len(data):
@@ -275,7 +275,7 @@ def _disturb(message: Message, chance: random.Random) -> None:
             inner = getattr(message, field.name)
             for each in inner if field.is_repeated else [inner]:
                 _disturb(each, chance)
-        elif chance.random() < 0.3:
+        elif chance.random() < 0.1:
             values = _BYTES if field.type == FieldDescriptor.TYPE_BYTES else _EXTREMES[field.cpp_type]
             setattr(message, field.name, chance.choice(values))
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ import grpc
 import numpy as np
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ from serving.streams import Interrupted, answer_each
 from tests.integration.support import PATIENCE_S, Service, Start, codes, draw, listing, with_embedder
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
+from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
 from vision.fake import FakeEmbedder
 
 Call: TypeAlias = "grpc.Future[pb.ScreenListingResponse]"  # subscriptable for type checkers only
@@ -149,6 +151,31 @@ def test_a_full_queue_refuses_and_says_when_to_return(held: Held, start: Start) 
     assert detail.Unpack(retry)
     assert retry.retry_delay.ToTimedelta().total_seconds() > 0
     assert all(answer.decision.verdict == decision_pb2.VERDICT_ALLOW for answer in decided)
+
+
+def test_draining_finishes_what_runs_and_refuses_the_rest(held: Held, start: Start) -> None:
+    """Once health says NOT_SERVING a new request is UNAVAILABLE, and the one in work is answered all the same."""
+    request = pb.ScreenListingRequest(listing=listing())
+
+    with ExitStack() as running, ThreadPoolExecutor(1) as pool:
+        service = running.enter_context(start(held.application))
+        with grpc.insecure_channel(service.target) as channel:
+            stub, health = ModerationServiceStub(channel), health_pb2_grpc.HealthStub(channel)
+            statuses = health.Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+            assert next(statuses).status == health_pb2.HealthCheckResponse.SERVING
+            with holding(held.embedder):
+                call = stub.ScreenListing.future(request, timeout=PATIENCE_S)
+                assert held.embedder.reached.wait(PATIENCE_S)
+                stopped = pool.submit(running.close)
+                assert next(statuses).status == health_pb2.HealthCheckResponse.NOT_SERVING
+                with pytest.raises(grpc.RpcError) as refused:
+                    stub.ScreenListing(request, timeout=PATIENCE_S)
+            answer = call.result(PATIENCE_S)
+        stopped.result(PATIENCE_S)
+
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert answer.decision.verdict == decision_pb2.VERDICT_ALLOW
+    assert held.application.store.counts().decisions == 1
 
 
 def test_the_embedders_queue_is_bounded_too() -> None:

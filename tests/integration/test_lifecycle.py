@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -91,10 +90,9 @@ def test_health_follows_what_inference_can_do(
 
 
 def test_draining_says_not_serving_first(own_application: Application, start: Start) -> None:
-    """Whoever watches health is told NOT_SERVING before the connection ends."""
-    hurried = replace(own_application, settings=own_application.settings.model_copy(update={"drain_s": 0.5}))
+    """Whoever watches health is told NOT_SERVING before the connection ends, and does not hold the drain up."""
     with ExitStack() as running:
-        service = running.enter_context(start(hurried))
+        service = running.enter_context(start(own_application))
         with grpc.insecure_channel(service.target) as channel:
             statuses = _health_of(channel)
             first = next(statuses)

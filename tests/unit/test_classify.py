@@ -1,0 +1,124 @@
+"""A head predicts the leaves that it knows, and says so when a product is like none of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from training.familiarity import assess_familiarity, fit_familiarity
+from vision.category_head import FAMILIAR, MANIFEST, PROBE, CategoryHead
+from vision.classify import CROPS_PER_PHOTO, CategoryClassifier, category_crops, embed_for_category, pool_views
+from vision.concepts import Concepts
+from vision.errors import CheckpointError, ModelError
+from vision.fake import FakeEmbedder
+
+FINGERPRINT = "toy@1"
+LEAVES = ("fashion > bags > handbags", "fashion > shoes > boots", "home > kitchen > cookware")
+
+
+def _products(leaf: int, count: int, *, seed: int) -> NDArray[np.float32]:
+    """Unit vectors around one of three directions; `leaf` 3 is a direction that no leaf has."""
+    noise = np.random.default_rng(seed).normal(0, 0.05, (count, 8))
+    vectors = np.eye(8)[leaf] + noise
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def head() -> CategoryHead:
+    """Return a head fitted on three leaves."""
+    vectors = np.concatenate([_products(leaf, 60, seed=leaf) for leaf in range(3)])
+    labels = [name for name in LEAVES for _ in range(60)]
+    return CategoryHead(Concepts.from_probe(vectors, labels, fingerprint=FINGERPRINT), fit_familiarity(vectors, labels))
+
+
+def test_known_product_gets_its_leaf_with_runners_up(head: CategoryHead) -> None:
+    """All photos of a listing speak for one answer; the others follow in order."""
+    found = CategoryClassifier(head).predict(_products(1, 3, seed=9))
+
+    assert found.path == ("fashion", "shoes", "boots")
+    assert found.probability > 0.8
+    assert {other.path for other in found.alternatives} == {
+        tuple(LEAVES[0].split(" > ")),
+        tuple(LEAVES[2].split(" > ")),
+    }
+    assert found.alternatives[0].probability >= found.alternatives[1].probability
+
+
+def test_stranger_is_unknown(head: CategoryHead) -> None:
+    """A product unlike anything that the head was fitted on gets no path, however the probe is tempted."""
+    found = CategoryClassifier(head).predict(_products(3, 2, seed=9))
+
+    assert found.path == ()
+    assert found.alternatives == ()
+
+
+def test_listing_without_readable_photo_is_unknown(head: CategoryHead) -> None:
+    """No photo, no category."""
+    assert CategoryClassifier(head).predict(np.zeros((0, 8), np.float32)).path == ()
+
+
+def test_most_known_products_pass_and_left_out_leaves_do_not() -> None:
+    """The limit keeps its promise on products that the fit never saw."""
+    vectors = np.concatenate([_products(leaf, 200, seed=leaf) for leaf in range(4)])
+    labels = [str(leaf) for leaf in range(4) for _ in range(200)]
+
+    found = assess_familiarity(vectors, labels)
+
+    assert found.known_rejected < 0.15
+    assert found.strangers_rejected > 0.95
+
+
+def test_views_are_the_middle_square_pooled_to_a_unit_vector() -> None:
+    """What is evaluated is what is served: both use these functions."""
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 100, 3), dtype=np.uint8)
+    embedder = FakeEmbedder()
+
+    views = category_crops(pixels)
+    pooled = pool_views(embedder.embed(views))
+
+    assert [view.shape for view in views] == [(40, 40, 3)] * CROPS_PER_PHOTO
+    assert np.array_equal(views[0], pixels[:, 30:70])
+    assert np.linalg.norm(pooled) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(embed_for_category(embedder, pixels), pooled[0])
+
+
+def test_saved_head_answers_as_before(head: CategoryHead, tmp_path: Path) -> None:
+    """Numbers survive the files; half precision of the projection changes nothing that matters."""
+    head.save(tmp_path, notes={"licence": "CC0-1.0"})
+    photos = np.concatenate([_products(leaf, 20, seed=5) for leaf in range(4)])
+
+    again = CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
+
+    assert np.allclose(again.probe.scores(photos), head.probe.scores(photos), atol=1e-6)
+    assert np.array_equal(again.familiar(photos), head.familiar(photos))
+    assert json.loads((tmp_path / MANIFEST).read_text())["licence"] == "CC0-1.0"
+
+
+def test_head_of_another_model_is_refused(head: CategoryHead, tmp_path: Path) -> None:
+    """Vectors of two models do not compare."""
+    head.save(tmp_path, notes={})
+
+    with pytest.raises(ModelError, match=r"fitted on toy@1, not on toy@2.*fit_category"):
+        CategoryClassifier.load(tmp_path, fingerprint="toy@2")
+
+
+def test_model_without_a_head_has_no_classifier(tmp_path: Path) -> None:
+    """Category prediction is optional; its absence is no fault."""
+    assert CategoryClassifier.load(tmp_path, fingerprint=FINGERPRINT) is None
+    assert CategoryClassifier.for_model("no-such-model@1") is None
+
+
+@pytest.mark.parametrize("name", [PROBE, FAMILIAR, MANIFEST])
+def test_corrupt_head_is_refused_by_file_and_remedy(head: CategoryHead, tmp_path: Path, name: str) -> None:
+    """A flipped byte anywhere is found before the numbers are used."""
+    head.save(tmp_path, notes={})
+    data = bytearray((tmp_path / name).read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / name).write_bytes(data)
+
+    with pytest.raises(CheckpointError, match=r"category.*fit_category"):
+        CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
