@@ -15,7 +15,7 @@ from serving.errors import ServingError
 from serving.pipeline import Pipeline
 
 # Longer than any healthy forward pass of a few crops, shorter than a load balancer's patience.
-CANARY_DEADLINE_S = 10.0
+CANARY_DEADLINE_S = 30.0
 
 
 def check_inference(pipeline: Pipeline) -> None:

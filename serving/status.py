@@ -16,6 +16,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from index.errors import BackendError, CatalogueError, Conflict, NotFound, PriceDataError, SnapshotError, StoreError
+from reference_brands.errors import RenderError, SeedError
 from serving.errors import DeadlineExceeded, InvalidListing, Overloaded, PolicyError, SettingsError
 from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
 
@@ -41,6 +42,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     ImageError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     PriceDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     CatalogueError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    RenderError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    SeedError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     DecodeError: Answer(
         grpc.StatusCode.INVALID_ARGUMENT, "the request's bytes are not the protobuf message of this rpc"
     ),

@@ -107,7 +107,8 @@ def load_embedder(
     """Build the embedder that `model` names (see vision.networks) on `device`: `auto`, `cpu`, `cuda` or `cuda:1`.
 
     `checkpoint` is another way to write `model@checkpoint`. `threads` sets torch's threads for the whole process; the
-    library's default is one a core. A forward pass takes at most `batch_size` crops. Nothing is fetched from a network unless `downloads` is true.
+    library's default is one a core. A forward pass takes at most `batch_size` crops. Nothing is fetched from
+    a network unless `downloads` is true.
 
     Raises:
         CheckpointError: weights missing, corrupt or not of this network.
@@ -119,6 +120,8 @@ def load_embedder(
     if checkpoint is not None:
         model = f"{model}@{checkpoint}"
     place = resolve_device(device)
+    if batch_size < 1:
+        raise ModelError(f"batch_size is {batch_size}: a forward pass takes at least 1 crop")
     if threads is not None:
         if threads < 1:
             raise ModelError(f"threads is {threads}: torch needs at least 1; leave it unset for one a core")

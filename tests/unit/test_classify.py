@@ -21,10 +21,11 @@ LEAVES = ("fashion > bags > handbags", "fashion > shoes > boots", "home > kitche
 
 
 def _products(leaf: int, count: int, *, seed: int) -> NDArray[np.float32]:
-    """Unit vectors around one of three directions; `leaf` 3 is a direction that no leaf has."""
+    """Draw unit vectors around one of four directions; `leaf` 3 is one that the head does not know."""
     noise = np.random.default_rng(seed).normal(0, 0.05, (count, 8))
     vectors = np.eye(8)[leaf] + noise
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 @pytest.fixture(scope="module")

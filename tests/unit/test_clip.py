@@ -91,10 +91,12 @@ def test_a_device_that_is_not_here_is_refused(device: str) -> None:
         resolve_device(device)
 
 
-def test_no_threads_are_refused() -> None:
-    """Zero threads are refused before any weights are read."""
+def test_no_threads_and_empty_batches_are_refused() -> None:
+    """Zero threads and batches of no crops are refused before any weights are read."""
     with pytest.raises(ModelError, match="threads is 0"):
         load_embedder(device="cpu", threads=0)
+    with pytest.raises(ModelError, match="batch_size is 0"):
+        load_embedder(device="cpu", batch_size=0)
 
 
 @pytest.mark.parametrize("mode", list(ResizeMode))

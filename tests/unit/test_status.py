@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 
 import index
+import reference_brands
 import serving
 import vision
 from index.errors import Conflict, NotFound, SnapshotError, StoreError
@@ -34,7 +35,7 @@ PROMISED = {
 
 def test_every_error_of_the_tree_has_an_answer() -> None:
     """Each leaf of the exception tree stands in the table, with a code that the API promises."""
-    for package in (vision, index, serving):
+    for package in (vision, index, reference_brands, serving):
         for module in pkgutil.iter_modules(package.__path__):
             if module.name == "errors":
                 importlib.import_module(f"{package.__name__}.errors")
