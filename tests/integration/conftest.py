@@ -22,7 +22,8 @@ from serving.cli.main import main
 from serving.registry import add_references, seed_references
 from serving.server import serving
 from serving.settings import Settings
-from tests.integration.support import PATIENCE_S, Outcome, Service, Start, Touchstone, fill, settings_at
+from tests.integration.held import Held, HeldEmbedder
+from tests.integration.support import PATIENCE_S, Outcome, Service, Start, Touchstone, fill, settings_at, with_embedder
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +79,29 @@ def own_application(tmp_path: Path) -> Iterator[Application]:
 
 
 @pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """Make a data folder with `fill`'s registry and a snapshot of it."""
+    folder = tmp_path / "data"
+    with open_application(settings_at(folder)) as application:
+        fill(application)
+    with open_application(settings_at(folder)):
+        return folder
+
+
+@pytest.fixture
 def own_service(start: Start, own_application: Application) -> Iterator[Service]:
     """Serve for one test alone."""
     with start(own_application) as running:
         yield running
+
+
+@pytest.fixture
+def held(own_application: Application) -> Iterator[Held]:
+    """Give an application whose embedder can be held; it is released when the test ends."""
+    embedder = HeldEmbedder()
+    with with_embedder(own_application, embedder) as application:
+        yield Held(embedder, application)
+        embedder.release()
 
 
 @pytest.fixture

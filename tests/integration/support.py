@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from typing import Any, Protocol
 import grpc
 import numpy as np
 from google.rpc.error_details_pb2 import BadRequest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from PIL import Image, ImageDraw
 
@@ -188,3 +191,21 @@ class Touchstone(Protocol):
 
     def __call__(self, *arguments: str | Path) -> Outcome:
         """Run `touchstone ARGUMENTS`."""
+
+
+def healthy(service: Service) -> bool:
+    """Tell whether health says SERVING and a listing is screened."""
+    health = health_pb2_grpc.HealthStub(service.channel)
+    answer = health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING) and bool(service.screen(listing()).decision)
+
+
+def serve_command(data: Path) -> list[str]:
+    """Give the command line that serves on a free port."""
+    arguments = ["--data-dir", str(data), "serve", "--listen", "127.0.0.1:0"]
+    return [sys.executable, "-m", "serving.cli.main", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Give what a process of its own needs: no model, and the modules of this one."""
+    return os.environ | {"TOUCHSTONE_EMBEDDER": "fake", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

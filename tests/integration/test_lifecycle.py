@@ -1,17 +1,13 @@
-"""How does the service start, say that it is well, and stop? What it refuses to start from stands here as well.
+"""How does the service say that it is well, tell its followers, and stop without losing work?
 
 No test here trusts to time: each waits for an event, a health status or the end of a process, within bounds.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,38 +22,25 @@ from numpy.typing import NDArray
 
 from index.store.store import Store
 from serving import server
-from serving.app import Application, open_application
-from serving.errors import SettingsError
-from serving.server import MODERATION_SERVICE, serving
+from serving.app import Application
+from serving.server import MODERATION_SERVICE
 from tests.integration.support import (
     AURORA_SHOE,
     PATIENCE_S,
     Service,
     Start,
-    Touchstone,
     draw,
-    fill,
+    environment,
     listing,
-    settings_at,
+    serve_command,
     with_embedder,
 )
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
-from vision import checkpoint
 from vision.fake import FakeEmbedder
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-@pytest.fixture
-def filled(tmp_path: Path) -> Path:
-    """Make a data folder with `fill`'s registry and a snapshot of it."""
-    folder = tmp_path / "data"
-    with open_application(settings_at(folder)) as application:
-        fill(application)
-    with open_application(settings_at(folder)):
-        return folder
 
 
 def test_health_is_serving_by_either_name(service: Service) -> None:
@@ -171,94 +154,6 @@ def test_sigterm_under_load_loses_nothing(filled: Path) -> None:
     assert _decisions(filled) - before == answered
 
 
-def test_a_taken_port_is_refused(
-    service: Service, own_application: Application, event_loop_thread: asyncio.AbstractEventLoop, touchstone: Touchstone
-) -> None:
-    """A second server on the same port does not share it: it says which address is taken, and exits."""
-
-    async def second() -> None:
-        async with serving(own_application, listen=service.target):
-            pass
-
-    with pytest.raises(SettingsError, match=re.escape(service.target)):
-        asyncio.run_coroutine_threadsafe(second(), event_loop_thread).result(PATIENCE_S)
-    refused = touchstone("--data-dir", own_application.settings.data_dir, "serve", "--listen", service.target)
-
-    assert refused.code == 2
-    assert f"cannot listen on {service.target}" in refused.stderr
-
-
-def test_a_corrupt_checkpoint_is_refused(
-    tmp_path: Path, touchstone: Touchstone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One flipped byte in the weights, and the service does not start: it names the file and what to run."""
-    model = tmp_path / "touchstone-s"
-    shutil.copytree(checkpoint.MODELS / "touchstone-s", model)
-    _flip_byte(model / "model.safetensors")
-    monkeypatch.setenv("TOUCHSTONE_EMBEDDER", "torch")
-    monkeypatch.setenv("TOUCHSTONE_MODEL", str(model))
-
-    refused = touchstone("--data-dir", tmp_path / "data", "serve", "--listen", "127.0.0.1:0")
-
-    assert refused.code == 1
-    assert str(model / "model.safetensors") in refused.stderr
-    assert "git restore" in refused.stderr
-
-
-def test_a_corrupt_snapshot_is_refused_and_mended(filled: Path, touchstone: Touchstone) -> None:
-    """A damaged index file stops the start, by name; the command that the message gives mends it."""
-    largest = max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size)
-    _flip_byte(largest)
-
-    refused = touchstone("--data-dir", filled, "serve", "--listen", "127.0.0.1:0")
-    unsound = touchstone("--data-dir", filled, "index", "verify")
-    mended = touchstone("--data-dir", filled, "index", "build")
-    sound = touchstone("--data-dir", filled, "index", "verify")
-
-    assert refused.code == unsound.code == 1
-    assert str(largest) in refused.stderr
-    assert "touchstone index build" in refused.stderr
-    assert (mended.code, sound.code) == (0, 0)
-
-
-@pytest.mark.parametrize("damage", ["header", "half"])
-def test_a_corrupt_database_is_refused(filled: Path, touchstone: Touchstone, damage: str) -> None:
-    """A store that is no database, or half of one, stops the start; the message names the file and the remedy."""
-    database = filled / "touchstone.db"
-    content = database.read_bytes()
-    database.write_bytes(b"no database" * 1000 if damage == "header" else content[: len(content) // 2])
-
-    refused = touchstone("--data-dir", filled, "serve", "--listen", "127.0.0.1:0")
-
-    assert refused.code == 1
-    assert str(database) in refused.stderr
-    assert "backup" in refused.stderr
-
-
-def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path, touchstone: Touchstone) -> None:
-    """A file where the data folder should be is one line on stderr, not a traceback."""
-    (tmp_path / "file").write_text("in the way", encoding="utf-8")
-
-    refused = touchstone("--data-dir", tmp_path / "file", "serve", "--listen", "127.0.0.1:0")
-
-    assert refused.code == 1
-    assert str(tmp_path / "file") in refused.stderr
-
-
-def test_the_process_prints_no_traceback(filled: Path) -> None:
-    """Run as an operator runs it, a refused start is one line on stderr and exit code 1."""
-    _flip_byte(max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size))
-
-    ended = subprocess.run(
-        _command(filled), env=_environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
-
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("error: ")
-    assert len(ended.stderr.splitlines()) == 1
-
-
 class _FallibleEmbedder(FakeEmbedder):
     """A `FakeEmbedder` whose device can go away."""
 
@@ -273,12 +168,6 @@ class _FallibleEmbedder(FakeEmbedder):
 def _health_of(channel: grpc.Channel) -> Iterator[int]:
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
     return (answer.status for answer in watch)
-
-
-def _flip_byte(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-len(content) // 3] ^= 0x55
-    file.write_bytes(content)
 
 
 def _decisions(data: Path) -> int:
@@ -304,7 +193,7 @@ def _screen_until_refused(target: str, enough: threading.Semaphore) -> int:
 
 @contextmanager
 def _server_process(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    with subprocess.Popen(_command(data), env=_environment(), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(serve_command(data), env=environment(), stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             lines = iter(process.stderr.readline, "")  # "" once it has ended
@@ -312,12 +201,3 @@ def _server_process(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield process, next(found[1] for found in announced if found)
         finally:
             process.kill()
-
-
-def _command(data: Path) -> list[str]:
-    arguments = ["--data-dir", str(data), "serve", "--listen", "127.0.0.1:0"]
-    return [sys.executable, "-m", "serving.cli.main", *arguments]
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"TOUCHSTONE_EMBEDDER": "fake", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
