@@ -31,3 +31,7 @@ class PriceDataError(TouchstoneError):
 
 class CatalogueError(TouchstoneError):
     """A listing or reference manifest cannot be used; the message names file, line and what is allowed."""
+
+
+class ReferenceTooSmall(CatalogueError):
+    """A reference has too few pixels to be told from anything else."""

@@ -6,6 +6,7 @@ checked on the wire, screened, recorded. The answer is the decision's likeliest 
 
 from __future__ import annotations
 
+import logging
 import statistics
 import tempfile
 import time
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import CatalogueError
+from index.errors import CatalogueError, ReferenceTooSmall
 from index.manifest import ListingRow, ReferenceRow, read_listings, read_references
 from reference_brands.seed import seed_marks
 from serving.app import Application, open_application
@@ -27,6 +28,8 @@ from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from training.metrics import box_hit_rate, recall_at_fpr
 from training.predictions import Prediction, write_predictions
 from vision.regions import Box
+
+log = logging.getLogger(__name__)
 
 SEED = "seed"
 # The score of a query without any match: below every probability.
@@ -63,7 +66,8 @@ def evaluate_brands(
     """Search the query manifest in the reference manifest (or "seed", the curated seed catalogue).
 
     `max_per_brand` keeps the first N references of each brand; `only_known` drops queries of brands without references,
-    keeps the negatives. Writes one line per query to `predictions`. Calls `progress(done, total)` after each query.
+    keeps the negatives. References that are too small to be imported are left out and
+    logged. Writes one line per query to `predictions`. Calls `progress(done, total)` after each query.
 
     Raises:
         CatalogueError: a manifest cannot be used, a reference's image is unreadable, or no query is left.
@@ -131,7 +135,9 @@ def _fill(application: Application, references: str, max_per_brand: int | None) 
 
 def _of_manifest(application: Application, references: str, max_per_brand: int | None) -> Iterator[NewReference]:
     def refuse(error: CatalogueError) -> None:
-        raise error
+        if not isinstance(error, ReferenceTooSmall):
+            raise error
+        log.warning("left out: %s", error)
 
     rows = _first_of_each(read_references(Path(references)), max_per_brand)
     return manifest_references(rows, application.store, on_error=refuse)

@@ -15,6 +15,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   └── Conflict             index    it exists already, or was changed by somebody else
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
     ├── CatalogueError           index    a listing or reference manifest cannot be used
+    │   └── ReferenceTooSmall    index    a reference has too few pixels to be told from anything else
     ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it
     ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
     └── ServingError             serving

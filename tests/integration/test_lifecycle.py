@@ -1,4 +1,4 @@
-"""How does the service say that it is well, tell its followers, and stop without losing work?
+"""How does the service live? It says that it is well, tells its followers, and stops without losing work.
 
 No test here trusts to time: each waits for an event, a health status or the end of a process, within bounds.
 """
