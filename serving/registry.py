@@ -139,7 +139,8 @@ def manifest_references(
 
 
 def _shorter_edge(pixels: NDArray[np.uint8], box: Box | None) -> int:
-    return min((crop(pixels, box) if box else pixels).shape[:2])
+    height, width = (crop(pixels, box) if box else pixels).shape[:2]
+    return min(height, width)
 
 
 def _views(pixels: NDArray[np.uint8], box: Box | None) -> tuple[NDArray[np.uint8], ...]:

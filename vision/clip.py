@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.allocator import keep_freed_memory
 from vision.embedder import check_crops
 from vision.errors import ModelError, UnsupportedByModel
 from vision.networks import DEFAULT_MODEL, LoadedNetwork, load_network
@@ -126,6 +127,8 @@ def load_embedder(
         if threads < 1:
             raise ModelError(f"threads is {threads}: torch needs at least 1; leave it unset for one a core")
         torch.set_num_threads(threads)
+    if place == "cpu":
+        keep_freed_memory()
     embedder = TorchEmbedder(load_network(model, downloads=downloads), device=place, batch_size=batch_size)
     _log.info("model %s on %s, %d-d", embedder.fingerprint, place, embedder.dim)
     return embedder
