@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-12)
 LISTEN ?= 127.0.0.1:50051
-PACKAGES := vision index serving training reference_brands tests
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check lint types imports proto proto-check docker-lint unit fast serve clean

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from index.records import Provenance, ReferenceKind
@@ -125,7 +126,7 @@ def _table(scenes: tuple[DemoScene, ...], decisions: list[decision_pb2.Decision]
     for scene, decision in zip(scenes, decisions, strict=True):
         verdict = _verdict(decision)
         because = "\n".join(_line(reason) for reason in decision.reasons[:_REASONS_SHOWN])
-        what = f"\n[dim]{decision.description}[/dim]" if decision.description else ""
+        what = f"\n[dim]{escape(decision.description)}[/dim]" if decision.description else ""
         table.add_row(
             f"{scene.story}{what}",
             f"[{_COLOURS[verdict]}]{verdict}[/]",
@@ -136,7 +137,7 @@ def _table(scenes: tuple[DemoScene, ...], decisions: list[decision_pb2.Decision]
 
 
 def _line(reason: decision_pb2.Reason) -> str:
-    return f"{reason.code}: {reason.text}"
+    return escape(f"{reason.code}: {reason.text}")
 
 
 def _verdict(decision: decision_pb2.Decision) -> str:

@@ -75,7 +75,7 @@ class BrandLexicon:
         for start, end, spelling in self._book.find(text.tokens):
             meant = capitals_speak and text.tokens[start].gap is not Gap.STOP
             if spelling.brand == claimed or self._vouched(text, start, end, spelling, context, meant=meant):
-                fits = any(_ends_with(text.tokens[:start], phrase) for phrase in self._wording.fits)
+                fits = any(_stands_before(text.tokens, start, phrase) for phrase in self._wording.fits)
                 found.append(BrandPlace(spelling.brand, start, end, fits))
         return found
 
@@ -94,8 +94,8 @@ class BrandLexicon:
             return False
         if all(text.original[token.start].islower() for token in text.tokens[start:end]):
             # Small letters say nothing where the rest has capitals; where all is small, the goods must follow the name.
-            return text.original.islower() and not common.context.isdisjoint(text.words[end : end + 1])
-        return meant or not common.context.isdisjoint(context - set(words))
+            return text.all_small and not common.context.isdisjoint(text.words[end : end + 1])
+        return meant or any(word in context for word in common.context.difference(words))
 
 
 def _variants(words: Phrase) -> set[Phrase]:
@@ -119,5 +119,5 @@ def _capitals_speak(text: Text) -> bool:
     return bool(longer) and capitals < _CAPITALS_SPEAK_BELOW * len(longer)
 
 
-def _ends_with(tokens: Sequence[Token], phrase: Phrase) -> bool:
-    return tuple(token.text for token in tokens[-len(phrase) :]) == phrase
+def _stands_before(tokens: Sequence[Token], start: int, phrase: Phrase) -> bool:
+    return tuple(token.text for token in tokens[max(start - len(phrase), 0) : start]) == phrase

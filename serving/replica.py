@@ -19,6 +19,8 @@ from serving.wording_file import Certainty, ReplicaPhrase, Wording, load_wording
 _NEGATION_REACH = 3
 _INNOCENT_REACH = 5
 _BRAND_REACH = 3
+# Of a text that repeats itself thousands of times, more places than this would only swell the decision on record.
+_MOST_PLACES = 50
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,13 @@ class ReplicaWording:
                 self._book.add((*phrase.words[:-1], phrase.words[-1] + "s"), phrase)
 
     def find(self, text: Text, *, brands: Sequence[BrandPlace], brand_named: bool) -> list[ReplicaPlace]:
-        """Find what speaks of copies in `text`.
+        """Find what speaks of copies in `text`, up to 50 places.
 
         `brands` are the brands named in this text; `brand_named` says that the listing names or claims one anywhere.
         """
         tokens = text.tokens
         found: list[ReplicaPlace] = []
+        begins, ends = {brand.start for brand in brands}, {brand.end for brand in brands}
         taken_back: int | None = None
         for start, end, phrase in self._book.find(tokens):
             listed = (
@@ -59,9 +62,14 @@ class ReplicaWording:
             if listed or self._negated(tokens, start, end):
                 taken_back = end  # "no fakes, copies or replicas" takes back all three
             elif not _innocent(tokens, start, end, phrase) and _complete(
-                start, end, phrase, brands, brand_named=brand_named
+                phrase,
+                before_brand=any(end + gap in begins for gap in range(_BRAND_REACH + 1)),
+                after_brand=any(start - gap in ends for gap in range(_BRAND_REACH + 1)),
+                brand_named=brand_named,
             ):
                 found.append(ReplicaPlace(phrase, start, end))
+                if len(found) == _MOST_PLACES:
+                    break
         return found
 
     def _negated(self, tokens: Sequence[Token], start: int, end: int) -> bool:
@@ -83,17 +91,16 @@ def _innocent(tokens: Sequence[Token], start: int, end: int, phrase: ReplicaPhra
     return any(_contains(near, words) for words in phrase.innocent)
 
 
-def _complete(start: int, end: int, phrase: ReplicaPhrase, brands: Sequence[BrandPlace], *, brand_named: bool) -> bool:
+def _complete(phrase: ReplicaPhrase, *, before_brand: bool, after_brand: bool, brand_named: bool) -> bool:
     match phrase.certainty:
         case Certainty.CERTAIN:
             return True
         case Certainty.WITH_BRAND:
             return brand_named
         case Certainty.NEAR_BRAND:
-            gaps = (max(brand.start - end, start - brand.end) for brand in brands)
-            return any(0 <= gap <= _BRAND_REACH for gap in gaps)
+            return before_brand or after_brand
         case Certainty.BEFORE_BRAND:
-            return any(0 <= brand.start - end <= _BRAND_REACH for brand in brands)
+            return before_brand
 
 
 def _one_sentence(tokens: Sequence[Token]) -> bool:
@@ -117,4 +124,6 @@ def _sentence_after(tokens: Sequence[Token], end: int, reach: int) -> tuple[str,
 
 
 def _contains(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    return any(words[place : place + len(phrase)] == phrase for place in range(len(words) - len(phrase) + 1))
+    return phrase[0] in words and any(
+        words[place : place + len(phrase)] == phrase for place in range(len(words) - len(phrase) + 1)
+    )

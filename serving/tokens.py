@@ -8,6 +8,7 @@ can be marked in the seller's own text. Chinese has no blanks, so each of its ch
 from __future__ import annotations
 
 import enum
+import functools
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,10 +55,15 @@ class Text:
     original: str
     tokens: tuple[Token, ...]
 
-    @property
+    @functools.cached_property
     def words(self) -> tuple[str, ...]:
         """The folded words alone."""
         return tuple(token.text for token in self.tokens)
+
+    @functools.cached_property
+    def all_small(self) -> bool:
+        """Whether the original has letters and no capital."""
+        return self.original.islower()
 
     def characters(self, start: int, end: int) -> tuple[int, int]:
         """Where in the original tokens `start`..`end` stand."""

@@ -59,7 +59,8 @@ def read_photos(
 ) -> tuple[tuple[ImageResult, ...], tuple[Photo, ...]]:
     """Decode each image by itself; one that cannot be used leaves its fault, and the others go on."""
     read = [
-        stages.run("decode", partial(_read, index, data, limits), _failed(data)) for index, data in enumerate(images)
+        stages.run("decode", partial(_read, index, data, limits), None) or _failed(data)
+        for index, data in enumerate(images)
     ]
     return tuple(result for result, _ in read), tuple(photo for _, photo in read if photo is not None)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from serving.cli.common import counting, print_json, settings_of, wants_json
@@ -88,5 +89,5 @@ def _print(context: click.Context, report: Any) -> None:
         return
     table = Table("figure", "value")
     for name, value in figures.items():
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else escape(str(value)))
     Console().print(table)

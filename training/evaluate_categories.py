@@ -21,6 +21,7 @@ from training.category_rows import LabelledRow, Progress, embed_rows, read_label
 from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
+from training.probe import fit_probe
 from vision.classify import CategoryClassifier, category_crops
 from vision.concepts import Concepts
 from vision.embedder import Embedder, TextEmbedder
@@ -79,7 +80,7 @@ def evaluate_categories(
     if train is not None:
         known = read_labelled(train)
         labels = [row.label for row in known]
-        head = Concepts.from_probe(embed_rows(known, embedder, follow), labels, fingerprint=embedder.fingerprint)
+        head = fit_probe(embed_rows(known, embedder, follow), labels, fingerprint=embedder.fingerprint)
         answers = _rank(head, embed_rows(rows, embedder, follow))
     elif taxonomy:
         rows = _leaf_rows(rows)

@@ -19,10 +19,10 @@ import numpy as np
 from training.category_rows import Progress, embed_rows, read_labelled
 from training.familiarity import assess_familiarity, fit_familiarity
 from training.label_table import load_label_table
+from training.probe import fit_probe
 from vision.category_head import CategoryHead
 from vision.checkpoint import MODELS
 from vision.clip import load_embedder
-from vision.concepts import Concepts
 from vision.embedder import Embedder
 from vision.networks import DEFAULT_MODEL
 from vision.taxonomy import load_taxonomy
@@ -51,7 +51,7 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
         labels += [" > ".join(leaves[row.label] or ()) for row in known]
     examples = np.concatenate(vectors)
     head = CategoryHead(
-        probe=Concepts.from_probe(examples, labels, fingerprint=embedder.fingerprint),
+        probe=fit_probe(examples, labels, fingerprint=embedder.fingerprint),
         familiarity=fit_familiarity(examples, labels),
     )
     figures = {"examples": len(labels), "leaves": len(head.leaves), **asdict(assess_familiarity(examples, labels))}

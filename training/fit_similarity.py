@@ -13,7 +13,7 @@ import argparse
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def fit(trials: Sequence[Trial], *, fingerprint: str) -> SimilarityCalibration:
     return SimilarityCalibration(fingerprint=fingerprint, midpoint=-intercept / slope, scale=1 / slope)
 
 
-def run_trials(application: Application, photos: Sequence[Path], *, seed: int) -> Iterator[Trial]:
+def run_trials(application: Application, photos: Iterable[Path], *, seed: int) -> Iterator[Trial]:
     """Search each photo, every second one with a mark printed on it."""
     random = np.random.default_rng(seed)
     marks = list(seed_marks())
@@ -106,7 +106,7 @@ def main() -> None:
     listed = [row.images[0] for name in PHOTOS for row in read_listings(data / name)]
     chosen = np.random.default_rng(arguments.seed).permutation(len(listed))[: arguments.photos]
     with tempfile.TemporaryDirectory() as folder, open_application(Settings(data_dir=Path(folder))) as application:
-        photos = list(progress([listed[place] for place in chosen], what="searching", total=len(chosen)))
+        photos = progress([listed[place] for place in chosen], what="searching", total=len(chosen))
         trials = list(run_trials(application, photos, seed=arguments.seed))
         calibration = fit(trials, fingerprint=application.embedder.fingerprint)
     target = model_folder(calibration.fingerprint) / "similarity.json"

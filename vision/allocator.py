@@ -1,7 +1,7 @@
 """May the process keep the memory that a forward pass frees? A setting of glibc that a CPU model is much faster with.
 
-Each forward pass of a CPU model allocates and frees tensors of many megabytes. By default glibc gives such blocks back to
-the kernel at once and gets them again, page fault by page fault, for the next layer: 9,400 faults an image with
+Each forward pass of a CPU model allocates and frees tensors of many megabytes. By default glibc gives such blocks back
+to the kernel at once and gets them again, page fault by page fault, for the next layer: 9,400 faults an image with
 touchstone-s, and a quarter of the time. Asked to keep them it takes none, for about 100 MiB more of resident memory.
 """
 

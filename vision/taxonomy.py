@@ -55,10 +55,12 @@ class Taxonomy:
         fitting = [path for path in self._candidates(last, context) if self._fits(path, context)]
         return self._by_path[fitting[0]] if len(fitting) == 1 else None
 
-    @staticmethod
-    def related(one: CategoryPath, other: CategoryPath) -> bool:
-        """Tell whether two leaves are so near that confusing them says nothing: the same, or of the same parent."""
-        return one[:-1] == other[:-1]
+    def related(self, one: CategoryPath, other: CategoryPath) -> bool:
+        """Tell whether confusing two leaves says nothing: they are the same, or of the same parent.
+
+        Nor does a path say anything that this taxonomy does not have: the head may have been made for another one.
+        """
+        return one[:-1] == other[:-1] or not {one, other} <= self._by_path.keys()
 
     def _candidates(self, last: Words, context: list[Words]) -> frozenset[CategoryPath]:
         """Leaves that `last` names: with the level above first ("pet > beds"), then alone, then without modifiers."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from index.manifest import read_references
@@ -59,7 +60,7 @@ def list_brands(context: click.Context, /) -> None:
         return
     table = Table("id", "name", "references")
     for brand, count in rows:
-        table.add_row(brand.brand_id, brand.name, str(count))
+        table.add_row(brand.brand_id, escape(brand.name), str(count))
     Console().print(table)
 
 

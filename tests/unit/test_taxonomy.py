@@ -99,6 +99,7 @@ def test_neighbours_are_related_and_others_are_not(shipped: Taxonomy) -> None:
     assert shipped.related(sneakers, sneakers)
     assert shipped.related(sneakers, boots)
     assert not shipped.related(sneakers, ("fashion", "bags", "handbags"))
+    assert shipped.related(sneakers, ("another", "taxonomy"))
 
 
 def test_unknown_path_is_refused_by_name(shipped: Taxonomy) -> None:

@@ -198,6 +198,16 @@ def test_thousands_of_brands_cost_no_time() -> None:
     assert time.perf_counter() - start < 10  # about 0.3 s on a quiet machine
 
 
+@pytest.mark.parametrize("repeated", ["HP ", "Gap ", "gap ", "copy HP ", "fake "])
+def test_text_made_to_be_slow_costs_no_more_than_its_length(lexicon: BrandLexicon, repeated: str) -> None:
+    """A description that names brands and copies thousands of times is read in seconds and gives few hits."""
+    start = time.perf_counter()
+    hits = _find(lexicon, "bag", description=(repeated * 50_000)[:50_000])
+
+    assert time.perf_counter() - start < 15  # about 1 s on a quiet machine; a minute if each place read the whole text
+    assert len(hits) <= 51
+
+
 def test_shipped_phrases_are_what_the_head_of_the_file_promises() -> None:
     """Every language has phrases, and none of them is empty once folded."""
     wording = load_wording()

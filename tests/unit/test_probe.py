@@ -1,0 +1,51 @@
+"""A probe is fitted fast, answers in probabilities and refuses what it cannot learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from training.probe import fit_probe
+
+
+def _examples(count: int, *, labels: int, seed: int) -> tuple[NDArray[np.float32], list[str]]:
+    """Draw unit vectors around one direction a label."""
+    random = np.random.default_rng(seed)
+    names = [f"label {place}" for place in range(labels) for _ in range(count)]
+    vectors = np.repeat(np.eye(labels, 12), count, axis=0) + random.normal(0, 0.15, (labels * count, 12))
+    unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit, names
+
+
+@pytest.mark.parametrize("labels", [2, 5])
+def test_probe_finds_the_labels_of_examples_that_it_never_saw(labels: int) -> None:
+    """Two labels and many are fitted alike, and the scores are probabilities."""
+    vectors, names = _examples(40, labels=labels, seed=1)
+    probe = fit_probe(vectors, names, fingerprint="toy@1")
+
+    unseen, truths = _examples(20, labels=labels, seed=2)
+    scores = probe.scores(unseen)
+
+    assert scores.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    answers = [probe.labels[place] for place in scores.argmax(axis=1)]
+    assert np.mean([answer == truth for answer, truth in zip(answers, truths, strict=True)]) > 0.9
+
+
+def test_fitting_twice_gives_the_same_numbers() -> None:
+    """Nothing is drawn at random."""
+    vectors, names = _examples(10, labels=3, seed=1)
+
+    one, other = (fit_probe(vectors, names, fingerprint="toy@1") for _ in range(2))
+
+    assert np.array_equal(one.weights, other.weights)
+    assert one.temperature == other.temperature
+
+
+@pytest.mark.parametrize("names", [["a", "a", "a"], ["a", "a", "b"]])
+def test_too_few_labels_or_examples_are_refused(names: list[str]) -> None:
+    """A label needs an example to learn from and one to calibrate on."""
+    vectors, _ = _examples(3, labels=1, seed=1)
+
+    with pytest.raises(ValueError, match="two of each"):
+        fit_probe(vectors, names, fingerprint="toy@1")
