@@ -17,7 +17,7 @@ install: $(STAMP)  ## the CPU installation with the development tools, in .venv
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Touchstone needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,training,dev]'
 	rm -f $(VENV)/.installed-*
 	touch $@
 

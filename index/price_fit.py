@@ -66,7 +66,7 @@ class FittedPrices:
     conditions: Level
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=4096)
 def level_keys(brand: str, category: str) -> tuple[str, ...]:
     """Return the group of each of LEVELS that a brand and a category path ("shoes > sports-shoes") fall into.
 

@@ -19,6 +19,7 @@ from serving.domain import (
     CategoryGuess,
     Listing,
     PriceEvidence,
+    Reason,
     SellerEvidence,
     TextHit,
     TextKind,
@@ -148,6 +149,17 @@ def price_evidence(
         observations=assessment.observations,
         explanation=assessment.explanation,
     )
+
+
+def price_fault(listing: Listing, at_stake: BrandAtStake, prices: PriceModel | None) -> Reason | None:
+    """Say when a price cannot be checked for want of an exchange rate: a rare currency must not be a way round it."""
+    if listing.price is None or prices is None or at_stake.brand is None:
+        return None
+    currency = listing.price.currency
+    if currency in prices.rates.units_per_base:
+        return None
+    text = f"The price was not checked: there is no exchange rate for {currency}; the operator can supply one"
+    return Reason("PRICE_NOT_COMPARABLE", text)
 
 
 def seller_evidence(listing: Listing, at_stake: BrandAtStake, records: SellerRecords) -> SellerEvidence | None:

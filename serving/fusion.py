@@ -57,6 +57,11 @@ def _usual_price(facts: Facts) -> float:
     return min(max(-_number(facts, "price.score"), 0.0), 2.0) * _number(facts, "brand.known")
 
 
+def _authorised(facts: Facts) -> float:
+    # The list is the claimed brand's; it vouches for nothing when another brand is shown.
+    return _number(facts, "seller.authorised") * (1.0 - _number(facts, "text.claim_mismatch"))
+
+
 def _closeness(facts: Facts) -> float:
     # 1 for an exact copy, falling to 0 at 64 of 256 bits, where PDQ hashes of unrelated photos begin to appear.
     return max(0.0, 1.0 - _number(facts, "duplicate.known_counterfeit_distance") / 64)
@@ -69,7 +74,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("PRICE_FAR_BELOW_USUAL", "The price is far below what this brand usually costs", 0.8, _low_price),
     Feature("PRICE_USUAL", "The price is what this brand usually costs", -0.5, _usual_price),
     Feature("BRAND_SEEN", "The brand's mark or product is seen in a photo", 0.7, _flag("visual.probability")),
-    Feature("SELLER_AUTHORISED", "The brand lists this seller as authorised", -4.0, _flag("seller.authorised")),
+    Feature("SELLER_AUTHORISED", "The brand lists this seller as authorised", -4.0, _authorised),
     Feature("SELLER_NOT_AUTHORISED", "The brand does not list this seller", 1.2, _flag("seller.unauthorised")),
     Feature("SELLER_VERIFIED", "The seller's identity is verified", -0.7, _flag("seller.verified")),
     Feature("SELLER_STRIKES", "Earlier takedowns of this seller", 1.0, _count("seller.strikes")),

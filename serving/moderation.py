@@ -62,6 +62,8 @@ class Moderation:
                 commit_guard=lambda: deadline.check("the decision was recorded"),
             )
         except Conflict as error:
+            if not request.request_id:  # then it is about no key, but a defect
+                raise
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
         return decision_of(outcome.record)
 

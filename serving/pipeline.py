@@ -26,6 +26,7 @@ from serving.domain import (
     Evidence,
     ImageResult,
     Listing,
+    Reason,
     TextHit,
     VisualMatch,
 )
@@ -36,6 +37,7 @@ from serving.evidence import (
     category_evidence,
     claim_mismatch,
     price_evidence,
+    price_fault,
     seller_evidence,
 )
 from serving.facts import gather
@@ -99,6 +101,7 @@ class Pipeline:
 
         """
         stages, known = Stages(deadline), self.knowledge()
+        stages.note(_blind_index(known))
         results, photos = read_photos(listing.images, self.limits, stages)
         evidence, category = self._look(photos, stages, known)
         found, at_stake = self._consider(listing, evidence, category, stages, known)
@@ -169,6 +172,7 @@ class Pipeline:
         hits = stages.run("text", lambda: find_wording(listing, known.lexicon), _NO_HITS)
         at_stake = brand_at_stake(listing, claimed, hits, matches, known.lexicon)
         guess = CategoryGuess(category.path, category.probability)
+        stages.note(price_fault(listing, at_stake, known.prices))
         found: list[Evidence | None] = [
             *hits,
             claim_mismatch(listing, claimed, hits, matches),
@@ -177,3 +181,10 @@ class Pipeline:
             stages.run("seller", lambda: seller_evidence(listing, at_stake, self.sellers), None),
         ]
         return tuple(item for item in found if item is not None), at_stake
+
+
+def _blind_index(known: Knowledge) -> Reason | None:
+    """Say when there are references but none by this model: nothing would match, and nothing would look wrong."""
+    if len(known.catalogue) == 0 or known.catalogue.brand_count > 0:
+        return None
+    return Reason("INDEX_WITHOUT_EMBEDDINGS", "No reference is embedded by the present model; import them again")

@@ -139,8 +139,8 @@ def manifest_references(
 
 
 def _shorter_edge(pixels: NDArray[np.uint8], box: Box | None) -> int:
-    height, width = (crop(pixels, box) if box else pixels).shape[:2]
-    return min(height, width)
+    shown = pixels if box is None else crop(pixels, box)
+    return int(min(shown.shape[:2]))
 
 
 def _views(pixels: NDArray[np.uint8], box: Box | None) -> tuple[NDArray[np.uint8], ...]:

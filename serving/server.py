@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -89,15 +89,17 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     await server.start()
     await _announce(health, health_pb2.HealthCheckResponse.SERVING)
     canary = asyncio.create_task(_watch_inference(application, health))
+    polling = ExitStack()
+    polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s))
     try:
-        with application.knowledge.polling(interval_s=settings.refresh_s):
-            yield Running(port, asyncio.Event())
+        yield Running(port, asyncio.Event())
     finally:
         canary.cancel()
         draining.set()
         await health.enter_graceful_shutdown()
         await _finish(servicer, within_s=settings.drain_s)
         await server.stop(_FLUSH_S)
+        await asyncio.to_thread(polling.close)  # a renewal under way is waited for, but not on the event loop
         await asyncio.to_thread(workers.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
 
 

@@ -47,6 +47,11 @@ class Stages:
             spent = (time.perf_counter() - start) * 1000
             self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent
 
+    def note(self, fault: Reason | None) -> None:
+        """Add a fault that was found beside the stages, if there is one."""
+        if fault is not None:
+            self.faults.append(fault)
+
     def finish(self) -> dict[str, float]:
         """Close the account: milliseconds by stage, and "total" with the waiting between them."""
         self.timings_ms["total"] = (time.perf_counter() - self.started) * 1000

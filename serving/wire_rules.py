@@ -64,11 +64,14 @@ def check_market(field: str, value: str) -> Iterator[FieldViolation]:
         )
 
 
-def check_images(field: str, sizes: Iterable[int], *, limit: int, max_bytes: int) -> Iterator[FieldViolation]:
-    """Check how many images there are and how large each is. An empty one passes: each image answers for itself."""
-    count = 0
+def check_images(
+    field: str, sizes: Iterable[int], *, count: int, limit: int, max_bytes: int
+) -> Iterator[FieldViolation]:
+    """Check how many images there are and how large each of the first ones is.
+
+    An empty one passes: each image answers for itself.
+    """
     for index, size in enumerate(sizes):
-        count += 1
         if size > max_bytes:
             yield FieldViolation(f"{field}[{index}]", f"has {size} bytes; send at most {max_bytes}")
     if count == 0:

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from index.errors import CatalogueError
 from index.manifest import ListingRow, read_listings
-from vision.classify import embed_for_category
+from vision.classify import category_crops, pool_views
 from vision.decode import decode
 from vision.embedder import Embedder
 from vision.errors import ImageError
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total) after each listing."""
+"""Called with (done, total) as listings are embedded."""
 
-PhotoEmbedding = Callable[[Embedder, NDArray[np.uint8]], NDArray[np.float32]]
-"""Turns one photo into one unit vector."""
+Pooling = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Turns the embedded views of photos into one vector a photo, as `pool_views` does."""
+
+_BATCH = 32  # listings whose photos pass the network together: beyond it a CPU gains nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +48,29 @@ def read_labelled(manifest: Path) -> list[LabelledRow]:
 
 
 def embed_rows(
-    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, embed: PhotoEmbedding = embed_for_category
+    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, pool: Pooling = pool_views
 ) -> NDArray[np.float32]:
     """Embed each listing as the pipeline does, all its photos averaged: float32 [n, dim], unit rows.
 
     A listing without a readable photo gets a row of zeros: its answer will be wrong, as it should be.
     """
     vectors = np.zeros((len(rows), embedder.dim), np.float32)
-    for place, row in enumerate(rows):
-        photos = [embed(embedder, pixels) for path in row.images if (pixels := _pixels(path)) is not None]
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        photos = [
+            (place, pixels)
+            for place, row in enumerate(batch, start)
+            for path in row.images
+            if (pixels := _pixels(path)) is not None
+        ]
         if photos:
-            product = np.mean(photos, axis=0)
-            vectors[place] = product / np.linalg.norm(product)
-        progress(place + 1, len(rows))
-    return vectors
+            pooled = pool(embedder.embed([view for _, pixels in photos for view in category_crops(pixels)]))
+            np.add.at(vectors, [place for place, _ in photos], pooled)
+        progress(start + len(batch), len(rows))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    unit: NDArray[np.float32] = vectors / lengths
+    return unit
 
 
 def _labelled(listing: ListingRow) -> LabelledRow | None:

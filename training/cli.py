@@ -60,7 +60,9 @@ def categories(context: click.Context, /, test: Path, **options: Any) -> None:
     if options["train"] and options["taxonomy"]:
         raise click.UsageError("--train and --taxonomy exclude each other")
     settings = settings_of(context)
-    embedder = load_embedder(settings.model, device=settings.device, downloads=settings.downloads)
+    embedder = load_embedder(
+        settings.model, device=settings.device, threads=settings.threads or None, downloads=settings.downloads
+    )
     with counting("embedding") as progress:
         report = evaluate_categories(test, embedder=embedder, progress=progress, **options)
     _print(context, report)

@@ -22,7 +22,7 @@ from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
 from training.probe import fit_probe
-from vision.classify import CategoryClassifier, category_crops
+from vision.classify import CROPS_PER_PHOTO, CategoryClassifier
 from vision.concepts import Concepts
 from vision.embedder import Embedder, TextEmbedder
 from vision.errors import UnsupportedByModel
@@ -64,8 +64,8 @@ def evaluate_categories(
 ) -> CategoryReport:
     """Predict the category of every labelled listing in the manifest `test`, by one of the ways above.
 
-    Writes one line per listing to `predictions`. Calls `progress(done, total)` after each listing that is embedded,
-    counted for each manifest.
+    Writes one line per listing to `predictions`. Calls `progress(done, total)` as listings are embedded, counted
+    for each manifest.
 
     Raises:
         CatalogueError: a manifest or an image file cannot be read, or nothing in it is labelled.
@@ -88,7 +88,7 @@ def evaluate_categories(
     else:
         names = {_spoken(row.label): row.label for row in rows}
         head = Concepts.from_prompts(embedder, sorted(names))
-        answers = [_renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, embed=_plain))]
+        answers = [_renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, pool=_plain))]
     if predictions is not None:
         write_predictions(
             predictions,
@@ -121,11 +121,10 @@ def _rank(head: Concepts, vectors: NDArray[np.float32]) -> list[CategoryAnswer]:
     ]
 
 
-def _plain(embedder: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Embed a photo in the space that it shares with words: the signed root of `pool_views` would leave it."""
-    mean = embedder.embed(category_crops(pixels)).mean(axis=0)
-    unit: NDArray[np.float32] = mean / np.linalg.norm(mean)
-    return unit
+def _plain(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the views of each photo and no more: the signed root of `pool_views` would leave the space of words."""
+    means: NDArray[np.float32] = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
+    return means
 
 
 def _spoken(label: str) -> str:

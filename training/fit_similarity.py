@@ -54,6 +54,8 @@ def fit(trials: Sequence[Trial], *, fingerprint: str) -> SimilarityCalibration:
     # Unregularised: one slope on hundreds of trials needs no prior, and a prior would flatten the curve.
     model = LogisticRegression(C=np.inf).fit(similarity, right)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope <= 0:
+        raise ValueError("right matches are no more similar than wrong ones: this model cannot tell the marks apart")
     return SimilarityCalibration(fingerprint=fingerprint, midpoint=-intercept / slope, scale=1 / slope)
 
 

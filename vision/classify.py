@@ -1,8 +1,8 @@
 """What is for sale? Predicts a listing's leaf category from all its photos, or says that it does not know.
 
 After the regions are embedded, `serving.pipeline` embeds `category_crops` of every photo and asks the shipped
-`CategoryClassifier`; `training.evaluate_categories` embeds through `embed_for_category`, so that what is evaluated is
-what is served. The head (`vision.category_head`) knows only the leaves that it was trained on, so it is also asked how
+`CategoryClassifier`; `training.category_rows` cuts and pools with the same functions, so that what is evaluated is what
+is served. The head (`vision.category_head`) knows only the leaves that it was trained on, so it is also asked how
 familiar the product looks: without that every watch would be called a hat.
 """
 

@@ -72,7 +72,7 @@ def test_fitted_head_beats_chance_and_its_predictions_score_the_same(
 
     assert report.top1 >= 0.5
     assert report.top1 <= report.top5 <= 1
-    assert seen[0] == (1, 60)
+    assert (60, 60) in seen
     assert seen[-1] == (20, 20)
     truths = {row.listing_id: row.label for row in read_labelled(test)}
     assert _score_again(tmp_path / "p.jsonl", truths) == pytest.approx((20, report.top1, report.macro_f1))

@@ -21,6 +21,7 @@ from serving.evidence import (
     category_evidence,
     claim_mismatch,
     price_evidence,
+    price_fault,
     seller_evidence,
 )
 from serving.wording import BrandLexicon
@@ -209,6 +210,19 @@ def test_no_price_evidence_without_price_brand_or_history(prices: PriceModel) ->
 
 
 # --- seller --------------------------------------------------------------------------------------------------------
+
+
+def test_a_price_without_an_exchange_rate_is_a_fault_where_a_brand_is_at_stake(prices: PriceModel) -> None:
+    """A rare currency is no way round the price check; without a registered brand there is nothing to check."""
+    known, unknown = BrandAtStake(NIKE.name, NIKE), BrandAtStake("Noname")
+    rare = _listing("Nike", price=Money(Decimal(50), "BTN"))
+
+    fault = price_fault(rare, known, prices)
+
+    assert fault is not None
+    assert (fault.code, "BTN" in fault.text) == ("PRICE_NOT_COMPARABLE", True)
+    assert price_fault(rare, unknown, prices) is None
+    assert price_fault(_listing("Nike", price=Money(Decimal(50), "EUR")), known, prices) is None
 
 
 @pytest.fixture

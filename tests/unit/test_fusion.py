@@ -163,3 +163,14 @@ def test_explanation_merges_rules_and_contributions_without_repeating() -> None:
 def test_explanation_is_never_empty() -> None:
     """A decision without findings says so."""
     assert [reason.code for reason in explain((), ())] == ["NO_FINDINGS"]
+
+
+def test_an_authorised_seller_is_vouched_for_only_by_the_brand_that_is_shown() -> None:
+    """Who is authorised for the claimed brand, but shows another, has no list that speaks for them."""
+    values = {name: fact.neutral for name, fact in FACTS.items()} | {"seller.authorised": True}
+
+    honest = fuse(Facts(values))
+    borrowed = fuse(Facts(values | {"text.claim_mismatch": True}))
+
+    assert "SELLER_AUTHORISED" in {reason.code for reason in honest.contributions}
+    assert "SELLER_AUTHORISED" not in {reason.code for reason in borrowed.contributions}
