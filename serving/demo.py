@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -41,13 +42,13 @@ _REASONS_SHOWN = 3
 _WIDTH = 132
 
 
-def main() -> int:
-    """Run the demo and return the exit code."""
+def main(embedder: Literal["torch", "fake"] = "torch") -> int:
+    """Run the demo and return the exit code; `fake` leaves the model out, for tests."""
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="touchstone-demo-") as folder:
         console.print("loading the model ...")
-        with open_application(Settings(data_dir=Path(folder))) as application:
+        with open_application(Settings(data_dir=Path(folder), embedder=embedder)) as application:
             _fill(application, console)
             with _serving(application) as port, ModerationClient(f"127.0.0.1:{port}") as client:
                 console.print(f"serving on 127.0.0.1:{port}; screening over gRPC ...")
