@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock | sha25
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types imports proto proto-check docker-lint unit fast serve clean
+.PHONY: help install demo test check lint types imports proto proto-check docker-lint unit measure fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,7 +53,10 @@ docker-lint: install
 	$(BIN)/hadolint Dockerfile.gpu
 
 unit: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not measure'
+
+measure: install  ## the figures of the model card against their bars (needs the development data; many minutes)
+	$(BIN)/python -m pytest -m measure
 
 fast: install  ## the tests of a working minute
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract

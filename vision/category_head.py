@@ -53,11 +53,12 @@ class Familiarity:
 
     def save(self, path: Path) -> None:
         """Write the numbers as safetensors; the projection in half precision, far finer than the spread it measures."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         projection = np.ascontiguousarray(self.projection, np.float16)
         limit = np.array([self.limit], np.float32)
-        save_file({"projection": projection, "centres": np.ascontiguousarray(self.centres), "limit": limit}, path)
+        centres = np.ascontiguousarray(self.centres)
+        path.write_bytes(save({"projection": projection, "centres": centres, "limit": limit}))
 
     @classmethod
     def load(cls, path: Path) -> Familiarity:

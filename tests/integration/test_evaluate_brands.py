@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from training.predictions import Prediction, read_predictions
 FAKE = Settings(embedder="fake")
 
 
-def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     """Write a manifest."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
@@ -28,12 +29,12 @@ def manifests(tmp_path: Path) -> tuple[Path, Path]:
     """Two brands with a reference each, one of them too small beside it; three queries, one of no brand."""
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(draw(number))
-    references = [
+    references: list[dict[str, object]] = [
         {"brand": "Acme", "kind": "logo", "image": "0.png"},
         {"brand": "Zoë", "kind": "example", "image": "1.png", "box": [0.0, 0.0, 1.0, 0.9]},
         {"brand": "Zoë", "kind": "example", "image": "1.png", "box": [0.5, 0.5, 0.51, 0.51]},
     ]
-    queries = [
+    queries: list[dict[str, object]] = [
         {"listing_id": "a", "images": ["0.png"], "labels": {"brand": "Acme", "boxes": [[0.0, 0.0, 1.0, 1.0]]}},
         {"listing_id": "z", "images": ["1.png"], "labels": {"brand": "Zoë"}},
         {"listing_id": "n", "images": ["2.png"], "labels": {"brand": None}},
@@ -68,6 +69,20 @@ def test_predictions_scored_again_give_the_figures(eval_data: Path, tmp_path: Pa
     )
 
     assert_same_figures(report, list(read_predictions(file)), queries)
+
+
+@pytest.mark.data
+@pytest.mark.measure
+@pytest.mark.timeout(3600)
+def test_real_logos_reach_the_bar(eval_data: Path) -> None:
+    """With all boxed examples the shipped model finds 63% of the brands, and 57% at 1% false positives."""
+    folder = eval_data / "flickrlogos27"
+
+    report = evaluate_brands(folder / "query.jsonl", str(folder / "references.jsonl"), settings=Settings())
+
+    assert (report.queries, report.positives) == (270, 135)
+    assert report.top1 >= 0.63
+    assert report.recall_at_fpr_1pct >= 0.57
 
 
 def assert_same_figures(report: BrandReport, answers: list[Prediction], queries: Path) -> None:

@@ -94,7 +94,7 @@ def test_shipped_head_names_leaves_through_the_label_table(
 
 
 @pytest.mark.data
-@pytest.mark.slow
+@pytest.mark.measure
 @pytest.mark.timeout(3600)
 def test_clothing_reaches_the_bar(eval_data: Path, embedder: TorchEmbedder) -> None:
     """A head fitted on clothing/train finds 87% of clothing/test."""
