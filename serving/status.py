@@ -15,7 +15,16 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from index.errors import BackendError, CatalogueError, Conflict, NotFound, PriceDataError, SnapshotError, StoreError
+from index.errors import (
+    BackendError,
+    CatalogueError,
+    Conflict,
+    NotFound,
+    PriceDataError,
+    ReferenceTooSmall,
+    SnapshotError,
+    StoreError,
+)
 from reference_brands.errors import RenderError, SeedError
 from serving.errors import DeadlineExceeded, InvalidListing, Overloaded, PolicyError, SettingsError
 from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
@@ -42,6 +51,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     ImageError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     PriceDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     CatalogueError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    ReferenceTooSmall: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     RenderError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     SeedError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     DecodeError: Answer(
