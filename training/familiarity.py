@@ -19,9 +19,9 @@ from vision.category_head import Familiarity
 DIMENSIONS = 512
 # Share of the mean variance added to every direction: small ones are measured on few examples.
 SHRINKAGE = 0.1
-# Known products that may pass for strangers: they answer "unknown", which costs a hint and accuses nobody. At 5%, 14% of
-# clothing/test is rejected, for train splits hold near-copies; at 2% it is 4%, and 95% of belts, watches and bags still
-# are.
+# Known products that may pass for strangers: they answer "unknown", which costs a hint and accuses nobody. At 5%, 14%
+# of clothing/test is rejected, for train splits hold near-copies; at 2% it is 4%, and 95% of belts, watches and bags
+# still are.
 KNOWN_REJECTED = 0.02
 
 _HELD_OUT = 0.2
