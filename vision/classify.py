@@ -106,7 +106,7 @@ def pool_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn embedded views, float32 [photos * CROPS_PER_PHOTO, dim], into unit rows, float32 [photos, dim].
 
     Each component gives its signed square root (Perronnin and others, "Improving the Fisher kernel", 2010), so that a
-    few strong ones do not drown the rest: 1 point of top-1 on clothing/validation.
+    few strong ones do not drown the rest: 0.6 to 0.9 points of top-1 on clothing/validation.
     """
     pooled = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
     rooted = np.sign(pooled) * np.sqrt(np.abs(pooled))
