@@ -11,7 +11,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from index.money import ExchangeRates
@@ -24,8 +23,8 @@ from serving.moderation import Moderation
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.settings import Settings
-from vision import checkpoint
 from vision.calibration import SimilarityCalibration
+from vision.checkpoint import model_folder
 from vision.classify import CategoryClassifier
 from vision.embedder import Embedder
 from vision.taxonomy import load_taxonomy
@@ -93,7 +92,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             embedder=embedder,
             knowledge=lambda: knowledge.current,
             sellers=store,
-            classifier=CategoryClassifier.load(model_folder(embedder.fingerprint), fingerprint=embedder.fingerprint),
+            classifier=CategoryClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
             calibration=load_calibration(embedder.fingerprint),
             policy=policy,
@@ -121,11 +120,6 @@ def load_calibration(fingerprint: str) -> SimilarityCalibration:
         log.warning("no similarity calibration for %s: only near-identical pictures count as seen", fingerprint)
         return SimilarityCalibration.uncalibrated(fingerprint)
     return SimilarityCalibration.load(path, fingerprint=fingerprint)
-
-
-def model_folder(fingerprint: str) -> Path:
-    """Say where what belongs to a shipped model lies: weights, similarity calibration, category head."""
-    return checkpoint.MODELS / fingerprint.partition("@")[0]
 
 
 def resolve(place: str) -> Any:

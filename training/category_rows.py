@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from index.errors import CatalogueError
 from index.manifest import ListingRow, read_listings
+from training.progress import Progress
 from vision.classify import category_crops, pool_views
 from vision.decode import decode
 from vision.embedder import Embedder
 from vision.errors import ImageError
 
-Progress = Callable[[int, int], None]
 """Called with (done, total) as listings are embedded."""
 
 Pooling = Callable[[NDArray[np.float32]], NDArray[np.float32]]

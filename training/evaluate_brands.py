@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from training.metrics import box_hit_rate, recall_at_fpr
 from training.predictions import Prediction, write_predictions
+from training.progress import Progress, silent
 from vision.regions import Box
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 SEED = "seed"
 # The score of a query without any match: below every probability.
 _NO_MATCH = -1.0
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ def evaluate_brands(
             rows = [row for row in rows if row.labels.brand is None or row.labels.brand in known]
         if not rows:
             raise CatalogueError(f"{queries}: no query is left; give queries of brands with references, or negatives.")
-        answers, times_ms = _ask(application, rows, progress or _silent)
+        answers, times_ms = _ask(application, rows, progress or silent)
         count, model = len(application.knowledge.current.catalogue), application.embedder.fingerprint
     if predictions is not None:
         write_predictions(predictions, answers)
@@ -175,7 +174,3 @@ def answer_of(listing_id: str, decision: decision_pb2.Decision) -> Prediction:
     best = max(matches, key=lambda match: match.probability)
     box = Box(best.box.x1, best.box.y1, min(best.box.x2, 1.0), min(best.box.y2, 1.0))
     return Prediction(listing_id=listing_id, answer=best.brand, score=best.probability, box=box)
-
-
-def _silent(done: int, total: int) -> None:
-    """Show no progress."""

@@ -17,11 +17,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.category_rows import LabelledRow, Progress, embed_rows, read_labelled
+from training.category_rows import LabelledRow, embed_rows, read_labelled
 from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
 from training.probe import fit_probe
+from training.progress import Progress, silent
 from vision.classify import CROPS_PER_PHOTO, CategoryClassifier
 from vision.concepts import Concepts
 from vision.embedder import Embedder, TextEmbedder
@@ -76,7 +77,7 @@ def evaluate_categories(
     """
     if train is not None and taxonomy:
         raise ValueError("give train or taxonomy, not both: a head is either fitted or shipped")
-    rows, follow = read_labelled(test), progress or _silent
+    rows, follow = read_labelled(test), progress or silent
     if train is not None:
         known = read_labelled(train)
         labels = [row.label for row in known]
@@ -160,7 +161,3 @@ def _shipped(rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress
 
 def _name(path: CategoryPath) -> str:
     return " > ".join(path)
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total

@@ -8,7 +8,7 @@ the effect of the cell dropped: the cell's rows also move the levels above it, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,10 @@ from index.pricing import PriceModel, PriceQuery
 from index.records import PriceObservation
 from training.metrics import precision_at_fpr, roc_auc, tpr_at_fpr
 from training.predictions import Prediction, write_predictions
+from training.progress import Progress, silent
 
 # The score of a price that the model has no evidence on: a log-likelihood ratio of 0 favours neither side.
 _NO_EVIDENCE = 0.0
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +74,7 @@ def evaluate_prices(
         observations,
         rates=rates or ExchangeRates.load(),
         leave_cell_out=leave_cell_out,
-        progress=progress or _silent,
+        progress=progress or silent,
     )
     if predictions is not None:
         write_predictions(
@@ -120,10 +119,6 @@ def _score(
             done += 1
             progress(done, len(cases))
     return scores
-
-
-def _silent(_done: int, _total: int) -> None:
-    pass
 
 
 def _cell(row: PriceObservation) -> str:

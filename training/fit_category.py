@@ -16,10 +16,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from training.category_rows import Progress, embed_rows, read_labelled
+from training.category_rows import embed_rows, read_labelled
 from training.familiarity import assess_familiarity, fit_familiarity
 from training.label_table import load_label_table
 from training.probe import fit_probe
+from training.progress import Progress
 from vision.category_head import CategoryHead
 from vision.checkpoint import MODELS
 from vision.clip import load_embedder

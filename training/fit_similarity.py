@@ -24,11 +24,12 @@ from PIL import Image
 from index.manifest import read_listings
 from reference_brands.render import Colour, render, tight_mask
 from reference_brands.seed import SeedMark, seed_marks
-from serving.app import Application, model_folder, open_application
+from serving.app import Application, open_application
 from serving.cli.common import progress
 from serving.registry import add_references, seed_references
 from serving.settings import Settings
 from vision.calibration import SimilarityCalibration
+from vision.checkpoint import model_folder
 from vision.decode import decode
 
 PHOTOS = ("clothing/train.jsonl", "grocery/train.jsonl")

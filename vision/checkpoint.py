@@ -57,6 +57,11 @@ class Manifest:
         return self.folder / f"{self.name}.json"
 
 
+def model_folder(fingerprint: str) -> Path:
+    """Say where what belongs to a shipped model lies: weights, similarity calibration, category head."""
+    return MODELS / fingerprint.partition("@")[0]
+
+
 def shipped_models() -> tuple[str, ...]:
     """Name the models that come with Touchstone."""
     return tuple(sorted(path.parent.name for path in MODELS.glob(f"*/{MANIFEST}")))

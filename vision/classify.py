@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.category_head import CategoryHead
-from vision.checkpoint import MODELS
+from vision.checkpoint import model_folder
 from vision.embedder import Embedder
 from vision.taxonomy import CategoryPath
 
@@ -62,7 +62,7 @@ class CategoryClassifier:
     @classmethod
     def for_model(cls, fingerprint: str) -> CategoryClassifier | None:
         """Read the head that ships with the model of that fingerprint; None when it ships none. Raises as `load`."""
-        return cls.load(MODELS / fingerprint.partition("@")[0], fingerprint=fingerprint)
+        return cls.load(model_folder(fingerprint), fingerprint=fingerprint)
 
     @property
     def leaves(self) -> tuple[CategoryPath, ...]:
