@@ -28,6 +28,9 @@ class ReferenceHit:
     kind: ReferenceKind
 
 
+# How many references of a brand are worth verifying: one example seldom shows the mark from the right side.
+PROPOSED_REFERENCES = 3
+
 # How many examples of a brand must agree. One noisy picture of a mark resembles many things; measured on
 # FlickrLogos-27 with 1,260 boxed examples, the mean of three finds 0.67 of the brands and the best alone 0.59.
 AGREEING_EXAMPLES = 3
@@ -39,7 +42,8 @@ class BrandMatch:
 
     `similarity` is the cosine of that pair, -1..1. `score`, -1..1, ranks brands: the same cosine where a clean
     reference matches, the mean over the brand's three most similar ones where examples do (all, when it has fewer).
-    A `kind` of COUNTERFEIT says that the reference is a known fake.
+    A `kind` of COUNTERFEIT says that the reference is a known fake. `proposed` are the brand's up to three references
+    that are most similar to any region, the best first.
     """
 
     brand_id: str
@@ -49,6 +53,7 @@ class BrandMatch:
     region_row: int
     similarity: float
     score: float
+    proposed: tuple[str, ...] = ()
 
 
 def distinct_references(columns: CatalogueColumns, hits: Hits, k: int) -> Iterator[tuple[ReferenceHit, ...]]:
@@ -82,6 +87,7 @@ def best_brands(columns: CatalogueColumns, hits: Hits, most: int, *, unlisted: f
             int(rows[pairs[at]]),
             similarity=float(similarities[pairs[at]]),
             score=float(scores[groups[at]]),
+            proposed=_proposed(columns, rows[pairs[groups // 2 == groups[at] // 2]]),
         )
         for at in ranked
     )
@@ -135,7 +141,13 @@ def _reference_hit(columns: CatalogueColumns, reference: int, score: float) -> R
 
 
 def _brand_match(
-    columns: CatalogueColumns, region: int, vector_row: int, *, similarity: float, score: float
+    columns: CatalogueColumns,
+    region: int,
+    vector_row: int,
+    *,
+    similarity: float,
+    score: float,
+    proposed: tuple[str, ...],
 ) -> BrandMatch:
     hit = _reference_hit(columns, int(columns.vector_references[vector_row]), similarity)
     return BrandMatch(
@@ -146,4 +158,11 @@ def _brand_match(
         region_row=region,
         similarity=similarity,
         score=score,
+        proposed=proposed,
     )
+
+
+def _proposed(columns: CatalogueColumns, vector_rows: NDArray[np.int64]) -> tuple[str, ...]:
+    """Name the references of a brand's first vectors, given most similar first."""
+    references = columns.vector_references[vector_rows[:PROPOSED_REFERENCES]]
+    return tuple(columns.reference_ids[reference].decode() for reference in references)

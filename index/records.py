@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.money import Money
+from vision.keypoints import LocalFeatures
 from vision.regions import Box
 
 # --- brands and their references -------------------------------------------------------------------------------------
@@ -118,6 +119,14 @@ class ReferenceEmbedding:
     variant: int
     fingerprint: str
     vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReferenceFeatures:
+    """The keypoints of a reference: what a match is verified by, whatever model proposed it."""
+
+    reference_id: str
+    features: LocalFeatures
 
 
 # --- prices and sellers ----------------------------------------------------------------------------------------------

@@ -75,14 +75,17 @@ def seed_source() -> str:
     return f"simplepycons {metadata.version('simplepycons')}"
 
 
-def seed_brands(path: Path | None = None) -> tuple[SeedBrand, ...]:
+def seed_brands(path: Path | None = None, *, everything: bool = False) -> tuple[SeedBrand, ...]:
     """Return the curated brands of `path`, or of the shipped file, in the file's order.
+
+    With `everything`, each mark that none of them claims follows as a brand of its own.
 
     Raises:
         SeedError: the file breaks a rule; the message names file, entry and what is allowed.
 
     """
-    return read_brands_file(path or BRANDS_FILE, known_marks=frozenset(_icons().names()))
+    brands = read_brands_file(path or BRANDS_FILE, known_marks=frozenset(_icons().names()))
+    return brands + _unclaimed(brands) if everything else brands
 
 
 def seed_marks(
@@ -100,9 +103,7 @@ def seed_marks(
         RenderError: a mark cannot be drawn.
 
     """
-    brands = seed_brands(path)
-    if everything:
-        brands += _unclaimed(brands)
+    brands = seed_brands(path, everything=everything)
     if only is not None:
         brands = _select(brands, only)
     return (_draw(brand, mark) for brand in brands for mark in brand.marks)

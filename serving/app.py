@@ -19,14 +19,16 @@ from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
 from serving.knowledge import Knowledge, KnowledgeSource
+from serving.matching import Verifier
 from serving.moderation import Moderation
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.settings import Settings
-from vision.calibration import SimilarityCalibration
+from vision.calibration import MatchCalibration
 from vision.checkpoint import model_folder
 from vision.classify import CategoryClassifier
 from vision.embedder import Embedder
+from vision.finder import Finder
 from vision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,12 @@ log = logging.getLogger(__name__)
 EMBEDDERS = {
     "torch": "serving.embedders:load_torch",
     "fake": "serving.embedders:load_fake",
+}
+# Beside the model's weights.
+CALIBRATION = "calibration.json"
+FINDERS = {  # by embedder: one without a network has no use for one that needs it
+    "torch": "serving.embedders:load_mark_finder",
+    "fake": "serving.embedders:load_grid_finder",
 }
 
 
@@ -78,7 +86,9 @@ def open_application(settings: Settings) -> Iterator[Application]:
     rates = ExchangeRates.load(settings.exchange_rates)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
-        embedder = resources.enter_context(BatchingEmbedder(load_embedder(settings), max_waiting=settings.max_waiting))
+        embedder = resources.enter_context(
+            BatchingEmbedder(load_embedder(settings), load_finder(settings), max_waiting=settings.max_waiting)
+        )
         source = KnowledgeSource(
             store=store,
             index_dir=settings.index_dir,
@@ -95,6 +105,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             classifier=CategoryClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
             calibration=load_calibration(embedder.fingerprint),
+            verifier=Verifier(store),
             policy=policy,
             max_matches=settings.max_matches,
         )
@@ -113,13 +124,19 @@ def load_embedder(settings: Settings) -> Embedder:
     return embedder
 
 
-def load_calibration(fingerprint: str) -> SimilarityCalibration:
-    """Load what similarities of this model mean; a model that ships none is treated with caution."""
-    path = model_folder(fingerprint) / "similarity.json"
+def load_finder(settings: Settings) -> Finder:
+    """Load the finder that goes with the embedder."""
+    finder: Finder = resolve(FINDERS[settings.embedder])(settings)
+    return finder
+
+
+def load_calibration(fingerprint: str) -> MatchCalibration:
+    """Load what matches of this model mean; a model that ships none is treated with caution."""
+    path = model_folder(fingerprint) / CALIBRATION
     if not path.exists():
-        log.warning("no similarity calibration for %s: only near-identical pictures count as seen", fingerprint)
-        return SimilarityCalibration.uncalibrated(fingerprint)
-    return SimilarityCalibration.load(path, fingerprint=fingerprint)
+        log.warning("no match calibration for %s: only near-identical pictures count as seen", fingerprint)
+        return MatchCalibration.uncalibrated(fingerprint)
+    return MatchCalibration.load(path, fingerprint=fingerprint)
 
 
 def resolve(place: str) -> Any:

@@ -1,17 +1,19 @@
-"""How do many requests share one device? Micro-batches: one owner thread embeds what all callers have waiting.
+"""How do many requests share one device? Micro-batches: one owner thread does for all callers what they have waiting.
 
-The owner takes whatever is queued when it becomes free, up to `max_crops`; under light load a batch is one listing,
-under heavy load it fills by itself, and nobody waits on a timer.
+The owner takes whatever is queued when it becomes free, up to `max_crops` of one kind of work: to embed, to embed
+marks, or to find them. Under light load a batch is one listing, under heavy load it fills by itself, and nobody waits
+on a timer.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +22,35 @@ from serving.deadline import NEVER, Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from vision.embedder import Embedder
 from vision.errors import ModelError
+from vision.finder import Finder, GridFinder
+from vision.regions import Region
 
 Crops = Sequence[NDArray[np.uint8]]
 Vectors = NDArray[np.float32]
 
 
-class BatchingEmbedder:
-    """The one owner of an embedder. Thread-safe; close it (or use it as a context manager) to end its thread."""
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A kind of job, equal to itself alone: `do` gives an answer for each crop in order: an array's rows, or a list."""
 
-    def __init__(self, embedder: Embedder, *, max_crops: int = 64, max_waiting: int = 256) -> None:
+    name: str
+    do: Callable[[Crops], Any]
+
+
+class BatchingEmbedder:
+    """The one owner of an embedder and a finder, without one `GridFinder`. Thread-safe.
+
+    Close it, or use it as a context manager, to end its thread.
+    """
+
+    def __init__(
+        self, embedder: Embedder, finder: Finder | None = None, *, max_crops: int = 64, max_waiting: int = 256
+    ) -> None:
         self._embedder = embedder
+        self._finder: Finder = finder or GridFinder()
+        self._wholes = _Work(embedder.fingerprint, embedder.embed)
+        self._marks = _Work(f"{embedder.fingerprint} for marks", embedder.embed_marks)
+        self._finding = _Work("the finder", self._finder.find)
         self._max_crops = max_crops
         self._max_waiting = max_waiting
         self._waiting: deque[_Job] = deque()
@@ -48,6 +69,11 @@ class BatchingEmbedder:
         """Length of every vector."""
         return self._embedder.dim
 
+    @property
+    def forwards(self) -> float:
+        """Whole-image forwards done so far, for all callers together, as `Embedder.forwards`."""
+        return self._embedder.forwards + self._finder.forwards
+
     def embed(self, crops: Crops, *, deadline: Deadline = NEVER) -> Vectors:
         """Embed uint8 [H, W, 3] crops of any sizes: float32 [n, dim] unit rows.
 
@@ -57,9 +83,23 @@ class BatchingEmbedder:
             ModelError: from the embedder.
 
         """
+        return self._embed(self._wholes, crops, deadline)
+
+    def embed_marks(self, crops: Crops, *, deadline: Deadline = NEVER) -> Vectors:
+        """Embed crops of marks into the same space, as `Embedder.embed_marks`. Raises as `embed` does."""
+        return self._embed(self._marks, crops, deadline)
+
+    def find(self, photos: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Region, ...]]:
+        """Name the regions of each photo, uint8 [H, W, 3], that may show a mark. Raises as `embed` does."""
+        return list(self._do(self._finding, photos, deadline)) if photos else []
+
+    def _embed(self, work: _Work, crops: Crops, deadline: Deadline) -> Vectors:
         if not crops:
             return np.empty((0, self.dim), np.float32)
-        job = _Job(crops)
+        return np.asarray(self._do(work, crops, deadline), np.float32)
+
+    def _do(self, work: _Work, crops: Crops, deadline: Deadline) -> Sequence[Any]:
+        job = _Job(work, crops)
         with self._changed:
             if self._closed:
                 raise Overloaded("the service is shutting down", retry_after_s=1.0)
@@ -96,36 +136,40 @@ class BatchingEmbedder:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            self._embed(batch)
+            self._run_batch(batch)
 
     def _next_batch(self) -> list[_Job]:
-        """Wait for work and take as many whole jobs as fit; empty when closed and nothing is left."""
+        """Wait for work and take as many whole jobs of the first one's kind as fit; empty when closed and done."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             batch: list[_Job] = []
             size = 0
-            while self._waiting and (not batch or size + len(self._waiting[0].crops) <= self._max_crops):
+            while self._waiting and (not batch or self._fits(self._waiting[0], batch[0], size)):
                 batch.append(self._waiting.popleft())
                 size += len(batch[-1].crops)
             return batch
 
-    def _embed(self, batch: list[_Job]) -> None:
+    def _fits(self, job: _Job, first: _Job, size: int) -> bool:
+        return job.work is first.work and size + len(job.crops) <= self._max_crops
+
+    def _run_batch(self, batch: list[_Job]) -> None:
         crops = [crop for job in batch for crop in job.crops]
         try:
-            vectors = self._embedder.embed(crops)
-            if len(vectors) != len(crops):  # slices of it would go to the wrong callers
-                raise ModelError(f"{self.fingerprint} gave {len(vectors)} vectors for {len(crops)} crops")
+            answers = batch[0].work.do(crops)
+            if len(answers) != len(crops):  # slices of it would go to the wrong callers
+                raise ModelError(f"{batch[0].work.name} gave {len(answers)} answers for {len(crops)} crops")
         except Exception as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
             for job in batch:
                 job.result.set_exception(error)
             return
         start = 0
         for job in batch:
-            job.result.set_result(vectors[start : start + len(job.crops)])
+            job.result.set_result(answers[start : start + len(job.crops)])
             start += len(job.crops)
 
 
 class _Job:
-    def __init__(self, crops: Crops) -> None:
+    def __init__(self, work: _Work, crops: Crops) -> None:
+        self.work = work
         self.crops = crops
-        self.result: Future[Vectors] = Future()
+        self.result: Future[Sequence[Any]] = Future()

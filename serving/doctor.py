@@ -18,7 +18,7 @@ from serving.app import Application, load_calibration, load_embedder, open_appli
 from serving.errors import SettingsError
 from serving.policy import load_policy
 from serving.settings import Settings
-from vision.calibration import SimilarityCalibration
+from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError
 from vision.taxonomy import load_taxonomy
 
@@ -128,9 +128,10 @@ def _store(settings: Settings) -> str:
 
 def _calibration(fingerprint: str) -> str:
     calibration = load_calibration(fingerprint)
-    if calibration == SimilarityCalibration.uncalibrated(fingerprint):
-        return "none of this model: only near-identical pictures count as seen; run python -m training.fit_similarity"
-    return f"similarity {calibration.midpoint:.3f} counts as seen"
+    if calibration == MatchCalibration.uncalibrated(fingerprint):
+        return "none of this model: only near-identical pictures count as seen; run python -m training.calibrate"
+    least = calibration.curves[Shown.MARK].thresholds[0.01]
+    return f"a mark seen with probability {least:.2f} is a mistake in one photo of a hundred"
 
 
 def _try(check: str, look: Callable[[], str]) -> Finding:

@@ -14,6 +14,7 @@ from index.money import Money
 from index.records import DuplicateSource, ReferenceKind
 from vision.errors import ImageFault
 from vision.regions import Box
+from vision.verify import Verification
 
 
 class Verdict(enum.StrEnum):
@@ -59,7 +60,8 @@ class ImageResult:
 class VisualMatch:
     """A region of a photo looks like a reference of a brand.
 
-    `similarity` is the cosine, -1..1; `probability` is it calibrated: how likely the brand is really present, 0..1.
+    `similarity` is the cosine, -1..1; `probability` says how likely the brand is really present, 0..1, similarity and
+    verification together. `verification` is None when the reference's points were not found in the photo.
     """
 
     image_index: int
@@ -70,6 +72,7 @@ class VisualMatch:
     kind: ReferenceKind
     similarity: float
     probability: float
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

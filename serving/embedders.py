@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serving.settings import Settings
 from vision.embedder import Embedder
+from vision.finder import Finder
 
 
 def load_torch(settings: Settings) -> Embedder:
@@ -20,3 +21,18 @@ def load_fake(settings: Settings) -> Embedder:  # noqa: ARG001 - loaders are cal
     from vision.fake import FakeEmbedder
 
     return FakeEmbedder()
+
+
+def load_mark_finder(settings: Settings) -> Finder:
+    """Load the network that finds marks, on the embedder's device. Raises ModelError, CheckpointError."""
+    from vision.clip import resolve_device
+    from vision.finder import load_finder
+
+    return load_finder(device=resolve_device(settings.device))
+
+
+def load_grid_finder(settings: Settings) -> Finder:  # noqa: ARG001 - loaders are called alike
+    """Make the finder that looks everywhere, without a network."""
+    from vision.finder import GridFinder
+
+    return GridFinder()

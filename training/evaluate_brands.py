@@ -1,45 +1,41 @@
 """Which brand is in the photo, or none? `eval brands`: open-set retrieval through what ScreenListing serves.
 
-A throw-away registry is filled with the references, then each query goes through `Moderation.screen` like any listing:
-checked on the wire, screened, recorded. The answer is the decision's likeliest visual match; nothing else decides.
+A throw-away registry is filled with the references, every query is screened, and the answers are scored. Labels are
+compared as the registry compares names: a label "Cocacola" and the brand Coca-Cola are the same.
 """
 
 from __future__ import annotations
 
 import logging
 import statistics
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import CatalogueError, ReferenceTooSmall
-from index.manifest import ListingRow, ReferenceRow, read_listings, read_references
-from reference_brands.seed import seed_marks
-from serving.app import Application, open_application
-from serving.domain import Listing
-from serving.registry import NewReference, add_references, manifest_references, seed_references
+from index.manifest import ReferenceRow, read_listings, read_references
+from reference_brands.seed import seed_brands, seed_marks
+from serving.app import Application
+from serving.registry import NewReference, manifest_references, seed_references
 from serving.settings import Settings
-from serving.wire import from_listing
-from touchstone.moderation.v1 import decision_pb2
-from touchstone.moderation.v1 import moderation_service_pb2 as pb
-from training.metrics import box_hit_rate, recall_at_fpr
-from training.predictions import Prediction, write_predictions
+from training.asking import Asked, ask, boxes_hit, recall, top_k
+from training.predictions import write_predictions
 from training.progress import Progress, silent
-from vision.regions import Box
+from training.report_brands import write_brand_report
+from training.throwaway import Throwaway, throwaway_registry
 
 log = logging.getLogger(__name__)
 
 SEED = "seed"
-# The score of a query without any match: below every probability.
-_NO_MATCH = -1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrandReport:
-    """The figures of `eval brands`, by the names that it prints. `box_hit_rate` is None without labelled boxes."""
+    """The figures of `eval brands`, by the names that it prints. `box_hit_rate` is None without labelled boxes.
+
+    `forwards_per_image` is what screening an image costs, in forwards of one whole image.
+    """
 
     queries: int
     positives: int
@@ -48,6 +44,7 @@ class BrandReport:
     top1: float
     recall_at_fpr_1pct: float
     box_hit_rate: float | None
+    forwards_per_image: float
     ms_per_image_p50: float
     model: str
 
@@ -60,117 +57,74 @@ def evaluate_brands(
     max_per_brand: int | None = None,
     only_known: bool = False,
     predictions: Path | None = None,
+    report: Path | None = None,
     progress: Progress | None = None,
 ) -> BrandReport:
     """Search the query manifest in the reference manifest (or "seed", the curated seed catalogue).
 
     `max_per_brand` keeps the first N references of each brand; `only_known` drops queries of brands without references,
     keeps the negatives. References that are too small to be imported are left out and
-    logged. Writes one line per query to `predictions`. Calls `progress(done, total)` after each query.
+    logged. Writes one line per query to `predictions`, and an HTML page to `report`. Calls `progress(done, total)`
+    after each reference, then after each query.
 
     Raises:
         CatalogueError: a manifest cannot be used, a reference's image is unreadable, or no query is left.
 
     """
-    rows = list(read_listings(queries))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_application(settings.model_copy(update={"data_dir": Path(folder)})) as application,
-    ):
-        known = _fill(application, references, max_per_brand)
+    rows, follow = list(read_listings(queries)), progress or silent
+    source = _Source(references, max_per_brand)
+    with throwaway_registry(settings, source.references, progress=follow, total=source.expected) as registry:
         if only_known:
-            rows = [row for row in rows if row.labels.brand is None or row.labels.brand in known]
+            rows = [row for row in rows if row.labels.brand is None or row.labels.brand in registry.names]
         if not rows:
             raise CatalogueError(f"{queries}: no query is left; give queries of brands with references, or negatives.")
-        answers, times_ms = _ask(application, rows, progress or silent)
-        count, model = len(application.knowledge.current.catalogue), application.embedder.fingerprint
+        asked = ask(registry, rows, follow)
+        figures = _figures(asked, registry)
     if predictions is not None:
-        write_predictions(predictions, answers)
-    return report(answers, rows, references=count, times_ms=times_ms, model=model)
+        write_predictions(predictions, (each.prediction for each in asked.judged))
+    if report is not None:
+        write_brand_report(report, "eval brands", figures, asked.judged, registry.pictures)
+    return figures
 
 
-def report(
-    answers: Sequence[Prediction], rows: Sequence[ListingRow], *, references: int, times_ms: Sequence[float], model: str
-) -> BrandReport:
-    """Score answers against the labels of the same queries, in the same order."""
-    truths = [row.labels.brand for row in rows]
-    right = [truth is not None and answer.answer == truth for answer, truth in zip(answers, truths, strict=True)]
-    positives = sum(truth is not None for truth in truths)
-    hits = box_hit_rate(
-        [answer.box for answer, ok in zip(answers, right, strict=True) if ok],
-        [row.labels.boxes for row, ok in zip(rows, right, strict=True) if ok],
-    )
+def _figures(asked: Asked, registry: Throwaway) -> BrandReport:
+    positives = sum(each.truth is not None for each in asked.judged)
     return BrandReport(
-        queries=len(rows),
+        queries=len(asked.judged),
         positives=positives,
-        negatives=len(rows) - positives,
-        references=references,
-        top1=sum(right) / positives if positives else 0.0,
-        recall_at_fpr_1pct=recall_at_fpr(
-            [answer.answer for answer in answers], [answer.score for answer in answers], truths, fpr=0.01
-        ),
-        box_hit_rate=hits,
-        ms_per_image_p50=statistics.median(times_ms),
-        model=model,
+        negatives=len(asked.judged) - positives,
+        references=registry.references,
+        top1=top_k(asked.judged, k=1),
+        recall_at_fpr_1pct=recall(asked.judged, fpr=0.01),
+        box_hit_rate=boxes_hit(asked.judged),
+        forwards_per_image=asked.forwards_per_image,
+        ms_per_image_p50=statistics.median(asked.times_ms),
+        model=registry.application.embedder.fingerprint,
     )
 
 
-def _fill(application: Application, references: str, max_per_brand: int | None) -> set[str]:
-    """Put the references into the throw-away registry; returns the brand names that have some."""
-    names: set[str] = set()
+class _Source:
+    """The references that were asked for: the curated seed catalogue, or the first ones of a manifest."""
 
-    def noted(items: Iterable[NewReference]) -> Iterator[NewReference]:
-        for item in items:
-            names.update((item.brand.name, *item.brand.aliases))
-            yield item
+    def __init__(self, references: str, max_per_brand: int | None) -> None:
+        self._rows = None if references == SEED else list(_first_of_each(Path(references), max_per_brand))
+        self.expected = sum(len(brand.marks) for brand in seed_brands()) if self._rows is None else len(self._rows)
 
-    source = (
-        seed_references(seed_marks()) if references == SEED else _of_manifest(application, references, max_per_brand)
-    )
-    add_references(application.store, application.embedder, noted(source))
-    application.knowledge.refresh()
-    return names
+    def references(self, application: Application) -> Iterable[NewReference]:
+        if self._rows is None:
+            return seed_references(seed_marks())
+        return manifest_references(self._rows, application.store, on_error=_refuse)
 
 
-def _of_manifest(application: Application, references: str, max_per_brand: int | None) -> Iterator[NewReference]:
-    def refuse(error: CatalogueError) -> None:
-        if not isinstance(error, ReferenceTooSmall):
-            raise error
-        log.warning("left out: %s", error)
-
-    rows = _first_of_each(read_references(Path(references)), max_per_brand)
-    return manifest_references(rows, application.store, on_error=refuse)
-
-
-def _first_of_each(rows: Iterable[ReferenceRow], most: int | None) -> Iterator[ReferenceRow]:
+def _first_of_each(manifest: Path, most: int | None) -> Iterator[ReferenceRow]:
     seen: Counter[str] = Counter()
-    for row in rows:
+    for row in read_references(manifest):
         seen[row.brand] += 1
         if most is None or seen[row.brand] <= most:
             yield row
 
 
-def _ask(
-    application: Application, rows: Sequence[ListingRow], progress: Progress
-) -> tuple[list[Prediction], list[float]]:
-    answers: list[Prediction] = []
-    times_ms: list[float] = []
-    for row in rows:
-        listing = Listing(listing_id=row.listing_id, images=tuple(path.read_bytes() for path in row.images))
-        request = pb.ScreenListingRequest(listing=from_listing(listing))
-        start = time.perf_counter()
-        decision = application.moderation.screen(request)
-        times_ms.append((time.perf_counter() - start) * 1000 / max(len(row.images), 1))
-        answers.append(answer_of(row.listing_id, decision))
-        progress(len(answers), len(rows))
-    return answers, times_ms
-
-
-def answer_of(listing_id: str, decision: decision_pb2.Decision) -> Prediction:
-    """Read the answer off a decision: its likeliest visual match, or none; the score is that match's probability."""
-    matches = [item.visual_match for item in decision.evidence if item.HasField("visual_match")]
-    if not matches:
-        return Prediction(listing_id=listing_id, answer=None, score=_NO_MATCH)
-    best = max(matches, key=lambda match: match.probability)
-    box = Box(best.box.x1, best.box.y1, min(best.box.x2, 1.0), min(best.box.y2, 1.0))
-    return Prediction(listing_id=listing_id, answer=best.brand, score=best.probability, box=box)
+def _refuse(error: CatalogueError) -> None:
+    if not isinstance(error, ReferenceTooSmall):
+        raise error
+    log.warning("left out: %s", error)

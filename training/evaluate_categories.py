@@ -17,13 +17,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.category_rows import LabelledRow, embed_rows, read_labelled
+from training.category_rows import LabelledRow, embed_rows, plain_views, read_labelled, spoken
 from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
 from training.probe import fit_probe
 from training.progress import Progress, silent
-from vision.classify import CROPS_PER_PHOTO, CategoryClassifier
+from training.report_categories import JudgedCategory, write_category_report
+from vision.classify import CategoryClassifier
 from vision.concepts import Concepts
 from vision.embedder import Embedder, TextEmbedder
 from vision.errors import UnsupportedByModel
@@ -61,12 +62,13 @@ def evaluate_categories(
     train: Path | None = None,
     taxonomy: bool = False,
     predictions: Path | None = None,
+    report: Path | None = None,
     progress: Progress | None = None,
 ) -> CategoryReport:
     """Predict the category of every labelled listing in the manifest `test`, by one of the ways above.
 
-    Writes one line per listing to `predictions`. Calls `progress(done, total)` as listings are embedded, counted
-    for each manifest.
+    Writes one line per listing to `predictions`, and an HTML page to `report`. Calls `progress(done, total)` as
+    listings are embedded, counted for each manifest.
 
     Raises:
         CatalogueError: a manifest or an image file cannot be read, or nothing in it is labelled.
@@ -87,9 +89,11 @@ def evaluate_categories(
         rows = _leaf_rows(rows)
         answers = _shipped(rows, embedder, follow)
     else:
-        names = {_spoken(row.label): row.label for row in rows}
+        names = {spoken(row.label): row.label for row in rows}
         head = Concepts.from_prompts(embedder, sorted(names))
-        answers = [_renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, pool=_plain))]
+        answers = [
+            _renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, pool=plain_views))
+        ]
     if predictions is not None:
         write_predictions(
             predictions,
@@ -98,10 +102,30 @@ def evaluate_categories(
                 for row, answer in zip(rows, answers, strict=True)
             ),
         )
-    return report(answers, [row.label for row in rows])
+    figures = score(answers, [row.label for row in rows])
+    if report is not None:
+        judged = [
+            JudgedCategory(
+                listing_id=row.listing_id,
+                images=row.images,
+                truth=row.label,
+                answer=next(iter(answer.ranked), None),
+                score=answer.score,
+            )
+            for row, answer in zip(rows, answers, strict=True)
+        ]
+        write_category_report(
+            report,
+            judged,
+            top1=figures.top1,
+            top5=figures.top5,
+            macro_f1=figures.macro_f1,
+            model=embedder.fingerprint,
+        )
+    return figures
 
 
-def report(answers: Sequence[CategoryAnswer], truths: Sequence[str]) -> CategoryReport:
+def score(answers: Sequence[CategoryAnswer], truths: Sequence[str]) -> CategoryReport:
     """Score answers against the true categories of the same listings, in the same order."""
     first = [next(iter(answer.ranked), None) for answer in answers]
     pairs = list(zip(answers, truths, strict=True))
@@ -120,16 +144,6 @@ def _rank(head: Concepts, vectors: NDArray[np.float32]) -> list[CategoryAnswer]:
         CategoryAnswer(tuple(head.labels[place] for place in best), float(row[best[0]]))
         for row, best in zip(probabilities, order, strict=True)
     ]
-
-
-def _plain(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average the views of each photo and no more: the signed root of `pool_views` would leave the space of words."""
-    means: NDArray[np.float32] = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
-    return means
-
-
-def _spoken(label: str) -> str:
-    return label.replace("-", " ").lower()
 
 
 def _renamed(answer: CategoryAnswer, names: Mapping[str, str]) -> CategoryAnswer:

@@ -2,31 +2,34 @@
 
 Embeds the train splits of `clothing` (CC0) and `grocery` (MIT) as the pipeline does, turns their labels into leaves by
 the committed table, fits the probe and what is familiar to it, and writes the head beside the model's weights. No other
-data is read: the head ships.
+data is read: the head ships. For leaves that they do not show, the ImageNet classifier of the trunk's package is
+carried over to the trunk as it is, and `training/data/imagenet_to_leaf.yaml` says what its classes mean.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 import numpy as np
 
-from training.category_rows import embed_rows, read_labelled
-from training.familiarity import assess_familiarity, fit_familiarity
+from training.category_rows import LabelledRow, embed_rows, read_labelled
+from training.convert_touchstone_s import DIM
+from training.familiarity import Vectors, assess_familiarity, fit_familiarity
+from training.imagenet import FEATURE_LENGTH, embed_as_packaged, load_imagenet, load_meanings, rows_in
 from training.label_table import load_label_table
 from training.probe import fit_probe
-from training.progress import Progress
+from training.progress import Progress, progress_bar
+from vision.category_general import GeneralKnowledge
 from vision.category_head import CategoryHead
 from vision.checkpoint import MODELS
 from vision.clip import load_embedder
 from vision.embedder import Embedder
 from vision.networks import DEFAULT_MODEL
-from vision.taxonomy import load_taxonomy
+from vision.taxonomy import Taxonomy, load_taxonomy
 
 _DATA = {
     "clothing": "Clothing dataset (small), Alexey Grigorev, train split, CC0-1.0",
@@ -42,23 +45,41 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
         TaxonomyError: a label has no leaf in the committed table.
 
     """
-    table = load_label_table(load_taxonomy())
+    taxonomy = load_taxonomy()
+    table = load_label_table(taxonomy)
+    used: list[LabelledRow] = []
     vectors, labels = [], []
     for name in _DATA:
         rows = read_labelled(data / name / "train.jsonl")
         leaves = table.covering({row.label for row in rows})
         known = [row for row in rows if leaves[row.label]]
         vectors.append(embed_rows(known, embedder, progress))
+        used += known
         labels += [" > ".join(leaves[row.label] or ()) for row in known]
     examples = np.concatenate(vectors)
     head = CategoryHead(
         probe=fit_probe(examples, labels, fingerprint=embedder.fingerprint),
         familiarity=fit_familiarity(examples, labels),
+        general=_general_knowledge(used, examples, embedder, taxonomy, progress) if embedder.dim == DIM else None,
     )
     figures = {"examples": len(labels), "leaves": len(head.leaves), **asdict(assess_familiarity(examples, labels))}
     notes = {"data": list(_DATA.values()), "licence": "Apache-2.0; the data is CC0-1.0 and MIT", "figures": figures}
     head.save(out, notes=notes)
     return figures
+
+
+def _general_knowledge(
+    rows: Sequence[LabelledRow], pooled: Vectors, embedder: Embedder, taxonomy: Taxonomy, progress: Progress
+) -> GeneralKnowledge:
+    imagenet = load_imagenet()
+    squared = np.sign(pooled) * pooled**2  # undoes the root of `pool_views`
+    photos: Vectors = squared / np.linalg.norm(squared, axis=1, keepdims=True)
+    packaged = embed_as_packaged(rows, photos, fingerprint=embedder.fingerprint, progress=progress)
+    return GeneralKnowledge(
+        weights=FEATURE_LENGTH * rows_in(imagenet.weights, old=packaged, new=photos),
+        bias=imagenet.bias,
+        meanings=load_meanings(taxonomy, imagenet.names),
+    )
 
 
 @click.command()
@@ -68,20 +89,10 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
 def main(data: Path | None, model: str, out: Path | None) -> None:
     """Fit the shipped category head and write it beside the model's weights."""
     folder = data or Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data"))
-    with _bar() as progress:
+    with progress_bar("embedding") as progress:
         figures = fit_category(folder, load_embedder(model), out or MODELS / model, progress=progress)
     for name, value in figures.items():
         click.echo(f"{name}: {value}")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True)) as bar:
-        task = bar.add_task("embedding", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ not detected. `positive` is bool [n]; `scores` are float [n], finite or -inf for
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,6 +77,88 @@ def recall_at_fpr(
     right = np.array([answer == truth for answer, truth in zip(answers, truths, strict=True)], dtype=bool)
     found = answered & right & (values > threshold_at_fpr(values[~positive], fpr=fpr))
     return float(found[positive].mean()) if positive.any() else math.nan
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenSetCurve:
+    """What open-set retrieval gives at each threshold, highest first; float64 arrays of one length.
+
+    `recall` is the share of positives answered rightly at or above it, `fpr` the share of negatives at or above it
+    (nan without negatives), `precision` the share of right answers among all answers at or above it.
+    """
+
+    thresholds: FloatArray
+    fpr: FloatArray
+    recall: FloatArray
+    precision: FloatArray
+
+
+def open_set_curve(answers: Sequence[str | None], scores: ArrayLike, truths: Sequence[str | None]) -> OpenSetCurve:
+    """Return the curve over every score that was given, for answers and truths as in `recall_at_fpr`.
+
+    Empty without answers; raises ValueError without positives.
+    """
+    positive = np.array([truth is not None for truth in truths], dtype=bool)
+    values, _ = _aligned(scores, positive)
+    if not positive.any():
+        raise ValueError("A curve needs positives; no query shows a known brand.")
+    answered = np.array([answer is not None for answer in answers], dtype=bool)
+    right = answered & np.array([answer == truth for answer, truth in zip(answers, truths, strict=True)], dtype=bool)
+    order = np.argsort(-values[answered], kind="stable")
+    descending = values[answered][order]
+    last = np.flatnonzero(np.diff(descending, append=-math.inf))  # tied answers pass a threshold together
+    hits, alarms = np.cumsum(right[answered][order])[last], np.cumsum(~positive[answered][order])[last]
+    negatives = int((~positive).sum())
+    return OpenSetCurve(
+        thresholds=descending[last],
+        fpr=alarms / negatives if negatives else np.full(len(last), math.nan),
+        recall=hits / positive.sum(),
+        precision=hits / (last + 1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFigures:
+    """How one class fares: of `n` queries that show it `hits` were answered with it, as were `answered` in all.
+
+    `confused_with` is the commonest wrong answer to its queries and how often it came (None for "no answer"); None
+    when there was no wrong answer.
+    """
+
+    name: str
+    n: int
+    hits: int
+    answered: int
+    confused_with: tuple[str | None, int] | None
+
+    @property
+    def recall(self) -> float:
+        """Share of its queries that were answered with it; nan without queries."""
+        return self.hits / self.n if self.n else math.nan
+
+    @property
+    def precision(self) -> float:
+        """Share of its answers that were right; nan when it was never answered."""
+        return self.hits / self.answered if self.answered else math.nan
+
+
+def class_figures(answers: Sequence[str | None], truths: Sequence[str | None]) -> list[ClassFigures]:
+    """Return the figures of every class that occurs in truths or answers, by name. A truth of None shows no class."""
+    pairs = list(zip(answers, truths, strict=True))
+    found = []
+    for name in sorted({name for name in (*answers, *truths) if name is not None}):
+        own = [answer for answer, truth in pairs if truth == name]
+        wrong = Counter(answer for answer in own if answer != name).most_common(1)
+        found.append(
+            ClassFigures(
+                name=name,
+                n=len(own),
+                hits=own.count(name),
+                answered=sum(answer == name for answer in answers),
+                confused_with=wrong[0] if wrong else None,
+            )
+        )
+    return found
 
 
 def top_k_accuracy(scores: ArrayLike, labels: ArrayLike, *, k: int) -> float:

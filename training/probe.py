@@ -1,8 +1,9 @@
-"""How is a linear head fitted on thousands of embeddings in seconds? Logistic regression on standardised components.
+"""How is a linear head fitted on thousands of embeddings in seconds? Fisher's linear discriminant, shrunk.
 
-Fits the heads of `eval categories --train` and the one that ships. `Concepts.from_probe` searches for its strength and
-suits the handfuls of examples that users give; here the strength is known (measured once, below), and components of
-equal spread let the solver converge in a tenth of the steps. The standardisation is folded into the weights.
+Fits the heads of `eval categories --train` and the one that ships. `Concepts.from_probe` searches for the best logistic
+regression and suits the handfuls of examples that users give; on whole data sets the discriminant, which is solved
+in closed form, names more: 0.917 to 0.876 of clothing/test with an untrained trunk. Rare labels, even of one
+example, borrow the spread of the others.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 from vision.concepts import ConceptKind, Concepts
 from vision.temperature import calibrate
 
-# Inverse strength of the penalty: 0.003, 0.01 and 0.03 give 0.897, 0.900 and 0.897 top-1 on clothing/validation.
-STRENGTH = 0.01
-_MOST_STEPS = 200
-_HELD_OUT = 5  # every fifth example of a label calibrates the temperature
+# Share of the mean variance that replaces the measured covariance (Friedman 1989, "Regularized discriminant analysis").
+# More examples bear less: the held-out ones choose.
+SHRINKAGES = (0.03, 0.1, 0.3)
+_HELD_OUT = 5  # every fifth example of a label chooses the shrinkage and calibrates the temperature
 
 Vectors = NDArray[np.float32]
 
@@ -26,16 +27,22 @@ Vectors = NDArray[np.float32]
 def fit_probe(vectors: Vectors, labels: Sequence[str], *, fingerprint: str) -> Concepts:
     """Fit concepts on `vectors`, float32 [n, dim] unit rows of the model `fingerprint`, one label each.
 
-    Needs at least two labels and two examples of each; raises ValueError.
+    Needs at least two labels and one of two examples or more; raises ValueError.
     """
     names, targets = np.unique(np.asarray(labels), return_inverse=True)
-    rarest = int(np.bincount(targets).min())
-    if len(names) < 2 or rarest < 2:
-        raise ValueError(f"{len(names)} labels, the rarest with {rarest} examples: a probe needs two of each")
+    most = int(np.bincount(targets).max())
+    if len(names) < 2 or most < 2:
+        raise ValueError(f"{len(names)} labels, the commonest with {most} examples: a probe needs two of each")
     held_out = _held_out(targets)
-    weights, bias = _fit(vectors[~held_out], targets[~held_out])
-    temperature = calibrate(vectors[held_out] @ weights.T + bias, targets[held_out])
-    weights, bias = _fit(vectors, targets)
+    temperatures, found = {}, {}
+    for shrinkage in SHRINKAGES:
+        weights, bias = _fit(vectors[~held_out], targets[~held_out], shrinkage)
+        logits = vectors[held_out] @ weights.T + bias
+        temperatures[shrinkage] = calibrate(logits, targets[held_out])
+        found[shrinkage] = float((logits.argmax(axis=1) == targets[held_out]).mean())
+    best = max(SHRINKAGES, key=found.__getitem__)
+    weights, bias = _fit(vectors, targets, best)
+    temperature = temperatures[best]
     return Concepts(
         labels=tuple(str(name) for name in names),
         fingerprint=fingerprint,
@@ -55,14 +62,11 @@ def _held_out(targets: NDArray[np.int64]) -> NDArray[np.bool_]:
     return marked
 
 
-def _fit(vectors: Vectors, targets: NDArray[np.int64]) -> tuple[Vectors, Vectors]:
-    """Fit weights [labels, dim] and bias [labels]."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, deviation = vectors.mean(axis=0), vectors.std(axis=0) + np.float32(1e-6)
-    model = LogisticRegression(C=STRENGTH, max_iter=_MOST_STEPS).fit((vectors - mean) / deviation, targets)
-    weights, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
-    if len(weights) == 1:  # of two labels scikit-learn keeps only the second
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    weights = weights / deviation
-    return weights.astype(np.float32), (bias - weights @ mean).astype(np.float32)
+def _fit(vectors: Vectors, targets: NDArray[np.int64], shrinkage: float) -> tuple[Vectors, Vectors]:
+    """Fit weights [labels, dim] and bias [labels]: how near each label's mean is, in units of the spread within."""
+    means = np.stack([vectors[targets == target].mean(axis=0) for target in range(int(targets.max()) + 1)])
+    within = vectors - means[targets]
+    covariance = within.T @ within / len(within)
+    spread = max(float(np.trace(covariance)) / len(covariance), 1e-9) * np.eye(len(covariance))
+    weights = np.linalg.solve((1 - shrinkage) * covariance + shrinkage * spread, means.T).T
+    return weights.astype(np.float32), (-(weights * means).sum(axis=1) / 2).astype(np.float32)

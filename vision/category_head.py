@@ -1,10 +1,11 @@
 """How probable is each leaf, and is the product like anything the head knows? The numbers of the shipped category head.
 
-Three files beside a model's weights, written by `python -m training.fit_category` and used by `vision.classify`:
+Files beside a model's weights, written by `python -m training.fit_category` and used by `vision.classify`:
 
     category.json                    what it was fitted on, under which licence, how well it does, sha256 of the others
     category.safetensors             the probe over leaves (`vision.concepts`)
     category_familiar.safetensors    what is familiar to it (`Familiarity`)
+    category_general.safetensors     what to think of the rest (`vision.category_general`); some heads have none
 
 A head is only good for the model that it was fitted on: another fingerprint is refused.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.category_general import GeneralKnowledge
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError
 from vision.taxonomy import CategoryPath
@@ -28,6 +30,7 @@ FORMAT_VERSION = 1
 MANIFEST = "category.json"
 PROBE = "category.safetensors"
 FAMILIAR = "category_familiar.safetensors"
+GENERAL = "category_general.safetensors"
 _REMAKE = "run python -m training.fit_category"
 
 
@@ -81,10 +84,11 @@ class Familiarity:
 
 @dataclass(frozen=True, eq=False)
 class CategoryHead:
-    """A probe over leaves, and what is familiar to it."""
+    """A probe over leaves, what is familiar to it, and what to think of the rest."""
 
     probe: Concepts
     familiarity: Familiarity
+    general: GeneralKnowledge | None = None
 
     @property
     def leaves(self) -> tuple[CategoryPath, ...]:
@@ -99,10 +103,14 @@ class CategoryHead:
         """Write the files into `folder`; `notes` (data, licence, figures) go into the manifest as they are."""
         self.probe.save(folder / PROBE)
         self.familiarity.save(folder / FAMILIAR)
+        names = [PROBE, FAMILIAR]
+        if self.general is not None:
+            self.general.save(folder / GENERAL)
+            names.append(GENERAL)
         manifest = {
             "format_version": FORMAT_VERSION,
             "fingerprint": self.probe.fingerprint,
-            "sha256": {name: _sha256(folder / name) for name in (PROBE, FAMILIAR)},
+            "sha256": {name: _sha256(folder / name) for name in names},
             "remake": "python -m training.fit_category",
             **notes,
         }
@@ -120,7 +128,8 @@ class CategoryHead:
         try:
             manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
             version, fitted_on = manifest["format_version"], manifest["fingerprint"]
-            named = {name: str(manifest["sha256"][name]) for name in (PROBE, FAMILIAR)}
+            optional = [GENERAL] if GENERAL in manifest["sha256"] else []
+            named = {name: str(manifest["sha256"][name]) for name in (PROBE, FAMILIAR, *optional)}
             actual = {name: _sha256(folder / name) for name in named}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder / MANIFEST}: is no category head ({error!r}); {_REMAKE}") from error
@@ -131,7 +140,11 @@ class CategoryHead:
                 raise CheckpointError(f"{folder / name}: has sha256 {actual[name]}, not {sha256}; {_REMAKE}")
         if fitted_on != fingerprint:
             raise ModelError(f"{folder / MANIFEST}: was fitted on {fitted_on}, not on {fingerprint}; {_REMAKE}")
-        return cls(Concepts.load(folder / PROBE, fingerprint=fingerprint), Familiarity.load(folder / FAMILIAR))
+        return cls(
+            Concepts.load(folder / PROBE, fingerprint=fingerprint),
+            Familiarity.load(folder / FAMILIAR),
+            GeneralKnowledge.load(folder / GENERAL) if optional else None,
+        )
 
     @staticmethod
     def is_in(folder: Path) -> bool:

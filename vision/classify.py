@@ -1,22 +1,26 @@
 """What is for sale? Predicts a listing's leaf category from all its photos, or says that it does not know.
 
-After the regions are embedded, `serving.pipeline` embeds `category_crops` of every photo and asks the shipped
+After the regions are embedded, `serving.pipeline` takes the vectors of the photos' middles and asks the shipped
 `CategoryClassifier`; `training.category_rows` cuts and pools with the same functions, so that what is evaluated is what
 is served. The head (`vision.category_head`) knows only the leaves that it was trained on, so it is also asked how
-familiar the product looks: without that every watch would be called a hat.
+familiar the product looks: without that every watch would be called a hat. Of what is not familiar, general knowledge
+(`vision.category_general`) names the leaf, or nothing does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.category_general import LIMIT
 from vision.category_head import CategoryHead
 from vision.checkpoint import model_folder
 from vision.embedder import Embedder
+from vision.regions import centre_square, crop
 from vision.taxonomy import CategoryPath
 
 # Views of a photo that are embedded and averaged for its category.
@@ -66,7 +70,7 @@ class CategoryClassifier:
 
     @property
     def leaves(self) -> tuple[CategoryPath, ...]:
-        """The leaves that can be predicted, in the order of `scores`."""
+        """The leaves that the head was fitted on, in the order of `scores`."""
         return self._head.leaves
 
     def scores(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -82,24 +86,26 @@ class CategoryClassifier:
             return CategoryPrediction()
         product = photos.mean(axis=0, keepdims=True)
         product /= np.linalg.norm(product)
-        probabilities = self._head.probe.scores(product)[0]
+        if self._head.familiar(product)[0]:
+            return _answer(self._ranked(self.leaves, self._head.probe.scores(product)[0]))
+        if self._head.general is None:
+            return CategoryPrediction((), float(self._head.probe.scores(product).max()), ())
+        names, probabilities = self._head.general.scores(product)
+        ranked = self._ranked([tuple(name.split(" > ")) for name in names], probabilities[0])
+        return _answer(ranked) if ranked[0].probability >= LIMIT else CategoryPrediction((), ranked[0].probability, ())
+
+    def _ranked(self, paths: Sequence[CategoryPath], probabilities: NDArray[np.float32]) -> list[RankedCategory]:
         order = np.argsort(-probabilities, kind="stable")[: self._alternatives + 1]
-        ranked = [RankedCategory(self.leaves[place], float(probabilities[place])) for place in order]
-        if not self._head.familiar(product)[0]:
-            return CategoryPrediction((), ranked[0].probability, ())
-        return CategoryPrediction(ranked[0].path, ranked[0].probability, tuple(ranked[1:]))
+        return [RankedCategory(paths[place], float(probabilities[place])) for place in order]
+
+
+def _answer(ranked: Sequence[RankedCategory]) -> CategoryPrediction:
+    return CategoryPrediction(ranked[0].path, ranked[0].probability, tuple(ranked[1:]))
 
 
 def category_crops(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
-    """Cut the views of a photo, uint8 [H, W, 3], that speak for its category: the square in its middle.
-
-    Squashing the whole photo to the network's square instead costs 4 points of top-1 on clothing/validation, and
-    averaging the two 1 point.
-    """
-    height, width = pixels.shape[:2]
-    edge = min(height, width)
-    top, left = (height - edge) // 2, (width - edge) // 2
-    return (pixels[top : top + edge, left : left + edge],)
+    """Cut the views of a photo, uint8 [H, W, 3], that speak for its category: the square in its middle."""
+    return (crop(pixels, centre_square(pixels.shape[1], pixels.shape[0])),)
 
 
 def pool_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

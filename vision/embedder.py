@@ -24,6 +24,13 @@ class Embedder(Protocol):
     def dim(self) -> int:
         """Length of every vector."""
 
+    @property
+    def forwards(self) -> float:
+        """Work done so far, in whole-image forwards: pixels that have passed the network, by those of one full input.
+
+        Only grows. What a request costs is the difference across it, so that methods of any kind can be compared.
+        """
+
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed RGB `crops`, each uint8 [H, W, 3] of any size from 1 x 1: float32 [n, dim], rows of length 1.
 
@@ -33,6 +40,12 @@ class Embedder(Protocol):
             ModelError: the model answered with something that is not a finite vector.
             ValueError: a crop is not uint8 [H, W, 3] with at least one pixel.
 
+        """
+
+    def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed crops of marks into the same space: the parts of photos that a finder names, and marks' references.
+
+        As `embed`, but a model may look at them through a smaller input. Raises as `embed` does.
         """
 
 

@@ -26,6 +26,7 @@ class FakeEmbedder:
         if dim < 1:
             raise ValueError(f"dim is {dim}: a vector needs at least one component")
         self._dim = dim
+        self._forwards = 0.0
         features = _EDGE * _EDGE * 3 + 2 * _EDGE * (_EDGE - 1) + 1
         self._projection = np.random.default_rng(_PROJECTION_SEED).standard_normal((features, dim)).astype(np.float32)
 
@@ -39,13 +40,23 @@ class FakeEmbedder:
         """Length of every vector."""
         return self._dim
 
+    @property
+    def forwards(self) -> float:
+        """Crops embedded so far: what a network without regions of its own would have to do."""
+        return self._forwards
+
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed `crops`, each uint8 [H, W, 3]: float32 [n, dim], rows of length 1."""
         check_crops(crops)
+        self._forwards += len(crops)
         if not crops:
             return np.zeros((0, self._dim), np.float32)
         # Row by row: a matrix product rounds differently with the number of rows, and a fake should be exact.
         return np.stack([_unit(_features(crop) @ self._projection) for crop in crops])
+
+    def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed `crops` as `embed` does: a thumbnail is a thumbnail."""
+        return self.embed(crops)
 
     def embed_text(self, prompts: Sequence[str]) -> NDArray[np.float32]:
         """Embed `prompts` by their letters' trigrams, so that similar words have similar vectors: float32 [n, dim]."""

@@ -25,8 +25,12 @@ from vision.preprocessing import Interpolation, Preprocessing, ResizeMode
 if TYPE_CHECKING:
     import torch
 
+    from vision.text import TextTower, Tokenizer
+
 DEFAULT_MODEL = "touchstone-s"
 _RANDOM_SEED = 0
+_ANCHORS = "text.projection.anchors"
+_SMALLEST_TEXT = {"context_length": 1, "vocab_size": 1, "width": 8, "heads": 1, "layers": 1}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class LoadedNetwork:
     preprocessing: Preprocessing
     dim: int
     weights_sha256: str
-    tokenizer: Any | None  # None: no trained text tower
+    tokenizer: Any | None  # None: no trained text tower, and `mute` says why
+    mute: str = "it has none"
 
 
 def load_network(model: str, *, downloads: bool) -> LoadedNetwork:
@@ -52,23 +57,61 @@ def load_network(model: str, *, downloads: bool) -> LoadedNetwork:
 
 
 def _load_folder(folder: Path) -> LoadedNetwork:
-    """Build the network of a model folder; towers without weights are dropped, not left random."""
+    """Build the network of a model folder; a text tower without weights, or with stale ones, is left out."""
     import open_clip
 
     manifest = artefact.read_manifest(folder)
     config = artefact.read_config(manifest)
-    weights = artefact.load_weights(manifest)
+    weights = artefact.load_weights(manifest.visual)
     config.pop("custom_text", None)
+    text_config = config.pop("text_cfg", None)
     try:
-        network = open_clip.CustomTextCLIP(**config)
+        # open_clip wants some text tower: the smallest, and ours in its place.
+        network = open_clip.CustomTextCLIP(**config, text_cfg=_SMALLEST_TEXT)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise CheckpointError(f"{manifest.config}: open_clip cannot build this network: {error}") from error
-    tokenizer = open_clip.SimpleTokenizer(network.context_length) if manifest.has_text_tower else None
-    if tokenizer is None:
-        network.text = network.logit_scale = network.logit_bias = None
+    network.text = network.logit_scale = network.logit_bias = None
+    tokenizer, mute = None, "it has none"
+    if manifest.has_stale_projection:
+        mute = f"its projection was fitted on other visual weights: run `{manifest.files[artefact.PROJECTION].remake}`"
+    elif manifest.has_text_tower:
+        weights |= artefact.load_weights(manifest.files[artefact.TEXT])
+        projection = artefact.load_weights(manifest.files[artefact.PROJECTION])
+        anchors = len(projection.get(_ANCHORS, ()))
+        network.text, tokenizer = build_text_tower(manifest, text_config, anchors=anchors)
+        weights |= projection
     artefact.check_names(manifest, expected=network.state_dict(), found=weights)
-    network.load_state_dict(weights)
-    return LoadedNetwork(manifest.name, network, manifest.preprocessing, manifest.dim, manifest.sha256, tokenizer)
+    network.load_state_dict(
+        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()},
+        assign=True,
+    )
+    return LoadedNetwork(
+        manifest.name, network, manifest.preprocessing, manifest.dim, manifest.visual.sha256, tokenizer, mute
+    )
+
+
+def build_text_tower(
+    manifest: artefact.Manifest, config: Mapping[str, int] | None, *, anchors: int
+) -> tuple[TextTower, Tokenizer]:
+    """Build a folder's text tower, its tensors without memory yet, and its tokenizer from the verified vocabulary.
+
+    Raises:
+        CheckpointError: the configuration has no fitting `text_cfg`, or the vocabulary is none.
+
+    """
+    import torch
+
+    from vision.text import TextConfig, TextTower, Tokenizer, read_vocabulary
+
+    file = manifest.files[artefact.VOCABULARY]
+    try:
+        sizes = TextConfig(**(config or {}))
+        with torch.device("meta"):
+            tower = TextTower(sizes, anchors=anchors, dim=manifest.dim)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise CheckpointError(f"{manifest.config}: its text_cfg names no text tower: {error}") from error
+    vocabulary = read_vocabulary(artefact.read_file(file), file.path)
+    return tower, Tokenizer(vocabulary, context_length=sizes.context_length)
 
 
 def _load_open_clip(name: str, source: str, *, downloads: bool) -> LoadedNetwork:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,14 +46,21 @@ class Preprocessing:
     interpolation: Interpolation = Interpolation.BICUBIC
     resize_mode: ResizeMode = ResizeMode.SQUASH
     fill: int = 0  # grey value 0..255 around a crop in mode LONGEST
+    mark_size: tuple[int, int] | None = None  # the input's size for crops of marks; None: as for whole images
 
     def __post_init__(self) -> None:
-        if not (len(self.size) == 2 and all(32 <= edge <= 2048 for edge in self.size)):
-            raise ModelError(f"preprocessing size {self.size} is out of range: give height and width, 32..2048 pixels")
+        for size in (self.size, self.mark_size or self.size):
+            if not (len(size) == 2 and all(32 <= edge <= 2048 for edge in size)):
+                raise ModelError(f"preprocessing size {size} is out of range: give height and width, 32..2048 pixels")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(deviation > 0 for deviation in self.std):
             raise ModelError(f"preprocessing mean {self.mean}, std {self.std}: give three numbers each, std above 0")
         if not 0 <= self.fill <= 255:
             raise ModelError(f"preprocessing fill {self.fill} is out of range: give a grey value, 0..255")
+
+
+def for_marks(preprocessing: Preprocessing) -> Preprocessing:
+    """Return the recipe for crops of marks: the same at its mark size."""
+    return replace(preprocessing, size=preprocessing.mark_size or preprocessing.size)
 
 
 def prepare(

@@ -21,6 +21,7 @@ from index.store.cases import CaseStore
 from index.store.changes import ChangeStore
 from index.store.decisions import DecisionStore
 from index.store.engine import Database
+from index.store.features import FeatureStore
 from index.store.migrate import ensure_schema
 from index.store.prices import PriceStore
 from index.store.references import ReferenceStore
@@ -28,7 +29,17 @@ from index.store.removals import RemovalStore
 from index.store.sellers import SellerStore
 
 
-class Store(ChangeStore, BrandStore, ReferenceStore, PriceStore, SellerStore, DecisionStore, CaseStore, RemovalStore):
+class Store(
+    ChangeStore,
+    BrandStore,
+    ReferenceStore,
+    FeatureStore,
+    PriceStore,
+    SellerStore,
+    DecisionStore,
+    CaseStore,
+    RemovalStore,
+):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 
     def __init__(self, database: Database) -> None:

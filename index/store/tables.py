@@ -148,6 +148,13 @@ reference_embeddings = Table(
     Column("vector", LargeBinary, nullable=False),  # dim float32, little-endian
 )
 
+reference_features = Table(
+    "reference_features",
+    metadata,
+    Column("reference_id", ForeignKey("brand_references.reference_id", ondelete="CASCADE"), primary_key=True),
+    Column("features", LargeBinary, nullable=False),  # vision.keypoints.LocalFeatures.to_bytes
+)
+
 # --- prices and sellers ----------------------------------------------------------------------------------------------
 
 price_observations = Table(

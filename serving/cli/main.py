@@ -27,6 +27,7 @@ COMMANDS = {
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "policy": ("serving.cli.policy:policy", "Policy files: check."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),
+    "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
 }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from vision.clip import TorchEmbedder, load_embedder
-from vision.embedder import Embedder
+from vision.embedder import Embedder, TextEmbedder
 from vision.fake import FakeEmbedder
 
 # Batched matrix products and convolutions add in another order than single ones; float32 keeps 7 digits, and some fifty
@@ -21,6 +23,11 @@ def embedder(request: pytest.FixtureRequest) -> Embedder:
     """One embedder of each kind, on the CPU; with batches so small that the eight crops need two."""
     name: str = request.param
     return FakeEmbedder() if name == "fake" else load_embedder(name, device="cpu", batch_size=5)
+
+
+def reader_of(embedder: Embedder) -> TextEmbedder:
+    """Return the text side of an embedder that has both."""
+    return cast("TextEmbedder", embedder)
 
 
 def photo(*, height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -86,6 +93,16 @@ def test_near_copy_is_nearer_than_another_picture(embedder: Embedder) -> None:
     assert rows[0] @ rows[1] > rows[0] @ rows[2]
 
 
+def test_each_crop_costs_a_forward(embedder: Embedder, crops: list[NDArray[np.uint8]]) -> None:
+    """Whatever its size, a crop fills the network's input once; no crops cost nothing."""
+    before = embedder.forwards
+
+    embedder.embed(crops)
+    embedder.embed([])
+
+    assert embedder.forwards - before == len(crops)
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_flat_crops_have_vectors(embedder: Embedder, level: int) -> None:
     """A crop of one grey level (a white background, say) is embedded like any other."""
@@ -119,6 +136,39 @@ def test_what_is_no_crop_is_refused(embedder: Embedder, crop: NDArray[np.uint8])
     """Anything but uint8 [H, W, 3] is refused, and the message says which crop and what it was."""
     with pytest.raises(ValueError, match="crop 1 is"):
         embedder.embed([np.zeros((4, 4, 3), np.uint8), crop])
+
+
+def test_words_are_unit_float32_rows_among_the_pictures(embedder: Embedder) -> None:
+    """Prompts of any length and script become float32 rows of length 1, as long as those of crops; none give none."""
+    prompts = ["a shoe", "", "鞋", "leather " * 400]
+
+    rows = reader_of(embedder).embed_text(prompts)
+
+    assert rows.dtype == np.float32
+    assert rows.shape == (len(prompts), embedder.dim)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert reader_of(embedder).embed_text([]).shape == (0, embedder.dim)
+
+
+def test_a_prompts_row_does_not_depend_on_batch_mates(embedder: Embedder) -> None:
+    """A prompt's row is the same alone and beside longer ones, to which it is padded."""
+    prompts = ["a shoe", "a pair of brown leather shoes with laces, worn twice", "a hat", "hats", "x", "socks"]
+    alone = np.concatenate([reader_of(embedder).embed_text([prompt]) for prompt in prompts])
+
+    together = reader_of(embedder).embed_text(prompts)
+
+    np.testing.assert_allclose(together, alone, atol=BATCH_TOLERANCE)
+
+
+def test_like_words_are_near(embedder: Embedder) -> None:
+    """Words of almost the same spelling are nearer than quite other ones."""
+    if embedder.fingerprint.startswith("ViT-B-32-random"):
+        pytest.skip("random weights know no words")
+
+    rows = reader_of(embedder).embed_text(["running shoe", "running shoes", "frying pan"])
+
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+    assert reader_of(embedder).fingerprint == embedder.fingerprint
 
 
 def test_fingerprint_names_the_space(embedder: Embedder) -> None:

@@ -23,11 +23,13 @@ from index.records import (
     Provenance,
     Reference,
     ReferenceEmbedding,
+    ReferenceFeatures,
     ReferenceKind,
     ReferenceState,
     Seller,
 )
 from index.store.store import Store
+from vision.keypoints import reference_features
 from vision.regions import Box
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -204,6 +206,31 @@ class StoreContract:
 
         assert [reference.reference_id for reference, _ in found] == ids
         assert all(len(embeddings) == 1 for _, embeddings in found)
+
+    def test_keypoints_come_back_as_given(self, store: Store) -> None:
+        """A reference's keypoints are kept once, found by its id, and change no index."""
+        features = reference_features(np.random.default_rng(3).integers(0, 256, (40, 50, 3), dtype=np.uint8))
+        store.put_brands([ACME])
+        store.add_references([(a_reference("r1"), []), (a_reference("r2"), [])])
+        before = store.version()
+
+        added = store.add_features([ReferenceFeatures(reference_id="r1", features=features)])
+        again = store.add_features([ReferenceFeatures(reference_id="r1", features=features.strongest(1))])
+
+        found = store.features_of(["r1", "r2", "r3"])
+        assert (added, again, store.version()) == (1, 0, before)
+        assert len(features) > 1
+        assert set(found) == store.known_features(["r1", "r2", "r3"]) == {"r1"}
+        assert found["r1"].to_bytes() == features.to_bytes()
+
+    def test_keypoints_of_nothing_are_refused(self, store: Store) -> None:
+        """Keypoints belong to a reference that is stored."""
+        features = reference_features(np.zeros((20, 20, 3), np.uint8))
+
+        with pytest.raises(NotFound, match="no reference with the id 'r9'"):
+            store.add_features([ReferenceFeatures(reference_id="r9", features=features)])
+
+        assert store.features_of(["r9"]) == {}
 
     def test_embeddings_are_kept_apart_by_fingerprint(self, store: Store) -> None:
         """A reference embedded by one model waits for the other one, and comes without vectors until then."""

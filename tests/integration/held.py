@@ -25,14 +25,23 @@ class HeldEmbedder:
         self.reached = threading.Event()
         self.fingerprint = self._embedder.fingerprint
         self.dim = self._embedder.dim
+        self.forwards = 0.0
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed as `FakeEmbedder` does, once it may."""
+        self._pass()
+        return self._embedder.embed(crops)
+
+    def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed marks as `FakeEmbedder` does, once it may."""
+        self._pass()
+        return self._embedder.embed_marks(crops)
+
+    def _pass(self) -> None:
         if not self._open.is_set():
             self.reached.set()
         if not self._open.wait(PATIENCE_S):
             raise TimeoutError("held for too long")
-        return self._embedder.embed(crops)
 
     def hold(self) -> None:
         """Let nobody through from now on."""

@@ -55,6 +55,49 @@ def test_same_pictures_are_found_and_small_references_left_out(manifests: tuple[
     assert [answer.answer for answer in read_predictions(file)][:2] == ["Acme", "Zoë"]
 
 
+def test_labels_are_compared_as_the_registry_compares_names(manifests: tuple[Path, Path], tmp_path: Path) -> None:
+    """Case, accents, hyphens and gaps do not make another brand, and a right answer is spelt as its label."""
+    _, references = manifests
+    file = tmp_path / "predictions.jsonl"
+    queries = write_rows(
+        tmp_path / "spelt.jsonl",
+        [
+            {"listing_id": "a", "images": ["0.png"], "labels": {"brand": "AC-ME"}},
+            {"listing_id": "z", "images": ["1.png"], "labels": {"brand": "zoe"}},
+            {"listing_id": "u", "images": ["3.png"], "labels": {"brand": "Acmes"}},
+        ],
+    )
+
+    report = evaluate_brands(queries, str(references), settings=FAKE, only_known=True, predictions=file)
+
+    assert (report.queries, report.positives, report.top1) == (2, 2, 1.0)
+    assert [answer.answer for answer in read_predictions(file)] == ["AC-ME", "zoe"]
+
+
+def test_seed_brands_go_by_their_aliases(manifests: tuple[Path, Path], tmp_path: Path) -> None:
+    """Labels as FlickrLogos-27 spells them are known brands of the seed catalogue; those without a mark are dropped."""
+    labels = ["Cocacola", "McDonalds", "RedBull", "Citroen", "Nbc", "Fedex", "Pepsi", None]
+    queries = write_rows(
+        tmp_path / "spelt.jsonl",
+        [{"listing_id": str(label), "images": ["0.png"], "labels": {"brand": label}} for label in labels],
+    )
+
+    report = evaluate_brands(queries, "seed", settings=FAKE, only_known=True)
+
+    assert (report.queries, report.positives, report.negatives) == (7, 6, 1)
+    assert report.references > 350
+
+
+def test_cost_and_page_come_with_the_figures(manifests: tuple[Path, Path], tmp_path: Path) -> None:
+    """Each region is a forward, references cost nothing here, and the page names what was not found."""
+    queries, references = manifests
+
+    report = evaluate_brands(queries, str(references), settings=FAKE, report=tmp_path / "page.html")
+
+    assert report.forwards_per_image == 21
+    assert "Unknown" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.data
 def test_predictions_scored_again_give_the_figures(eval_data: Path, tmp_path: Path) -> None:
     """On real photos: top-1 and recall at 1% false positives follow from predictions and labels alone."""

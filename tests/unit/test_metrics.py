@@ -10,7 +10,9 @@ from sklearn.metrics import f1_score, roc_auc_score, top_k_accuracy_score
 
 from training.metrics import (
     box_hit_rate,
+    class_figures,
     macro_f1,
+    open_set_curve,
     precision_at_fpr,
     recall_at_fpr,
     roc_auc,
@@ -156,3 +158,66 @@ def test_unusable_scores_are_refused(scores: list[float], positive: list[bool]) 
     """Lists of different lengths, and scores that are no numbers, are refused rather than counted."""
     with pytest.raises(ValueError, match=r"same length|nan"):
         roc_auc(scores, positive)
+
+
+def test_an_open_set_curve_follows_every_threshold() -> None:
+    """Right at .9, a negative at .8, wrong at .7, right at .6, one without an answer: worked out by hand."""
+    curve = open_set_curve(["a", "x", "x", "b", None], [0.9, 0.8, 0.7, 0.6, -1.0], ["a", None, "b", "b", "c"])
+
+    assert curve.thresholds.tolist() == [0.9, 0.8, 0.7, 0.6]
+    assert curve.recall.tolist() == [0.25, 0.25, 0.25, 0.5]
+    assert curve.fpr.tolist() == [0.0, 1.0, 1.0, 1.0]
+    assert curve.precision.tolist() == [1.0, 1 / 2, 1 / 3, 2 / 4]
+
+
+def test_tied_answers_pass_a_threshold_of_the_curve_together() -> None:
+    """A right answer with the score of a false alarm is found at the cost of that alarm only."""
+    curve = open_set_curve(["a", "x", "a"], [0.5, 0.5, 0.4], ["a", None, "a"])
+
+    assert curve.thresholds.tolist() == [0.5, 0.4]
+    assert (curve.recall[0], curve.fpr[0], curve.precision[0]) == (0.5, 1.0, 0.5)
+
+
+def test_a_curve_agrees_with_the_recall_at_a_rate() -> None:
+    """The curve's recall just above the threshold of 1% false positives is `recall_at_fpr`."""
+    generator = np.random.default_rng(3)
+    truths = [None if number < 200 else "ab"[number % 2] for number in range(400)]
+    answers = ["ab"[place] for place in generator.integers(0, 2, 400)]
+    scores = generator.random(400) + [0.3 * (answer == truth) for answer, truth in zip(answers, truths, strict=True)]
+
+    curve = open_set_curve(answers, scores, truths)
+
+    above = curve.recall[curve.thresholds > threshold_at_fpr(scores[:200], fpr=0.01)]
+    assert above[-1] == recall_at_fpr(answers, scores, truths, fpr=0.01)
+
+
+def test_a_curve_without_negatives_has_no_rate() -> None:
+    """Precision and recall stand without negatives; the false positive rate does not."""
+    curve = open_set_curve(["a", "b"], [0.5, 0.4], ["a", "a"])
+
+    assert curve.precision.tolist() == [1.0, 0.5]
+    assert np.isnan(curve.fpr).all()
+
+
+def test_a_curve_needs_positives() -> None:
+    """Without any brand to find there is no recall."""
+    with pytest.raises(ValueError, match="needs positives"):
+        open_set_curve(["a"], [0.5], [None])
+
+
+def test_class_figures_count_hits_answers_and_confusions() -> None:
+    """Of three a's one is found, two are called b, and a photo of nothing is called a as well."""
+    figures = {each.name: each for each in class_figures(["a", "b", "b", "b", "a"], ["a", "a", "a", "b", None])}
+
+    assert (figures["a"].n, figures["a"].recall, figures["a"].precision) == (3, 1 / 3, 1 / 2)
+    assert figures["a"].confused_with == ("b", 2)
+    assert (figures["b"].n, figures["b"].recall, figures["b"].precision) == (1, 1.0, 1 / 3)
+    assert figures["b"].confused_with is None
+
+
+def test_a_class_never_answered_has_no_precision() -> None:
+    """No answer is a confusion of its own, and there is no share of nothing."""
+    (figures,) = class_figures([None], ["a"])
+
+    assert (figures.recall, figures.confused_with) == (0.0, (None, 1))
+    assert math.isnan(figures.precision)

@@ -42,10 +42,22 @@ def test_fitting_twice_gives_the_same_numbers() -> None:
     assert one.temperature == other.temperature
 
 
-@pytest.mark.parametrize("names", [["a", "a", "a"], ["a", "a", "b"]])
+@pytest.mark.parametrize("names", [["a", "a", "a"], ["a", "b", "c"]])
 def test_too_few_labels_or_examples_are_refused(names: list[str]) -> None:
-    """A label needs an example to learn from and one to calibrate on."""
+    """There must be two labels to tell apart, and an example to calibrate on beside those to learn from."""
     vectors, _ = _examples(3, labels=1, seed=1)
 
     with pytest.raises(ValueError, match="two of each"):
         fit_probe(vectors, names, fingerprint="toy@1")
+
+
+def test_a_label_of_one_example_borrows_the_spread_of_the_others() -> None:
+    """A label with a single example is learnt beside common ones, and does not swallow theirs."""
+    vectors, names = _examples(40, labels=3, seed=1)
+    kept = [*range(80), 80]
+    probe = fit_probe(vectors[kept], [names[place] for place in kept], fingerprint="toy@1")
+
+    unseen, truths = _examples(20, labels=3, seed=2)
+    answers = [probe.labels[place] for place in probe.scores(unseen).argmax(axis=1)]
+
+    assert np.mean([answer == truth for answer, truth in zip(answers, truths, strict=True)]) > 0.8

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.regions import WHOLE_IMAGE, Box, crop, propose
+from vision.regions import WHOLE_IMAGE, Box, crop
 
 edges = st.integers(1, 3000)
 
@@ -88,23 +88,3 @@ def test_the_whole_image_crops_to_itself() -> None:
     pixels = np.zeros((7, 5, 3), np.uint8)
 
     assert crop(pixels, WHOLE_IMAGE).shape == pixels.shape
-
-
-@given(width=edges, height=edges)
-def test_proposals_start_with_the_whole_and_cover_every_corner(width: int, height: int) -> None:
-    """Whatever the image's shape, the whole comes first, no box comes twice, and small windows reach all corners."""
-    regions = propose(width, height)
-
-    windows = [region.box for region in regions[1:]]
-    assert regions[0].box == WHOLE_IMAGE
-    assert len({region.box for region in regions}) == len(regions)
-    assert min(box.x1 for box in windows) == 0
-    assert min(box.y1 for box in windows) == 0
-    assert max(box.x2 for box in windows) == pytest.approx(1)
-    assert max(box.y2 for box in windows) == pytest.approx(1)
-
-
-def test_an_image_without_pixels_has_no_regions() -> None:
-    """An edge of zero pixels is refused."""
-    with pytest.raises(ValueError, match="0 x 10 pixels"):
-        propose(0, 10)

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import delete
 
 from index.errors import CatalogueError
 from index.manifest import ReferenceRow
 from index.records import Brand, ReferenceKind
 from index.store.store import Store
+from index.store.tables import reference_features
 from reference_brands.seed import seed_marks
 from serving.batching import BatchingEmbedder
 from serving.registry import add_references, manifest_references, seed_references
@@ -83,6 +85,22 @@ def test_imported_reference_is_stored_with_brand_hash_and_embedding(
     assert reference.provenance.source == "0.png"
     assert len(embeddings) == 1
     assert np.linalg.norm(embeddings[0].vector) == pytest.approx(1.0)
+
+
+def test_imported_reference_has_keypoints(store: Store, embedder: BatchingEmbedder, pictures: Path) -> None:
+    """What a match is verified by is there, and an import again adds it to references of an older release."""
+    row = _row(pictures / "0.png")
+    _import(store, embedder, row)
+    (reference_id,) = _ids(store)
+    with store._database.write("forget keypoints") as connection:
+        connection.execute(delete(reference_features))
+
+    again, _ = _import(store, embedder, row)
+
+    features = store.features_of([reference_id])[reference_id]
+    assert again == 0
+    assert len(features) > 20
+    assert (features.width, features.height) == (256, 256)
 
 
 def test_importing_again_adds_nothing(store: Store, embedder: BatchingEmbedder, pictures: Path) -> None:

@@ -13,10 +13,11 @@ from google.type.money_pb2 import Money as MoneyMessage
 from index.money import Money
 from index.records import DuplicateSource, ReferenceKind
 from serving import domain
-from serving.wire_decision import from_decision, from_evidence, from_image_result
+from serving.wire_decision import from_decision, from_evidence, from_image_result, from_visual_match
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from vision.errors import ImageFault
 from vision.regions import Box
+from vision.verify import Variant, Verification
 
 MATCH = domain.VisualMatch(
     image_index=1,
@@ -27,6 +28,9 @@ MATCH = domain.VisualMatch(
     kind=ReferenceKind.LOGO,
     similarity=0.875,
     probability=0.5,
+    verification=Verification(
+        inliers=12, tentative=20, outline=((-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)), variant=Variant.INVERTED
+    ),
 )
 EVIDENCE: dict[str, domain.Evidence] = {
     "visual_match": MATCH,
@@ -131,6 +135,16 @@ def test_a_visual_match_keeps_its_region() -> None:
     assert (match.box.x1, match.box.y1, match.box.x2, match.box.y2) == (0.25, 0.125, 0.75, 0.5)
     assert match.kind == evidence_pb2.REFERENCE_KIND_LOGO
     assert (match.similarity, match.probability) == (0.875, 0.5)
+    proof = match.verification
+    assert (proof.inlier_count, proof.tentative_count, proof.inverted, proof.mirrored) == (12, 20, True, False)
+    assert [(point.x, point.y) for point in proof.outline] == [(-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)]
+
+
+def test_unproven_match_has_no_verification() -> None:
+    """Where no points were found again the message says nothing, rather than none of none."""
+    found = from_visual_match(replace(MATCH, verification=None))
+
+    assert not found.HasField("verification")
 
 
 def test_expected_prices_are_rounded_to_what_the_wire_holds() -> None:

@@ -265,6 +265,7 @@ class VisualMatch(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
     image_index: _builtins.int
     """Which photo: the position in `Listing.images`, from 0."""
     brand_id: _builtins.str
@@ -278,10 +279,16 @@ class VisualMatch(_message.Message):
     similarity: _builtins.float
     """Cosine of the two embeddings, -1..1. Comparable only within one `model_fingerprint`."""
     probability: _builtins.float
-    """How likely the brand is really present, 0..1, calibrated."""
+    """How likely the brand is really present, 0..1, calibrated: `similarity` and `verification` together."""
     @_builtins.property
     def box(self) -> Global___Box:
         """The region of that photo."""
+
+    @_builtins.property
+    def verification(self) -> Global___Verification:
+        """The proof of the match, point by point; absent when none was found. A match without it may still be right: a plain
+        mark has too few points.
+        """
 
     def __init__(
         self,
@@ -294,14 +301,83 @@ class VisualMatch(_message.Message):
         kind: Global___ReferenceKind.ValueType = ...,
         similarity: _builtins.float = ...,
         probability: _builtins.float = ...,
+        verification: Global___Verification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "brand", b"brand", "brand_id", b"brand_id", "image_index", b"image_index", "kind", b"kind", "probability", b"probability", "reference_id", b"reference_id", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "brand", b"brand", "brand_id", b"brand_id", "image_index", b"image_index", "kind", b"kind", "probability", b"probability", "reference_id", b"reference_id", "similarity", b"similarity", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VisualMatch: _TypeAlias = VisualMatch  # noqa: Y015
+
+@_typing.final
+class Point(_message.Message):
+    """A place in an upright image, relative to its width and height: 0 is the left or upper edge, 1 the right or lower one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    x: _builtins.float
+    """To the right; outside 0..1 beyond the image."""
+    y: _builtins.float
+    """Downwards; outside 0..1 beyond the image."""
+    def __init__(
+        self,
+        *,
+        x: _builtins.float = ...,
+        y: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Point: _TypeAlias = Point  # noqa: Y015
+
+@_typing.final
+class Verification(_message.Message):
+    """Details of a picture on record that were found again in a photo, in one plausible arrangement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INLIER_COUNT_FIELD_NUMBER: _builtins.int
+    TENTATIVE_COUNT_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
+    INVERTED_FIELD_NUMBER: _builtins.int
+    MIRRORED_FIELD_NUMBER: _builtins.int
+    inlier_count: _builtins.int
+    """How many details lie where the arrangement puts them."""
+    tentative_count: _builtins.int
+    """How many details look alike, wherever they lie."""
+    inverted: _builtins.bool
+    """True when light and dark are exchanged."""
+    mirrored: _builtins.bool
+    """True when the photo shows the mirror image."""
+    @_builtins.property
+    def outline(self) -> _containers.RepeatedCompositeFieldContainer[Global___Point]:
+        """Where the corners of the picture on record come to lie in the photo: four points, clockwise from the picture's upper
+        left.
+        """
+
+    def __init__(
+        self,
+        *,
+        inlier_count: _builtins.int = ...,
+        tentative_count: _builtins.int = ...,
+        outline: _abc.Iterable[Global___Point] | None = ...,
+        inverted: _builtins.bool = ...,
+        mirrored: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inlier_count", b"inlier_count", "inverted", b"inverted", "mirrored", b"mirrored", "outline", b"outline", "tentative_count", b"tentative_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verification: _TypeAlias = Verification  # noqa: Y015
 
 @_typing.final
 class Duplicate(_message.Message):

@@ -1,0 +1,155 @@
+"""Which brands do the photos show, and how surely? Candidates by embedding, each verified by its references' keypoints.
+
+The search and verify stages of a listing's way through. What is not verified (no keypoints on record, or the stage
+failed) is judged by its embedding alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from index.catalogue import ReferenceCatalogue
+from index.matches import BrandMatch
+from index.records import ReferenceKind
+from serving.domain import VisualMatch
+from serving.visual import Regions
+from vision.calibration import MatchCalibration, Shown, Signs
+from vision.keypoints import LocalFeatures
+from vision.regions import Box
+from vision.verify import NOTHING, PhotoMatcher, Variant, Verification
+
+# Brands worth verifying, likeliest first: on FlickrLogos-27 the right one is among the first eight for 0.87 of the
+# photos with the untrained model, and a brand costs about 4 ms.
+CANDIDATES = 8
+# References whose keypoints stay in memory: 37 kB each.
+_KEPT = 512
+
+SHOWN: Mapping[ReferenceKind, Shown] = {
+    ReferenceKind.LOGO: Shown.MARK,
+    ReferenceKind.WORDMARK: Shown.MARK,
+    ReferenceKind.PATTERN: Shown.MARK,
+    ReferenceKind.EXAMPLE: Shown.EXAMPLE,
+    ReferenceKind.PRODUCT: Shown.PRODUCT,
+    ReferenceKind.PACKAGING: Shown.PRODUCT,
+    ReferenceKind.COUNTERFEIT: Shown.PRODUCT,
+}
+
+
+class FeatureSource(Protocol):
+    """Where keypoints of references come from: the store, or something that stands in for it."""
+
+    def features_of(self, reference_ids: Iterable[str]) -> dict[str, LocalFeatures]:
+        """Give the keypoints of those references that have some, by id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A brand that a region of photo `image_index` looks like."""
+
+    image_index: int
+    region: Box
+    match: BrandMatch
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The verification of a candidate by the one of its references that is found best."""
+
+    reference_id: str
+    verification: Verification
+
+
+class Verifier:
+    """Verifies candidates; keeps the keypoints used last in memory. Any number of threads may use it."""
+
+    def __init__(self, source: FeatureSource) -> None:
+        self._source = source
+        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def verify(
+        self, candidates: Sequence[Candidate], photos: Mapping[int, LocalFeatures]
+    ) -> tuple[Verified | None, ...]:
+        """Look for each candidate's references in its photo; `photos` holds keypoints by the photos' places.
+
+        None for a candidate whose photo or references have no keypoints.
+        """
+        wanted = [reference for candidate in candidates for reference in candidate.match.proposed]
+        features = self._features(wanted)
+        matchers = {index: PhotoMatcher(photo) for index, photo in photos.items()}
+        return tuple(_verified(candidate, matchers.get(candidate.image_index), features) for candidate in candidates)
+
+    def _features(self, reference_ids: Sequence[str]) -> dict[str, LocalFeatures]:
+        with self._lock:
+            found = {one: self._kept[one] for one in reference_ids if one in self._kept}
+        missing = sorted(set(reference_ids) - set(found))
+        if missing:
+            found |= self._source.features_of(missing)
+        with self._lock:
+            for one, features in found.items():
+                self._kept[one] = features
+                self._kept.move_to_end(one)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
+def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: int) -> tuple[Candidate, ...]:
+    """Search all regions at once: the `most` likeliest brands, and at least those worth verifying, best first."""
+    candidates = []
+    for match in catalogue.best_per_brand(regions.vectors, most=max(most, CANDIDATES)):
+        image_index, region = regions.places[match.region_row]
+        candidates.append(Candidate(image_index=image_index, region=region.box, match=match))
+    return tuple(candidates)
+
+
+def judge(
+    candidates: Sequence[Candidate],
+    verified: Sequence[Verified | None],
+    calibration: MatchCalibration,
+    *,
+    most: int,
+) -> tuple[VisualMatch, ...]:
+    """Give the `most` likeliest matches, likeliest first; a verified one's box is where the reference was found."""
+    matches = [_judged(*pair, calibration) for pair in zip(candidates, verified, strict=True)]
+    return tuple(sorted(matches, key=lambda match: -match.probability)[:most])
+
+
+def signs_of(candidate: Candidate, verified: Verified | None) -> Signs:
+    """Collect what speaks for a candidate."""
+    strength = verified.verification.strength if verified else 0.0
+    return Signs(score=candidate.match.score, strength=strength)
+
+
+def _verified(
+    candidate: Candidate, matcher: PhotoMatcher | None, features: Mapping[str, LocalFeatures]
+) -> Verified | None:
+    known = [one for one in candidate.match.proposed if one in features]
+    if matcher is None or not known:
+        return None
+    variants = [Variant.UPRIGHT]
+    if SHOWN[candidate.match.kind] is Shown.MARK:  # drawn dark on light, and printed both ways
+        variants.append(Variant.INVERTED)
+    found = [Verified(one, matcher.verify(features[one], variants)) for one in known]
+    return max(found, key=lambda one: one.verification.inliers)
+
+
+def _judged(candidate: Candidate, verified: Verified | None, calibration: MatchCalibration) -> VisualMatch:
+    match = candidate.match
+    verification = verified.verification if verified else NOTHING
+    proven = verified is not None and verification.strength > 0
+    return VisualMatch(
+        image_index=candidate.image_index,
+        box=verification.box or candidate.region,
+        brand_id=match.brand_id,
+        brand=match.brand,
+        reference_id=verified.reference_id if verified and proven else match.reference_id,
+        kind=match.kind,
+        similarity=match.similarity,
+        probability=calibration.probability(SHOWN[match.kind], signs_of(candidate, verified)),
+        verification=verification if proven else None,
+    )

@@ -1,0 +1,104 @@
+"""Candidates of the search are verified by their references' keypoints, and judged by both together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from index.matches import BrandMatch
+from index.records import ReferenceKind
+from serving.matching import Candidate, Verifier, judge
+from tests.unit.test_keypoints import a_picture
+from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
+from vision.keypoints import LocalFeatures, photo_features, reference_features
+from vision.regions import WHOLE_IMAGE
+
+CURVE = Curve(bias=-6.0, score=5.0, strength=2.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
+CALIBRATION = MatchCalibration(fingerprint="model@1", curves=dict.fromkeys(Shown, CURVE))
+
+
+class Shelf:
+    """Holds keypoints by reference id, and counts how often each was asked for."""
+
+    def __init__(self, features: dict[str, LocalFeatures]) -> None:
+        self.features = features
+        self.asked: list[str] = []
+
+    def features_of(self, reference_ids: Iterable[str]) -> dict[str, LocalFeatures]:
+        """Give what is there."""
+        wanted = list(reference_ids)
+        self.asked += wanted
+        return {one: self.features[one] for one in wanted if one in self.features}
+
+
+def a_candidate(
+    brand: str, *proposed: str, score: float, kind: ReferenceKind = ReferenceKind.EXAMPLE, image_index: int = 0
+) -> Candidate:
+    """Make a brand that was found by its embedding."""
+    match = BrandMatch(
+        brand_id=brand, brand=brand.title(), reference_id=proposed[0], kind=kind, region_row=0, similarity=score,
+        score=score, proposed=proposed,
+    )  # fmt: skip
+    return Candidate(image_index=image_index, region=WHOLE_IMAGE, match=match)
+
+
+def test_verification_puts_the_proven_brand_first() -> None:
+    """The brand whose second reference is found in the photo overtakes one that only looks alike, and says where."""
+    photo = a_picture(5)
+    inset = np.ascontiguousarray(photo[60:200, 80:260])
+    shelf = Shelf({"r1": reference_features(a_picture(6)), "r2": reference_features(inset)})
+    candidates = [a_candidate("alike", "r1", score=0.8), a_candidate("there", "r0", "r2", score=0.7)]
+
+    verified = Verifier(shelf).verify(candidates, {0: photo_features(photo)})
+    matches = judge(candidates, verified, CALIBRATION, most=5)
+
+    assert [match.brand_id for match in matches] == ["there", "alike"]
+    there, alike = matches
+    assert there.reference_id == "r2"
+    assert there.verification is not None
+    assert there.box.iou(type(there.box)(80 / 320, 60 / 240, 260 / 320, 200 / 240)) > 0.9
+    assert there.probability > 0.9 > alike.probability
+    assert alike.verification is None
+    assert alike.box == WHOLE_IMAGE
+
+
+def test_inverted_marks_are_found_but_inverted_examples_are_not_looked_for() -> None:
+    """A drawn mark is sought in exchanged light and dark as well."""
+    drawn = a_picture(7)
+    shelf = Shelf({"r1": reference_features(255 - drawn)})
+    photo = {0: photo_features(drawn)}
+    mark, example = (
+        a_candidate("acme", "r1", score=0.5, kind=kind) for kind in (ReferenceKind.LOGO, ReferenceKind.EXAMPLE)
+    )
+
+    as_mark, as_example = Verifier(shelf).verify([mark, example], photo)
+
+    assert as_mark is not None
+    assert as_example is not None
+    assert as_mark.verification.strength > 2
+    assert as_example.verification.strength < 1
+
+
+def test_what_has_no_keypoints_is_judged_by_its_embedding() -> None:
+    """References of an older release and photos without keypoints are not verified, and not held against the match."""
+    shelf = Shelf({"r1": reference_features(a_picture())})
+    candidates = [a_candidate("old", "r0", score=0.9), a_candidate("blind", "r1", score=0.5, image_index=3)]
+
+    verified = Verifier(shelf).verify(candidates, {0: photo_features(a_picture())})
+    matches = judge(candidates, verified, CALIBRATION, most=1)
+
+    assert verified == (None, None)
+    assert [match.brand_id for match in matches] == ["old"]
+    assert matches[0].verification is None
+
+
+def test_keypoints_are_read_once() -> None:
+    """References of popular brands stay in memory from one listing to the next."""
+    shelf = Shelf({"r1": reference_features(a_picture())})
+    verifier, photo = Verifier(shelf), {0: photo_features(a_picture())}
+
+    for _ in range(3):
+        verifier.verify([a_candidate("acme", "r1", score=0.5)], photo)
+
+    assert shelf.asked == ["r1"]

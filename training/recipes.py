@@ -1,0 +1,70 @@
+"""How is a model trained? One function for each recipe, its command on top; nothing else decides.
+
+touchstone train --out runs/s                                    # `touchstone_s`, what ships: see docs/training.md
+touchstone train --out runs/tiny --recipe miniature              # a minute: what the tests run
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One network's training: `batch` is scenes or pairs a step, `edge` pixels of a picture."""
+
+    steps: int
+    batch: int
+    edge: int
+    learning_rate: float
+    frozen: int  # stages of the trunk that learn nothing: their filters are edges and corners, and they cost the most
+    warm_up: int = 100  # steps
+    decay: float = 1e-4  # AdamW's
+    average: float = 0.998  # of the weights that are kept, from step to step
+    save_every: int = 50  # steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that a run depends on, but the data and the pinned packages."""
+
+    name: str
+    seed: int
+    finder: Stage
+    embedder: Stage
+    temperature: float = 0.07  # of the contrastive loss
+    memory: int = 4096  # views of earlier steps that count as negatives
+    products: int = 16  # photos of products a step
+    product_weight: float = 0.3  # of the classification loss
+    keep_weight: float = 2.0  # of staying near what ImageNet taught
+    most_artworks: int | None = None
+    most_photos: int | None = None
+
+
+def touchstone_s() -> Recipe:
+    """Train what ships: about an hour and a half of a 2-core CPU."""
+    return Recipe(
+        name="touchstone_s",
+        seed=1,
+        finder=Stage(steps=1200, batch=16, edge=256, learning_rate=5e-4, frozen=2),
+        embedder=Stage(steps=800, batch=32, edge=160, learning_rate=3e-4, frozen=3),
+    )
+
+
+def miniature() -> Recipe:
+    """Run every line of a training in a minute: the tests'."""
+    full = touchstone_s()
+    small = {"steps": 3, "batch": 4, "warm_up": 1, "save_every": 2}
+    return replace(
+        full,
+        name="miniature",
+        finder=replace(full.finder, edge=96, **small),
+        embedder=replace(full.embedder, edge=64, **small),
+        memory=32,
+        products=4,
+        most_artworks=40,
+        most_photos=12,
+    )
+
+
+RECIPES = {"touchstone_s": touchstone_s, "miniature": miniature}

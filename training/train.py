@@ -1,0 +1,146 @@
+"""`touchstone train`: from the pinned packages' weights and free data to the networks that ship.
+
+    touchstone train --out runs/s [--stage finder|embedder]
+
+Run it again with the same folder to go on where it was stopped. Each finished stage leaves its network in the folder:
+`finder.safetensors`, `embedder.safetensors`; `python -m training.ship runs/s` puts them where the service reads them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from index.manifest import ListingRow, read_listings
+from training.progress import progress_bar
+from training.recipes import RECIPES, Recipe
+
+if TYPE_CHECKING:
+    from training.embedder_task import ProductPhoto
+    from training.loop import Task
+    from training.scenes import Studio
+
+# Packed goods carry marks that no label knows; a finder must not learn to pass over them.
+_PACKED = frozenset(
+    ["Juice", "Milk", "Yoghurt", "Sour-Cream", "Soyghurt", "Soy-Milk", "Oatghurt", "Oat-Milk", "Sour-Milk"]
+)
+_CLOTHING, _GROCERY = "clothing/train.jsonl", "grocery/train.jsonl"
+_LOGOS = "logos/cc0_logos.tar.gz"
+
+
+@click.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run.")
+@click.option("--recipe", "name", type=click.Choice(sorted(RECIPES)), default="touchstone_s", show_default=True)
+@click.option("--stage", type=click.Choice(["finder", "embedder"]), help="Only this stage; both by default.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of torch; one a core by default.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=lambda: Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data")),
+    help="Folder of the training data [default: $TOUCHSTONE_EVAL_DATA].",
+)
+def train(out: Path, name: str, stage: str | None, threads: int | None, data: Path) -> None:
+    """Train the networks that ship, or go on with a run that was stopped."""
+    run(RECIPES[name](), out, data, stages=[stage] if stage else ["finder", "embedder"], threads=threads)
+
+
+def run(recipe: Recipe, out: Path, data: Path, *, stages: list[str], threads: int | None = None) -> None:
+    """Train `stages` of a recipe into the folder `out`; a stage that is finished is left alone."""
+    import cv2
+    import torch
+
+    from vision.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    cv2.setNumThreads(1)  # the drawing has a process of its own
+    if threads is not None:
+        torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    for stage in stages:
+        if not (out / f"{stage}.safetensors").is_file():
+            _train(TASKS[stage](recipe, out, data), recipe, out)
+
+
+def finder_task(recipe: Recipe, out: Path, data: Path) -> Task:
+    """Gather what the finder learns from; drawn artwork is kept in `out`."""
+    import torch
+
+    from training.finder_task import FinderTask
+
+    photos = [row.images[0] for row in _rows(data / _CLOTHING, recipe)]
+    photos += [row.images[0] for row in _rows(data / _GROCERY, recipe) if row.labels.category not in _PACKED]
+    torch.manual_seed(recipe.seed)  # for the heads; every step's pictures have a generator of their own
+    return FinderTask(start_trunk(), _studio(recipe, out, data, photos), recipe.finder)
+
+
+def embedder_task(recipe: Recipe, out: Path, data: Path) -> Task:
+    """Gather what the embedder learns from; drawn artwork is kept in `out`."""
+    import torch
+
+    from training.embedder_task import EmbedderTask
+
+    photos = [row.images[0] for name in (_CLOTHING, _GROCERY) for row in _rows(data / name, recipe)]
+    studio = _studio(recipe, out, data, photos)
+    torch.manual_seed(recipe.seed)
+    return EmbedderTask(start_trunk(), studio, _products(recipe, data), recipe)
+
+
+TASKS: dict[str, Callable[[Recipe, Path, Path], Task]] = {"finder": finder_task, "embedder": embedder_task}
+
+
+def _train(task: Task, recipe: Recipe, out: Path) -> None:
+    import safetensors.torch
+
+    from training.curve import draw_curve
+    from training.loop import train as train_task
+
+    with progress_bar(f"training the {task.name}") as progress:
+        network = train_task(task, out, seed=recipe.seed, progress=progress)
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    partial = out / f"{task.name}.partial"
+    safetensors.torch.save_file(tensors, partial)
+    partial.replace(out / f"{task.name}.safetensors")
+    draw_curve(out / f"{task.name}.curve.jsonl", out / f"{task.name}.svg")
+
+
+def start_trunk() -> Any:
+    """Build timm's EfficientNet-Lite0 with the pinned package's ImageNet weights, without its classifier."""
+    import timm
+
+    from training.convert_touchstone_s import convert, read_package
+
+    trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    trunk.load_state_dict({name.removeprefix("visual.trunk."): each for name, each in convert(read_package()).items()})
+    return trunk
+
+
+def _studio(recipe: Recipe, out: Path, data: Path, photos: list[Path]) -> Studio:
+    from training.artworks import load_artworks
+    from training.grounds import Grounds
+    from training.scenes import Studio
+    from training.wordmarks import Wordmarks, installed_fonts
+
+    artworks = load_artworks(data / _LOGOS, out / "artworks.npz", most=recipe.most_artworks)
+    return Studio(artworks, Wordmarks(installed_fonts()), Grounds(photos))
+
+
+def _products(recipe: Recipe, data: Path) -> list[ProductPhoto]:
+    from training.embedder_task import ProductPhoto
+
+    clothes = [
+        ProductPhoto(row.images[0], "clothing", row.labels.category or "") for row in _rows(data / _CLOTHING, recipe)
+    ]
+    groceries = [
+        ProductPhoto(row.images[0], "grocery", row.labels.brand or "") for row in _rows(data / _GROCERY, recipe)
+    ]
+    return clothes + groceries
+
+
+def _rows(manifest: Path, recipe: Recipe) -> list[ListingRow]:
+    """Read a manifest, or for a recipe with fewer photos about so many of its rows, evenly spread."""
+    rows = list(read_listings(manifest))
+    return rows if recipe.most_photos is None else rows[:: max(len(rows) // recipe.most_photos, 1)]

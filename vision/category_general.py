@@ -1,0 +1,68 @@
+"""What is a product that the category head was not fitted on? General knowledge, from the trunk's first classifier.
+
+`vision.category_head` was fitted on photos of few leaves. What looks like none of them is shown to the thousand-class
+classifier that ImageNet gave the trunk; a committed table (training/data/imagenet_to_leaf.yaml) says which leaf a class
+means. Where no leaf is likely enough the answer stays "unknown".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import CheckpointError
+from vision.temperature import softmax
+
+# From here on a leaf is said. Photos that it says nothing of, or wrongly, cost a hint and accuse nobody.
+LIMIT = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralKnowledge:
+    """A classifier over many classes, each of which means a leaf or nothing ("")."""
+
+    weights: NDArray[np.float32]  # [classes, dim], for photo vectors of length 1
+    bias: NDArray[np.float32]  # [classes]
+    meanings: tuple[str, ...]  # a leaf's path, "top > middle > leaf", for each class
+
+    def scores(self, photos: NDArray[np.float32]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Give the leaves, and the probability of each for each of `photos`, float32 [n, dim] from `pool_views`.
+
+        What is missing from a row's sum of 1 is the probability of classes that mean no leaf.
+        """
+        squared = np.sign(photos) * photos**2  # `pool_views` took the signed root; these rows know the plain vectors
+        plain = squared / np.linalg.norm(squared, axis=1, keepdims=True)
+        classes = softmax(plain @ self.weights.T + self.bias)
+        leaves = tuple(sorted(set(self.meanings) - {""}))
+        means = np.array([[meaning == leaf for leaf in leaves] for meaning in self.meanings], np.float64)
+        return leaves, (classes @ means).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write the numbers in half precision, and the meanings into the metadata."""
+        from safetensors.numpy import save
+
+        tensors = {"weights": self.weights, "bias": self.bias}
+        halved = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in tensors.items()}
+        path.write_bytes(save(halved, {"meanings": json.dumps(self.meanings)}))
+
+    @classmethod
+    def load(cls, path: Path) -> GeneralKnowledge:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: missing or corrupt.
+
+        """
+        import safetensors
+
+        try:
+            with safetensors.safe_open(path, framework="numpy") as file:
+                weights, bias = (file.get_tensor(name).astype(np.float32) for name in ("weights", "bias"))
+                meanings = tuple(json.loads(file.metadata()["meanings"]))
+        except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError) as error:
+            raise CheckpointError(f"{path}: cannot be read ({error!r}); run python -m training.fit_category") from error
+        return cls(weights, bias, meanings)

@@ -1,0 +1,165 @@
+"""Where in a photo are marks? One small network looks once at the whole photo and names a few boxes.
+
+The boxes go on to the embedder, whichever model that is: so a hub model profits from the same finder. A finder knows
+no brand; it was trained on rendered marks (`training.finder_task`), and none of the brands held out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.checkpoint import MODELS
+from vision.errors import CheckpointError
+from vision.preprocessing import Preprocessing, prepare
+from vision.regions import GRID, Box, Region, windows
+
+FINDER = MODELS / "mark-finder"
+FORMAT_VERSION = 1
+
+MOST = 3
+"""Regions a photo: with the finder's own pass, three cost less than three whole-image embeddings."""
+
+_CANDIDATES = 40
+_SAME = 0.5  # intersection over union from which two boxes mean one mark
+_SMALLEST = 0.015  # of the photo's edge: a crop of fewer pixels resembles everything
+_RESTORE = "restore vision/models/mark-finder, or write it again with `touchstone train` and `python -m training.ship`"
+
+
+class Finder(Protocol):
+    """Photos in, boxes out. One thread at a time calls `find`; whoever batches owns that thread."""
+
+    @property
+    def forwards(self) -> float:
+        """Pixels that have passed the network so far, in inputs of 224 x 224, to add to `Embedder.forwards`."""
+
+    def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
+        """Name the regions of each RGB photo, uint8 [H, W, 3], that may show a mark, likeliest first."""
+
+
+class GridFinder:
+    """Looks everywhere: windows of two sizes in any photo. For embedders without a network, and to compare with."""
+
+    @property
+    def forwards(self) -> float:
+        """Nothing: no network looks."""
+        return 0.0
+
+    def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
+        """Name the same windows in each photo."""
+        found = tuple(Region(box, f"grid{level.count}") for level in GRID for box in windows(level))
+        return [found for _ in photos]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinderManifest:
+    """What stands beside a finder's weights."""
+
+    sha256: str
+    edge: int  # pixels of the square that a photo is squashed to
+    remake: str
+
+    @classmethod
+    def load(cls, folder: Path) -> FinderManifest:
+        """Read it; raises CheckpointError."""
+        path = folder / "finder.json"
+        try:
+            document = json.loads(path.read_text())
+            found = cls(sha256=str(document["sha256"]), edge=int(document["edge"]), remake=str(document["remake"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path} is no finder's manifest ({error!r}): {_RESTORE}") from error
+        if document.get("format_version") != FORMAT_VERSION or found.edge % 32 or not 64 <= found.edge <= 1024:
+            raise CheckpointError(
+                f"{path} must have format_version {FORMAT_VERSION} and an edge of 64..1024, "
+                f"a multiple of 32: {_RESTORE}"
+            )
+        return found
+
+
+class MarkFinder:
+    """The shipped network on one device; make one with `load_finder`."""
+
+    def __init__(self, network: Any, *, edge: int, device: str, most: int = MOST) -> None:
+        import torch
+
+        self._network = network.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+        self._recipe = Preprocessing(size=(edge, edge), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        self._mean = torch.full((3, 1, 1), 0.5, device=device)
+        self._most = most
+        self._forwards = 0.0
+
+    @property
+    def forwards(self) -> float:
+        """Pixels that have passed the network so far, in inputs of 224 x 224."""
+        return self._forwards
+
+    def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
+        """Name at most `most` boxes in each photo, likeliest first; where the photo shows no mark they are guesses."""
+        import torch
+
+        if not photos:
+            return []
+        with torch.inference_mode():
+            pictures = prepare(photos, self._recipe, mean=self._mean, std=self._mean)
+            centres, sides = self._network(pictures)
+            self._forwards += len(photos) * (self._recipe.size[0] / 224) ** 2
+            return [self._read(*maps) for maps in zip(centres, sides, strict=True)]
+
+    def _read(self, centres: Any, sides: Any) -> tuple[Region, ...]:
+        """Read one photo's regions off its maps: the peaks, less those that another covers."""
+        import torch
+        from torch.nn import functional
+        from torchvision.ops import clip_boxes_to_image, nms
+
+        from vision.finder_network import boxes_of
+
+        edge = self._recipe.size[0]
+        chance = torch.sigmoid(centres)
+        peaks = torch.where(functional.max_pool2d(chance, 3, stride=1, padding=1) == chance, chance, 0.0).flatten()
+        score, place = peaks.topk(min(_CANDIDATES, len(peaks)))
+        boxes = clip_boxes_to_image(boxes_of(sides[None])[0].flatten(1)[:, place].T.contiguous(), (edge, edge))
+        large = ((boxes[:, 2:] - boxes[:, :2]).min(dim=1).values >= _SMALLEST * edge) & (score > 0)
+        boxes, score = boxes[large], score[large]
+        kept = nms(boxes, score, _SAME)[: self._most]
+        return tuple(
+            Region(Box(*(min(max(value / edge, 0.0), 1.0) for value in box)), "mark", confidence=likely)
+            for box, likely in zip(boxes[kept].tolist(), score[kept].tolist(), strict=True)
+        )
+
+
+def load_finder(folder: Path = FINDER, *, device: str = "cpu", most: int = MOST) -> MarkFinder:
+    """Build the shipped finder on a device of torch's, such as `cpu` or `cuda:0`.
+
+    Raises:
+        CheckpointError: the weights or their manifest are missing, corrupt or of another network.
+
+    """
+    import safetensors.torch
+    import timm
+
+    from vision.finder_network import FinderNetwork
+    from vision.folding import fold
+
+    manifest = FinderManifest.load(folder)
+    path = folder / "finder.safetensors"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_RESTORE}") from error
+    if hashlib.sha256(data).hexdigest() != manifest.sha256:
+        raise CheckpointError(f"{path} is not the file that finder.json names: {_RESTORE}")
+    trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    fold(trunk)
+    network = FinderNetwork(trunk)
+    try:
+        network.load_state_dict(safetensors.torch.load(data))
+    except (safetensors.SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit this network ({error}): {_RESTORE}") from error
+    return MarkFinder(network.float(), edge=manifest.edge, device=device, most=most)
