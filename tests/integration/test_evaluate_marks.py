@@ -103,7 +103,7 @@ def test_missing_development_data_is_a_usage_error(
     assert "--photos" in outcome.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.measure
 def test_the_command_searches_all_seed_marks(touchstone: Touchstone, photos: Path) -> None:
     """`eval marks --json` prints the contract's figures over every mark that the pinned package ships."""
     outcome = touchstone("--json", "eval", "marks", "--scenes", "2", "--photos", photos)
