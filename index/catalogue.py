@@ -8,7 +8,7 @@ the identify and search steps. It is built from the store or read from a snapsho
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from index.backends import create_index
 from index.columns import CatalogueColumns, ReferenceSource, gather, with_removed_images
 from index.copies import CopyMatch, CopyTable
+from index.lookalikes import Lookalike, LookalikeTable
 from index.matches import BrandMatch, ReferenceHit, best_brands, distinct_references
 from index.records import ChangeKind
-from index.snapshot import Snapshot, current_snapshot, load_snapshot, read_manifest, write_snapshot
-from index.vectors import Hits, VectorIndex, check_vectors
+from index.snapshot import FORMAT_VERSION, Snapshot, current_snapshot, load_snapshot, read_manifest, write_snapshot
+from index.vectors import PADDING_ID, Hits, VectorIndex, check_vectors
 from vision.hashing import MATCH_DISTANCE
 
 logger = logging.getLogger(__name__)
@@ -46,18 +47,18 @@ class ReferenceCatalogue:
         store_version: int,
         version: str,
         backend: str,
-        index: VectorIndex | None = None,
+        indexes: Mapping[bool, VectorIndex] | None = None,
     ) -> None:
-        """Hold `columns`; `index`, when given, holds their vectors under their row numbers already."""
+        """Hold `columns`; `indexes`, when given, hold their vectors under their row numbers already."""
         self.fingerprint = fingerprint
         self.store_version = store_version
         self.version = version
         self.backend = backend
         self._columns = columns
         self._copies = CopyTable(columns)
-        self._index = (
-            _fill(create_index(backend, columns.vectors.shape[1]), columns.vectors) if index is None else index
-        )
+        self._lookalikes = LookalikeTable(columns, backend)
+        # Marks and photos of products have vectors that do not compare: an index for each.
+        self._indexes = _fill(columns, backend) if indexes is None else indexes
         self._searched_brands = len(np.unique(columns.reference_brands[columns.vector_references]))
         self._most_views = int(np.bincount(columns.vector_references).max(initial=1))
 
@@ -79,14 +80,14 @@ class ReferenceCatalogue:
         complete = bool(changes) and changes[-1].version >= store_version
         if not complete or any(change.kind is not ChangeKind.REMOVED_LISTING for change in changes):
             return self.build(source, self.fingerprint, self.backend)
-        columns = with_removed_images(self._columns, source.iter_removed_images())
+        columns = with_removed_images(self._columns, source.iter_removed_images(), self.fingerprint)
         return type(self)(
             columns,
             fingerprint=self.fingerprint,
             store_version=store_version,
             version=_version(columns, store_version),
             backend=self.backend,
-            index=self._index,
+            indexes=self._indexes,
         )
 
     @classmethod
@@ -125,24 +126,27 @@ class ReferenceCatalogue:
         """Length of a vector; 0 while the catalogue holds none."""
         return int(self._columns.vectors.shape[1])
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> tuple[tuple[ReferenceHit, ...], ...]:
-        """Find up to k references for each region, float32 [r, dim] with unit rows; best first, each once."""
-        # So many hits hold at least k different references.
-        return tuple(distinct_references(self._columns, self._hits(vectors, k * self._most_views), k))
+    def search(self, vectors: NDArray[np.float32], k: int, *, photos: int = 0) -> tuple[tuple[ReferenceHit, ...], ...]:
+        """Find up to k references for each region, float32 [r, dim] with unit rows; best first, each once.
 
-    def best_per_brand(self, vectors: NDArray[np.float32], most: int) -> tuple[BrandMatch, ...]:
+        The first `photos` rows are whole photos, which are compared with photos of products, the others with marks.
+        """
+        # So many hits hold at least k different references.
+        return tuple(distinct_references(self._columns, self._hits(vectors, k * self._most_views, photos), k))
+
+    def best_per_brand(self, vectors: NDArray[np.float32], most: int, *, photos: int = 0) -> tuple[BrandMatch, ...]:
         """Find the brands that any region looks like, each with its best pair of region and reference, best first.
 
-        vectors: float32 [r, dim] with unit rows. At most `most` brands. The answer is that of comparing everything,
-        unless some region has 1,024 vectors more similar than one that counts; that one is then taken to be as similar
-        as the last of them.
+        vectors: float32 [r, dim] with unit rows, the first `photos` of whole photos, as for `search`. At most `most`
+        brands. The answer is that of comparing everything, unless some region has 1,024 vectors more similar than one
+        that counts; that one is then taken to be as similar as the last of them.
         """
-        if min(most, len(self._index)) < 1:
+        depth = min(_DEPTH, max(len(index) for index in self._indexes.values()))
+        if min(most, depth) < 1:
             return ()
-        depth = min(_DEPTH, len(self._index))
-        hits = self._hits(vectors, depth)
-        unlisted = float(hits.scores[:, -1].max(initial=-1.0))
-        return best_brands(self._columns, hits, most, unlisted=unlisted)
+        hits = self._hits(vectors, depth, photos)
+        last = np.where(hits.ids[:, -1] == PADDING_ID, -1.0, hits.scores[:, -1])
+        return best_brands(self._columns, hits, most, unlisted=float(last.max(initial=-1.0)))
 
     def near_duplicates(
         self,
@@ -156,11 +160,16 @@ class ReferenceCatalogue:
         """Find the pictures on record that n photos are copies of: see `CopyTable.find`."""
         return self._copies.find(bits, mirrored_bits, sha256s, usable=usable, max_distance=max_distance)
 
-    def _hits(self, vectors: NDArray[np.float32], k: int) -> Hits:
-        if len(self._index) == 0:  # no reference, so no telling what dim would be right
+    def lookalikes(self, vectors: NDArray[np.float32], *, most: int) -> tuple[Lookalike, ...]:
+        """Find the pictures on record that n whole photos may be made from: see `LookalikeTable.find`."""
+        return self._lookalikes.find(vectors, most=most)
+
+    def _hits(self, vectors: NDArray[np.float32], k: int, photos: int) -> Hits:
+        if len(self._columns.vectors) == 0:  # no reference, so no telling what dim would be right
             return Hits(np.empty((len(vectors), 0), dtype=np.int64), np.empty((len(vectors), 0), dtype=np.float32))
         check_vectors(vectors, self.dim)
-        return self._index.search(vectors, k)
+        parts = self._indexes[False].search(vectors[:photos], k), self._indexes[True].search(vectors[photos:], k)
+        return Hits(np.concatenate([part.ids for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
 def open_catalogue(
@@ -174,9 +183,9 @@ def open_catalogue(
     path = current_snapshot(directory)
     if path is not None:
         manifest = read_manifest(path, fingerprint=fingerprint)
-        if manifest.store_version == source.version():
+        if manifest.format_version == FORMAT_VERSION and manifest.store_version == source.version():
             return ReferenceCatalogue.from_snapshot(load_snapshot(path, fingerprint=fingerprint), backend)
-        logger.info("snapshot %s is of version %d, not the store's: building anew", path, manifest.store_version)
+        logger.info("snapshot %s is of another version or form than the store's: building anew", path)
     return build_catalogue(source, directory, fingerprint, backend)
 
 
@@ -204,8 +213,12 @@ def _version(columns: CatalogueColumns, store_version: int) -> str:
     return f"{store_version}-{columns.sha256()[:_VERSION_DIGITS]}"
 
 
-def _fill(index: VectorIndex, vectors: NDArray[np.float32]) -> VectorIndex:
-    """Add all vectors under their row numbers."""
-    if len(vectors):
-        index.add(np.arange(len(vectors), dtype=np.int64), vectors)
-    return index
+def _fill(columns: CatalogueColumns, backend: str) -> Mapping[bool, VectorIndex]:
+    """Make the index of marks (True) and that of photos, all vectors under their row numbers."""
+    marks = columns.reference_marks[columns.vector_references]
+    indexes = {kind: create_index(backend, columns.vectors.shape[1]) for kind in (False, True)}
+    for kind, index in indexes.items():
+        rows = np.flatnonzero(marks == kind).astype(np.int64)
+        if len(rows):
+            index.add(rows, columns.vectors if len(rows) == len(marks) else columns.vectors[rows])
+    return indexes

@@ -66,6 +66,7 @@ class CatalogueColumns:
     reference_ids: NDArray[np.bytes_]  # [m]
     reference_kinds: NDArray[np.bytes_]  # [m], values of ReferenceKind
     reference_brands: NDArray[np.int32]  # [m], row of the brand that a reference shows
+    reference_marks: NDArray[np.bool_]  # [m], whether it is a mark: not compared with what is a photo of a product
     brand_ids: NDArray[np.bytes_]  # [b]
     brand_names: NDArray[np.bytes_]  # [b]
     copy_pdq: NDArray[np.uint8]  # [c, 32], zero where there is none
@@ -74,6 +75,7 @@ class CatalogueColumns:
     copy_sources: NDArray[np.bytes_]  # [c], values of DuplicateSource
     copy_source_ids: NDArray[np.bytes_]  # [c], id of a reference or of a removed listing
     copy_brands: NDArray[np.bytes_]  # [c], name of the brand at stake, empty where unknown
+    copy_vectors: NDArray[np.float16]  # [c, dim], unit rows of whole photos, zero where there is none; dim may be 0
 
     def __post_init__(self) -> None:
         """Raise ValueError when columns do not fit each other: searches would name wrong brands."""
@@ -117,24 +119,27 @@ def gather(source: ReferenceSource, fingerprint: str) -> CatalogueColumns:
     brand_rows = {brand.brand_id: row for row, brand in enumerate(brands)}
     names = {brand.brand_id: brand.name for brand in brands}
     embeddings = [embedding for _, of_reference in active for embedding in of_reference]
-    copies = [*_copies_of(references, names), *(_copy_of(image) for image in removed)]
+    copies = [*_copies_of(active, names), *(_copy_of(image, fingerprint) for image in removed)]
     return CatalogueColumns(
         vectors=_stack(embeddings, fingerprint),
         vector_references=np.repeat(np.arange(len(active), dtype=np.int32), [len(views) for _, views in active]),
         reference_ids=_text(reference.reference_id for reference in references),
         reference_kinds=_text(reference.kind for reference in references),
         reference_brands=np.array([brand_rows[reference.brand_id] for reference in references], dtype=np.int32),
+        reference_marks=np.array([reference.shows_mark for reference in references], dtype=np.bool_),
         brand_ids=_text(brand.brand_id for brand in brands),
         brand_names=_text(brand.name for brand in brands),
         **_copy_columns(copies),
     )
 
 
-def with_removed_images(columns: CatalogueColumns, images: Iterable[RemovedImage]) -> CatalogueColumns:
+def with_removed_images(
+    columns: CatalogueColumns, images: Iterable[RemovedImage], fingerprint: str
+) -> CatalogueColumns:
     """Exchange the photos of removed listings, and share everything else: removals are the change that comes often."""
     kept = columns.copy_sources != DuplicateSource.REMOVED_LISTING.encode()
-    fresh = _copy_columns([_copy_of(image) for image in images])
-    joined = {name: np.concatenate([getattr(columns, name)[kept], column]) for name, column in fresh.items()}
+    fresh = _copy_columns([_copy_of(image, fingerprint) for image in images])
+    joined = {name: _joined(getattr(columns, name)[kept], column) for name, column in fresh.items()}
     return dataclasses.replace(columns, **joined)
 
 
@@ -152,10 +157,13 @@ class _Copy:
     source: DuplicateSource
     source_id: str
     brand: str
+    vector: NDArray[np.floating] | None  # of a whole photo
 
 
-def _copies_of(references: Iterable[Reference], names: dict[str, str]) -> Iterator[_Copy]:
-    for reference in references:
+def _copies_of(
+    references: Iterable[tuple[Reference, Sequence[ReferenceEmbedding]]], names: dict[str, str]
+) -> Iterator[_Copy]:
+    for reference, embeddings in references:
         known_fake = reference.kind is ReferenceKind.COUNTERFEIT
         yield _Copy(
             sha256=reference.image_sha256,
@@ -163,16 +171,19 @@ def _copies_of(references: Iterable[Reference], names: dict[str, str]) -> Iterat
             source=DuplicateSource.KNOWN_COUNTERFEIT if known_fake else DuplicateSource.OFFICIAL_REFERENCE,
             source_id=reference.reference_id,
             brand=names[reference.brand_id],
+            vector=embeddings[0].vector if embeddings and not reference.shows_mark else None,
         )
 
 
-def _copy_of(image: RemovedImage) -> _Copy:
+def _copy_of(image: RemovedImage, fingerprint: str) -> _Copy:
+    comparable = image.embedding is not None and image.fingerprint == fingerprint
     return _Copy(
         sha256=image.sha256,
         pdq=image.pdq,
         source=DuplicateSource.REMOVED_LISTING,
         source_id=image.listing_id,
         brand=image.brand,
+        vector=np.frombuffer(image.embedding or b"", "<f2") if comparable else None,
     )
 
 
@@ -185,7 +196,32 @@ def _copy_columns(copies: Sequence[_Copy]) -> dict[str, NDArray[Any]]:
         "copy_sources": _text(copy.source for copy in copies),
         "copy_source_ids": _text(copy.source_id for copy in copies),
         "copy_brands": _text(copy.brand for copy in copies),
+        "copy_vectors": _stack_copies(copies),
     }
+
+
+def _stack_copies(copies: Sequence[_Copy]) -> NDArray[np.float16]:
+    """Stack what copies look like into float16 [c, dim], zero where that is not known; dim is 0 when all are."""
+    embedded = [copy.vector for copy in copies if copy.vector is not None]
+    rows = np.zeros((len(copies), len(embedded[0]) if embedded else 0), np.float16)
+    for row, copy in enumerate(copies):
+        if copy.vector is None:
+            continue
+        if copy.vector.shape != rows.shape[1:]:
+            raise StoreError(
+                f"The embedding of {copy.source_id!r} (photo {copy.sha256}) has {copy.vector.size} values and others "
+                f"{rows.shape[1]}: put back a backup of the store."
+            )
+        rows[row] = copy.vector
+    return rows
+
+
+def _joined(kept: NDArray[Any], fresh: NDArray[Any]) -> NDArray[Any]:
+    """Put rows one after the other; of vectors that are all unknown, the length is not known either."""
+    if kept.ndim == fresh.ndim == 2 and 0 in (kept.shape[1], fresh.shape[1]):
+        width = max(kept.shape[1], fresh.shape[1])
+        kept, fresh = (rows if rows.shape[1] else np.zeros((len(rows), width), rows.dtype) for rows in (kept, fresh))
+    return np.concatenate([kept, fresh])
 
 
 def _stack(embeddings: Sequence[ReferenceEmbedding], fingerprint: str) -> NDArray[np.float32]:

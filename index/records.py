@@ -88,6 +88,14 @@ class Provenance:
     notice: str = ""
 
 
+_MARKS = (ReferenceKind.LOGO, ReferenceKind.WORDMARK, ReferenceKind.PATTERN)
+
+
+def shows_mark(kind: ReferenceKind, box: Box | None) -> bool:
+    """Tell whether a reference is a mark, as a region of a listing is, or a whole photo of a product."""
+    return box is not None or kind in _MARKS
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reference:
     """One image, or the part of it within `box`, that shows a brand (or, as `COUNTERFEIT`, a known fake of it).
@@ -106,6 +114,11 @@ class Reference:
     pdq_mirrored: bytes | None = None
     provenance: Provenance = field(default_factory=Provenance)
     state: ReferenceState = ReferenceState.ACTIVE
+
+    @property
+    def shows_mark(self) -> bool:
+        """Whether it is compared with what may be marks in a photo, or with the photo itself."""
+        return shows_mark(self.kind, self.box)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -207,20 +220,31 @@ class RecordOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class ListingImage:
-    """A photo of a listing: hex digest of the encoded file, and its 32-byte PDQ hash if the photo has one."""
+    """A photo of a listing: hex digest of the encoded file, and its 32-byte PDQ hash if the photo has one.
+
+    `features` are its strongest keypoints (`LocalFeatures.to_bytes`) and `embedding` is its middle's (float16,
+    little-endian, by the decision's model): a cropped or framed copy is recognised by them. None when not known.
+    """
 
     sha256: str
     pdq: bytes | None = None
+    features: bytes | None = None
+    embedding: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedImage:
-    """A photo of a listing that was removed from the marketplace; `brand` is the one that was at stake, or ""."""
+    """A photo of a listing that was removed from the marketplace; `brand` is the one that was at stake, or "".
+
+    `embedding` as in `ListingImage`, by the model `fingerprint`; the keypoints stay in the store until asked for.
+    """
 
     listing_id: str
     sha256: str
     pdq: bytes | None
     brand: str
+    embedding: bytes | None = None
+    fingerprint: str | None = None
 
 
 class RemovalReason(enum.StrEnum):

@@ -17,6 +17,7 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from numpy.typing import NDArray
 
 from index.columns import CatalogueColumns
 from index.errors import SnapshotError
+from index.records import ReferenceKind, shows_mark
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had neither `reference_marks` nor `copy_vectors`
 REMEDY = "rebuild it from the store with `touchstone index build`"
 _MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -35,6 +37,7 @@ _PREFIX = "snapshot-"
 _BUILDING = ".building-"
 # The one before stays for a process that has read CURRENT but not yet opened what it names.
 _KEPT = 2
+_LATER_COLUMNS = {"reference_marks", "copy_vectors"}  # not in format version 1
 # Nobody takes a day to write one.
 _ABANDONED_S = 86_400
 
@@ -131,10 +134,10 @@ def read_manifest(path: Path, *, fingerprint: str) -> Manifest:
         format_version = fields["format_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SnapshotError(f"{file} cannot be read ({error}): {REMEDY}.") from error
-    if format_version != FORMAT_VERSION:
+    if format_version not in range(1, FORMAT_VERSION + 1):
         raise SnapshotError(
-            f"{file} has format version {format_version}, but this program reads {FORMAT_VERSION}: use the release "
-            f"that wrote it, or {REMEDY}."
+            f"{file} has format version {format_version}, but this program reads 1 to {FORMAT_VERSION}: use the "
+            f"release that wrote it, or {REMEDY}."
         )
     if claimed != _digest_of(fields):
         raise SnapshotError(f"{file} does not digest to the sha256 in it, so it was changed or damaged: {REMEDY}.")
@@ -150,16 +153,29 @@ def read_manifest(path: Path, *, fingerprint: str) -> Manifest:
 def load_snapshot(path: Path, *, fingerprint: str) -> Snapshot:
     """Read and verify the snapshot at `path`. Raises `SnapshotError`, naming the file at fault."""
     manifest = read_manifest(path, fingerprint=fingerprint)
-    expected = {f"{column.name}.npy" for column in dataclasses.fields(CatalogueColumns)}
+    later = _LATER_COLUMNS if manifest.format_version < FORMAT_VERSION else set()
+    expected = {f"{column.name}.npy" for column in dataclasses.fields(CatalogueColumns) if column.name not in later}
     listed = {file.name for file in manifest.files}
     if listed != expected:
         raise SnapshotError(f"{path / _MANIFEST} lists {sorted(listed)}, not {sorted(expected)}: {REMEDY}.")
     arrays = {file.name.removesuffix(".npy"): _read_array(path, file) for file in manifest.files}
+    if later:
+        arrays |= _later_columns(arrays)
     try:
         columns = CatalogueColumns(**arrays)
     except ValueError as error:
         raise SnapshotError(f"{path} contradicts itself ({error}): {REMEDY}.") from error
     return Snapshot(path, manifest, columns)
+
+
+def _later_columns(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Stand in for the columns that format version 1 did not have: every reference of these kinds was a mark."""
+    kinds = [ReferenceKind(kind.decode()) for kind in arrays["reference_kinds"]]
+    marks = [kind is ReferenceKind.EXAMPLE or shows_mark(kind, None) for kind in kinds]
+    return {
+        "reference_marks": np.array(marks, np.bool_),
+        "copy_vectors": np.zeros((len(arrays["copy_sha256"]), 0), np.float16),
+    }
 
 
 def _write_array(file: Path, array: NDArray[Any]) -> SnapshotFile:

@@ -18,12 +18,14 @@ from index.refresh import Holder
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
+from serving.copying import CopyFinder
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.settings import Settings
+from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
 from vision.checkpoint import model_folder
 from vision.classify import CategoryClassifier
@@ -103,9 +105,11 @@ def open_application(settings: Settings) -> Iterator[Application]:
             knowledge=lambda: knowledge.current,
             sellers=store,
             classifier=CategoryClassifier.for_model(embedder.fingerprint),
+            attributes=AttributeClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
             calibration=load_calibration(embedder.fingerprint),
             verifier=Verifier(store),
+            copies=CopyFinder(store),
             policy=policy,
             max_matches=settings.max_matches,
         )

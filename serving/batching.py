@@ -86,7 +86,7 @@ class BatchingEmbedder:
         return self._embed(self._wholes, crops, deadline)
 
     def embed_marks(self, crops: Crops, *, deadline: Deadline = NEVER) -> Vectors:
-        """Embed crops of marks into the same space, as `Embedder.embed_marks`. Raises as `embed` does."""
+        """Embed crops of marks, as `Embedder.embed_marks`. Raises as `embed` does."""
         return self._embed(self._marks, crops, deadline)
 
     def find(self, photos: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Region, ...]]:

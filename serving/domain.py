@@ -77,7 +77,11 @@ class VisualMatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicate:
-    """A photo is an exact or near copy of one that is on record. `distance` counts differing PDQ bits of 256."""
+    """A photo is an exact or near copy of one that is on record.
+
+    `distance` counts differing PDQ bits of 256, and is 256 when a photo has no hash. `verification` is what a copy was
+    found by whose hash is too far: details of the photo on record, again in the arrangement that they have there.
+    """
 
     image_index: int
     source: DuplicateSource
@@ -86,6 +90,7 @@ class Duplicate:
     distance: int
     exact: bool
     mirrored: bool
+    verification: Verification | None = None
 
 
 class TextKind(enum.StrEnum):

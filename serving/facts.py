@@ -58,7 +58,12 @@ FACTS: dict[str, Fact] = {
     "duplicate.known_counterfeit_distance": Fact(
         "int", NO_DISTANCE, "PDQ bits, of 256, that differ from the nearest one"
     ),
+    "duplicate.known_counterfeit_details": Fact(
+        "int", 0, "details of it in the same places in a photo whose hash differs too much; 0 when the hash tells"
+    ),
+    "duplicate.known_counterfeit_finding": Fact("string", "", "how its copy was recognised, as a sentence says it"),
     "duplicate.removed_listing": Fact("bool", False, "a photo copies one of a listing that was removed"),
+    "duplicate.removed_listing_finding": Fact("string", "", "how its copy was recognised, and of which listing it is"),
     "duplicate.official": Fact("bool", False, "a photo copies a brand owner's own reference"),
     "text.replica_wording": Fact("bool", False, "title or description speaks of replicas"),
     "text.replica_words": Fact("list<string>", [], "the replica wording as written"),
@@ -160,13 +165,40 @@ def _visual(matches: Sequence[VisualMatch]) -> dict[str, Value]:
 
 
 def _duplicates(copies: Sequence[Duplicate]) -> dict[str, Value]:
-    fakes = [copy.distance for copy in copies if copy.source is DuplicateSource.KNOWN_COUNTERFEIT]
+    fakes = _surest_first(copies, DuplicateSource.KNOWN_COUNTERFEIT)
+    removed = _surest_first(copies, DuplicateSource.REMOVED_LISTING)
     return {
         "duplicate.known_counterfeit": bool(fakes),
-        "duplicate.known_counterfeit_distance": min(fakes, default=NO_DISTANCE),
-        "duplicate.removed_listing": any(copy.source is DuplicateSource.REMOVED_LISTING for copy in copies),
+        "duplicate.known_counterfeit_distance": fakes[0].distance if fakes else NO_DISTANCE,
+        "duplicate.known_counterfeit_details": _details(fakes[0]) if fakes else 0,
+        "duplicate.known_counterfeit_finding": _finding(fakes[0]) if fakes else "",
+        "duplicate.removed_listing": bool(removed),
+        "duplicate.removed_listing_finding": f"{removed[0].source_id}, {_finding(removed[0])}" if removed else "",
         "duplicate.official": any(copy.source is DuplicateSource.OFFICIAL_REFERENCE for copy in copies),
     }
+
+
+def _surest_first(copies: Sequence[Duplicate], source: DuplicateSource) -> list[Duplicate]:
+    """Put the copies of one source in order: by their hashes, then by how many details prove them."""
+    of_source = [copy for copy in copies if copy.source is source]
+    return sorted(of_source, key=lambda copy: (_details(copy) > 0, -_details(copy), copy.distance))
+
+
+def _details(copy: Duplicate) -> int:
+    """Count the details that prove a copy; 0 when file or hash do."""
+    return copy.verification.inliers if copy.verification is not None else 0
+
+
+def _finding(copy: Duplicate) -> str:
+    """Say what a person can check: the same file, hashes close to each other, or details in their places."""
+    flipped = ", flipped left to right" if copy.mirrored else ""
+    if copy.exact:
+        how = "the same file"
+    elif _details(copy):
+        how = f"{_details(copy)} details in the same places{flipped}"
+    else:
+        how = f"{copy.distance} of 256 bits differ{flipped}"
+    return f"photo {copy.image_index + 1}: {how}"
 
 
 def _text(hits: Sequence[TextHit]) -> dict[str, Value]:

@@ -63,8 +63,10 @@ def _authorised(facts: Facts) -> float:
 
 
 def _closeness(facts: Facts) -> float:
-    # 1 for an exact copy, falling to 0 at 64 of 256 bits, where PDQ hashes of unrelated photos begin to appear.
-    return max(0.0, 1.0 - _number(facts, "duplicate.known_counterfeit_distance") / 64)
+    # 1 for an exact copy, falling to 0 at 64 of 256 bits, where PDQ hashes of unrelated photos begin to appear; a crop
+    # that its details give away shows the same goods, but not whatever was cut off.
+    by_details = 0.5 * (_number(facts, "duplicate.known_counterfeit_details") > 0)
+    return max(by_details, 1.0 - _number(facts, "duplicate.known_counterfeit_distance") / 64)
 
 
 FEATURES: tuple[Feature, ...] = (

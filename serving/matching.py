@@ -101,7 +101,7 @@ class Verifier:
 def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: int) -> tuple[Candidate, ...]:
     """Search all regions at once: the `most` likeliest brands, and at least those worth verifying, best first."""
     candidates = []
-    for match in catalogue.best_per_brand(regions.vectors, most=max(most, CANDIDATES)):
+    for match in catalogue.best_per_brand(regions.vectors, max(most, CANDIDATES), photos=regions.photos):
         image_index, region = regions.places[match.region_row]
         candidates.append(Candidate(image_index=image_index, region=region.box, match=match))
     return tuple(candidates)

@@ -1,8 +1,9 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
-decode -> keypoints -> identify (hashes) -> regions and embed -> search -> verify -> classify -> describe -> text,
-price, seller -> fuse -> decide. A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW;
-only a passed deadline or a full queue ends the whole. `serving.moderation` records what comes out.
+decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> classify ->
+describe -> text, price, seller -> fuse -> decide. A stage that fails leaves a fault behind, and a decision with a
+fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation` records what comes
+out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from index.records import ListingImage
 from serving.batching import BatchingEmbedder
+from serving.copying import CopyFinder, records_of
 from serving.deadline import Deadline
 from serving.domain import (
     Attribute,
@@ -57,6 +59,7 @@ from serving.visual import (
     read_photos,
 )
 from serving.wording import find_wording
+from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
 from vision.classify import CategoryClassifier
 from vision.decode import DecodeLimits
@@ -89,9 +92,11 @@ class Pipeline:
     knowledge: Callable[[], Knowledge]
     sellers: SellerRecords
     classifier: CategoryClassifier | None
+    attributes: AttributeClassifier | None
     taxonomy: Taxonomy
     calibration: MatchCalibration
     verifier: Verifier
+    copies: CopyFinder
     policy: Policy
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
@@ -108,7 +113,7 @@ class Pipeline:
         stages.note(_blind_index(known))
         results, photos = read_photos(listing.images, self.limits, stages)
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
-        evidence, category = self._look(photos, keypoints, stages, known)
+        evidence, category, regions = self._look(photos, keypoints, stages, known)
         found, at_stake = self._consider(listing, evidence, category, stages, known)
         evidence += found
         facts = gather(
@@ -121,7 +126,9 @@ class Pipeline:
         )
         fused = fuse(facts)
         outcome = decide(facts.plus("fused.probability", fused.probability), self.policy)
-        attributes = stages.run("describe", lambda: measure_attributes(photos), _NO_ATTRIBUTES)
+        attributes = stages.run(
+            "describe", lambda: measure_attributes(photos, regions, category, self.attributes), _NO_ATTRIBUTES
+        )
         decision = Decision(
             decision_id=uuid.uuid4().hex,
             listing_id=listing.listing_id,
@@ -139,7 +146,7 @@ class Pipeline:
             create_time=datetime.now(UTC),
             timings_ms=stages.finish(),
         )
-        return Screening(decision=decision, images=tuple(photo.record for photo in photos), brand=at_stake.name)
+        return Screening(decision=decision, images=records_of(photos, keypoints, regions), brand=at_stake.name)
 
     def search_image(
         self, data: bytes, *, most: int, deadline: Deadline = Deadline()
@@ -157,11 +164,16 @@ class Pipeline:
 
     def _look(
         self, photos: Sequence[Photo], keypoints: Mapping[int, LocalFeatures], stages: Stages, known: Knowledge
-    ) -> tuple[tuple[Evidence, ...], Category]:
-        """Run the stages that need pixels: copies, matches, category."""
+    ) -> tuple[tuple[Evidence, ...], Category, Regions]:
+        """Run the stages that need pixels: copies, matches, category; and give what was embedded."""
         nothing = Regions((), np.empty((0, self.embedder.dim), np.float32))
         copies = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
         regions = stages.run("embed", lambda: embed_regions(photos, self.embedder, stages.deadline), nothing)
+        copies += stages.run(
+            "copies",
+            lambda: self.copies.find(photos, keypoints, regions, known.catalogue, known=copies),
+            _NO_COPIES,
+        )
         candidates = stages.run(
             "search", lambda: find_candidates(regions, known.catalogue, most=self.max_matches), _NO_CANDIDATES
         )
@@ -169,7 +181,7 @@ class Pipeline:
         verified = stages.run("verify", lambda: self.verifier.verify(candidates, keypoints), unverified)
         matches = judge(candidates, verified, self.calibration, most=self.max_matches)
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
-        return (*matches, *copies), category
+        return (*matches, *copies), category, regions
 
     def _consider(
         self, listing: Listing, seen: Sequence[Evidence], category: Category, stages: Stages, known: Knowledge

@@ -27,6 +27,7 @@ from index.records import (
     ReferenceEmbedding,
     ReferenceFeatures,
     ReferenceKind,
+    shows_mark,
 )
 from index.store.store import Store
 from reference_brands.seed import SeedBrand, SeedMark
@@ -35,7 +36,7 @@ from vision.decode import DecodeLimits, decode
 from vision.errors import ImageError
 from vision.hashing import pdq
 from vision.keypoints import reference_features
-from vision.regions import Box, centre_square, crop
+from vision.regions import Box, crop, middle
 
 # A crop of a few pixels, blown up, resembles every blurry window: on FlickrLogos-27 the handful of boxes below this
 # edge cost 5 points of recall at 1% false positives, and any limit from 12 to 24 pixels wins them back.
@@ -45,7 +46,6 @@ SMALLEST_REFERENCE = 16
 OnError = Callable[[CatalogueError], None]
 
 _LIMITS = DecodeLimits()
-_MARKS = (ReferenceKind.LOGO, ReferenceKind.WORDMARK, ReferenceKind.PATTERN)
 # References whose views go through the embedder at once.
 _BATCH = 64
 
@@ -65,7 +65,7 @@ class NewReference:
     @property
     def shows_mark(self) -> bool:
         """Whether the picture is a mark, as a region of a listing is, rather than a whole photo of a product."""
-        return self.box is not None or self.kind in _MARKS
+        return shows_mark(self.kind, self.box)
 
     @property
     def reference_id(self) -> str:
@@ -223,7 +223,7 @@ def _embedded(
 def _embed_views(references: Sequence[NewReference], embedder: BatchingEmbedder) -> Iterator[NDArray[np.float32]]:
     """Embed every view as what a listing's regions are compared with: whole pictures, or marks."""
     photos = [view for each in references if not each.shows_mark for view in each.views]
-    whole = iter(embedder.embed([crop(view, centre_square(view.shape[1], view.shape[0])) for view in photos]))
+    whole = iter(embedder.embed([middle(view) for view in photos]))
     marks = iter(embedder.embed_marks([view for each in references if each.shows_mark for view in each.views]))
     for each in references:
         yield from islice(marks if each.shows_mark else whole, len(each.views))

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.catalogue import ReferenceCatalogue
-from index.records import ListingImage
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
 from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult
 from serving.stages import Stages
-from vision.classify import CategoryClassifier, pool_views
+from vision.attributes import AttributeClassifier
+from vision.classify import CategoryClassifier, signed_root
 from vision.colour import measure_colours
 from vision.decode import DecodeLimits, Image, decode
 from vision.errors import ImageError, ImageFault
 from vision.hashing import PdqHash, as_matrix, pdq
 from vision.keypoints import LocalFeatures, photo_features
-from vision.regions import Region, centre_square, crop
+from vision.regions import Region, centre_square, crop, middle
 
 # Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different
 # photos were 98 bits and more apart (see vision.hashing).
@@ -42,11 +42,6 @@ class Photo:
     index: int
     image: Image
     hash: PdqHash
-
-    @property
-    def record(self) -> ListingImage:
-        """What the store keeps of it, so that copies are recognised once the listing is removed."""
-        return ListingImage(sha256=self.image.sha256, pdq=self.hash.bits if self.hash.reliable else None)
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ def read_photos(
 
 
 def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline: Deadline) -> Regions:
-    """Embed the middle of every photo, and what may be marks in it with a little of their surroundings."""
+    """Embed the middle of every photo, and as marks what may be some, with a little of their surroundings."""
     pixels = [photo.image.pixels for photo in photos]
     found = embedder.find(pixels, deadline=deadline)
     marks = [
@@ -84,7 +79,7 @@ def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline:
     middles = [(photo, Region(centre_square(photo.image.width, photo.image.height), "centre")) for photo in photos]
     vectors = np.concatenate(
         [
-            embedder.embed([crop(each.image.pixels, region.box) for each, region in middles], deadline=deadline),
+            embedder.embed([middle(photo.image.pixels) for photo in photos], deadline=deadline),
             embedder.embed_marks([crop(photo.image.pixels, region.box) for photo, region in marks], deadline=deadline),
         ]
     )
@@ -123,16 +118,23 @@ def classify_photos(regions: Regions, classifier: CategoryClassifier | None) -> 
     """Predict the product's category from the middles of all photos; unknown without any or a fitting classifier."""
     if classifier is None or not regions.photos:
         return Category()
-    found = classifier.predict(pool_views(regions.vectors[: regions.photos]))
+    found = classifier.predict(signed_root(regions.vectors[: regions.photos]))
     alternatives = tuple(CategoryGuess(each.path, each.probability) for each in found.alternatives)
     return Category(found.path, found.probability, alternatives)
 
 
-def measure_attributes(photos: Sequence[Photo]) -> tuple[Attribute, ...]:
-    """Measure what the first photo shows: sellers put the product itself first, details after it."""
+def measure_attributes(
+    photos: Sequence[Photo], regions: Regions, category: Category, classifier: AttributeClassifier | None
+) -> tuple[Attribute, ...]:
+    """Measure the first photo's colours, for sellers put the product itself first; ask the middles of all for the rest.
+
+    The rest is left out without regions or a fitting classifier.
+    """
     if not photos:
         return ()
-    return tuple(Attribute("colour", each.name, each.share) for each in measure_colours(photos[0].image.pixels))
+    colours = [Attribute("colour", each.name, each.share) for each in measure_colours(photos[0].image.pixels)]
+    said = classifier.predict(regions.vectors[: regions.photos], category.path) if classifier is not None else ()
+    return (*colours, *(Attribute(each.name, each.value, each.probability) for each in said))
 
 
 def _read(index: int, data: bytes, limits: DecodeLimits) -> tuple[ImageResult, Photo | None]:

@@ -95,6 +95,7 @@ def _(evidence: Duplicate) -> evidence_pb2.Evidence:
         distance_bits=evidence.distance,
         exact=evidence.exact,
         mirrored=evidence.mirrored,
+        verification=_verification(evidence.verification),
     )
     return evidence_pb2.Evidence(duplicate=duplicate)
 

@@ -27,7 +27,7 @@ def _light(picture: Pixels, random: np.random.Generator) -> Pixels:
         ramp = _ramp(picture.shape, random, depth=random.uniform(0.1, 0.6))
     gain = random.uniform(0.8, 1.2, 3).astype(np.float32) if random.random() < 0.6 else np.ones(3, np.float32)
     contrast, offset = (random.uniform(0.6, 1.25), random.uniform(-30, 30)) if random.random() < 0.6 else (1.0, 0.0)
-    if ramp.size == 1 and contrast == 1.0:
+    if ramp.size == 1 and contrast == 1.0 and np.all(gain == 1):
         return picture
     scaled = picture * (ramp[..., None] * (gain * np.float32(contrast)))
     balanced = scaled + np.float32(offset + 128 * (1 - contrast))
@@ -67,16 +67,16 @@ def _grey(picture: Pixels, random: np.random.Generator) -> Pixels:
 def _blur(picture: Pixels, random: np.random.Generator) -> Pixels:
     """Blur by focus, or by a hand that moved."""
     roll = random.random()
+    if roll < 0.25:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 1.2)), np.uint8)
     if roll < 0.3:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.4, 1.6)), np.uint8)
-    if roll < 0.4:
         return np.asarray(cv2.filter2D(picture, -1, _movement(random)), np.uint8)
     return picture
 
 
 def _movement(random: np.random.Generator) -> NDArray[np.floating]:
     """Draw a short straight movement as a blur kernel that sums to 1."""
-    length = int(random.integers(3, 9))
+    length = int(random.integers(3, 7))
     kernel = np.zeros((length, length), np.float32)
     angle = random.uniform(0, np.pi)
     centre = (length - 1) / 2
@@ -86,9 +86,9 @@ def _movement(random: np.random.Generator) -> NDArray[np.floating]:
 
 
 def _small_sensor(picture: Pixels, random: np.random.Generator) -> Pixels:
-    if random.random() >= 0.3:
+    if random.random() >= 0.25:
         return picture
-    shrink = random.uniform(0.4, 0.9)
+    shrink = random.uniform(0.5, 0.9)
     small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
@@ -106,5 +106,7 @@ def _noise(picture: Pixels, random: np.random.Generator) -> Pixels:
 def _compress(picture: Pixels, random: np.random.Generator) -> Pixels:
     if random.random() >= 0.7:
         return picture
-    coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 96))])[1]
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 96))]
+    coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1]
+    read = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from index.errors import CatalogueError
 from index.manifest import ListingRow, read_listings
 from training.progress import Progress
-from vision.classify import CROPS_PER_PHOTO, category_crops, pool_views
+from vision.classify import signed_root
 from vision.decode import decode
 from vision.embedder import Embedder
 from vision.errors import ImageError
+from vision.regions import middle
 
 """Called with (done, total) as listings are embedded."""
 
 Pooling = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Turns the embedded views of photos into one vector a photo, as `pool_views` does."""
+"""Turns the vectors of photos into what a head is asked with, as `signed_root` does."""
 
 _BATCH = 32  # listings whose photos pass the network together: beyond it a CPU gains nothing
 
@@ -48,7 +49,7 @@ def read_labelled(manifest: Path) -> list[LabelledRow]:
 
 
 def embed_rows(
-    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, pool: Pooling = pool_views
+    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, pool: Pooling = signed_root
 ) -> NDArray[np.float32]:
     """Embed each listing as the pipeline does, all its photos averaged: float32 [n, dim], unit rows.
 
@@ -64,7 +65,7 @@ def embed_rows(
             if (pixels := _pixels(path)) is not None
         ]
         if photos:
-            pooled = pool(embedder.embed([view for _, pixels in photos for view in category_crops(pixels)]))
+            pooled = pool(embedder.embed([middle(pixels) for _, pixels in photos]))
             np.add.at(vectors, [place for place, _ in photos], pooled)
         progress(start + len(batch), len(rows))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -74,9 +75,8 @@ def embed_rows(
 
 
 def plain_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average the views of each photo and no more: the signed root of `pool_views` would leave the space of words."""
-    means: NDArray[np.float32] = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
-    return means
+    """Leave the vectors as they are: their signed roots would not lie in the space of words."""
+    return vectors
 
 
 def spoken(label: str) -> str:

@@ -80,6 +80,21 @@ def marks(context: click.Context, /, photos: tuple[Path, ...], **options: Any) -
 
 
 @evaluate.command()
+@click.argument("photos", type=_manifest)
+@click.option("--limit", type=click.IntRange(min=2), help="Only so many listings, half of them on record.")
+@_seed
+@_predictions
+@click.pass_context
+def copies(context: click.Context, /, photos: Path, **options: Any) -> None:
+    """Altered copies of half of the photos of the listing manifest PHOTOS, searched among the originals."""
+    from training.evaluate_copies import evaluate_copies
+
+    with counting("recording, negatives, copies") as progress:
+        figures = evaluate_copies(photos, settings=settings_of(context), progress=progress, **options)
+    _print(context, figures)
+
+
+@evaluate.command()
 @click.argument("test", type=_manifest)
 @click.option("--train", type=_manifest, help="Fit a head on this manifest first.")
 @click.option("--taxonomy", is_flag=True, help="Use the shipped head and taxonomy; nothing is fitted.")

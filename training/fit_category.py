@@ -72,7 +72,7 @@ def _general_knowledge(
     rows: Sequence[LabelledRow], pooled: Vectors, embedder: Embedder, taxonomy: Taxonomy, progress: Progress
 ) -> GeneralKnowledge:
     imagenet = load_imagenet()
-    squared = np.sign(pooled) * pooled**2  # undoes the root of `pool_views`
+    squared = np.sign(pooled) * pooled**2  # undoes the root of `signed_root`
     photos: Vectors = squared / np.linalg.norm(squared, axis=1, keepdims=True)
     packaged = embed_as_packaged(rows, photos, fingerprint=embedder.fingerprint, progress=progress)
     return GeneralKnowledge(

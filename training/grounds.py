@@ -27,6 +27,11 @@ class Grounds:
         with ThreadPoolExecutor(2) as pool:
             self._photos = list(pool.map(lambda path: read_photo(path, edge=_KEPT_EDGE), photos))
 
+    @property
+    def photos(self) -> Sequence[Pixels]:
+        """The photos, uint8 [H, W, 3] each."""
+        return self._photos
+
     def piece(self, size: int, random: np.random.Generator) -> Pixels:
         """Return a ground of uint8 [size, size, 3]: a piece of a photo at any scale, or a made-up surface."""
         if random.random() < _MADE_UP:

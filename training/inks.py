@@ -38,7 +38,7 @@ def any_ink(backing: Real, random: np.random.Generator, *, own: Artwork | None =
             ink = own.colour.reshape(-1, 3).mean(axis=0)
         else:
             ink = _vivid(random)
-        if np.abs(ink - backing).mean() > random.uniform(20, 80):
+        if np.abs(ink - backing).mean() > random.uniform(40, 110):
             break
     return np.asarray(ink, np.float32)
 

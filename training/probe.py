@@ -40,7 +40,8 @@ def fit_probe(vectors: Vectors, labels: Sequence[str], *, fingerprint: str) -> C
         logits = vectors[held_out] @ weights.T + bias
         temperatures[shrinkage] = calibrate(logits, targets[held_out])
         found[shrinkage] = float((logits.argmax(axis=1) == targets[held_out]).mean())
-    best = max(SHRINKAGES, key=found.__getitem__)
+    # Of equals the most shrunk: the network may have learnt from the held-out ones too, and then they are no test.
+    best = max(reversed(SHRINKAGES), key=found.__getitem__)
     weights, bias = _fit(vectors, targets, best)
     temperature = temperatures[best]
     return Concepts(

@@ -32,11 +32,10 @@ class Recipe:
     seed: int
     finder: Stage
     embedder: Stage
+    products: Stage
     temperature: float = 0.07  # of the contrastive loss
-    memory: int = 4096  # views of earlier steps that count as negatives
-    products: int = 16  # photos of products a step
-    product_weight: float = 0.3  # of the classification loss
-    keep_weight: float = 2.0  # of staying near what ImageNet taught
+    keep_weight: float = 2.0  # of real marks' staying near what ImageNet taught
+    product_keep_weight: float = 2.0  # the same for photos of products
     most_artworks: int | None = None
     most_photos: int | None = None
 
@@ -47,7 +46,8 @@ def touchstone_s() -> Recipe:
         name="touchstone_s",
         seed=1,
         finder=Stage(steps=1200, batch=16, edge=256, learning_rate=5e-4, frozen=2),
-        embedder=Stage(steps=800, batch=32, edge=160, learning_rate=3e-4, frozen=3),
+        embedder=Stage(steps=800, batch=64, edge=128, learning_rate=3e-4, frozen=3),
+        products=Stage(steps=600, batch=32, edge=176, learning_rate=3e-4, frozen=2),
     )
 
 
@@ -60,8 +60,7 @@ def miniature() -> Recipe:
         name="miniature",
         finder=replace(full.finder, edge=96, **small),
         embedder=replace(full.embedder, edge=64, **small),
-        memory=32,
-        products=4,
+        products=replace(full.products, edge=64, **small),
         most_artworks=40,
         most_photos=12,
     )

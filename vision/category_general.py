@@ -30,11 +30,11 @@ class GeneralKnowledge:
     meanings: tuple[str, ...]  # a leaf's path, "top > middle > leaf", for each class
 
     def scores(self, photos: NDArray[np.float32]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Give the leaves, and the probability of each for each of `photos`, float32 [n, dim] from `pool_views`.
+        """Give the leaves, and the probability of each for each of `photos`, float32 [n, dim] from `signed_root`.
 
         What is missing from a row's sum of 1 is the probability of classes that mean no leaf.
         """
-        squared = np.sign(photos) * photos**2  # `pool_views` took the signed root; these rows know the plain vectors
+        squared = np.sign(photos) * photos**2  # `signed_root` took the signed root; these rows know the plain vectors
         plain = squared / np.linalg.norm(squared, axis=1, keepdims=True)
         classes = softmax(plain @ self.weights.T + self.bias)
         leaves = tuple(sorted(set(self.meanings) - {""}))

@@ -6,6 +6,7 @@ A model folder holds:
     manifest.json                  the model's dim and preprocessing, and by role each file below: its sha256, licence,
                                    source, and how to make it again
     model.safetensors              `visual`: the network that sees
+    marks.safetensors              `marks`: one of the same form for crops of marks
     text.safetensors               `text`: the network that reads, as large as six of the others: written once
     text_projection.safetensors    `text_projection`: from what it reads to what the other sees; fitted to `visual`
     vocabulary.txt                 `vocabulary`: the words' pieces that it reads
@@ -35,7 +36,7 @@ MANIFEST = "manifest.json"
 MODELS = Path(__file__).parent / "models"
 
 
-VISUAL, TEXT, PROJECTION, VOCABULARY = "visual", "text", "text_projection", "vocabulary"
+VISUAL, MARKS, TEXT, PROJECTION, VOCABULARY = "visual", "marks", "text", "text_projection", "vocabulary"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Manifest:
     def visual(self) -> ModelFile:
         """The weights of the network that sees."""
         return self.files[VISUAL]
+
+    @property
+    def marks(self) -> ModelFile:
+        """The weights of the network for crops of marks, where there is one."""
+        return self.files[MARKS]
 
     @property
     def has_text_tower(self) -> bool:

@@ -19,12 +19,7 @@ from numpy.typing import NDArray
 from vision.category_general import LIMIT
 from vision.category_head import CategoryHead
 from vision.checkpoint import model_folder
-from vision.embedder import Embedder
-from vision.regions import centre_square, crop
 from vision.taxonomy import CategoryPath
-
-# Views of a photo that are embedded and averaged for its category.
-CROPS_PER_PHOTO = 1
 
 
 @dataclass(frozen=True)
@@ -76,12 +71,12 @@ class CategoryClassifier:
     def scores(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the probability of each leaf for each photo: float32 [n, leaves], rows sum to 1.
 
-        `photos` is float32 [n, dim], one pooled unit vector a photo.
+        `photos` is float32 [n, dim], one unit vector a photo.
         """
         return self._head.probe.scores(photos)
 
     def predict(self, photos: NDArray[np.float32]) -> CategoryPrediction:
-        """Predict the one product that all `photos`, float32 [n, dim] from `pool_views`, show; unknown without any."""
+        """Predict the one product that all `photos`, float32 [n, dim] from `signed_root`, show; unknown without any."""
         if not len(photos):
             return CategoryPrediction()
         product = photos.mean(axis=0, keepdims=True)
@@ -103,24 +98,12 @@ def _answer(ranked: Sequence[RankedCategory]) -> CategoryPrediction:
     return CategoryPrediction(ranked[0].path, ranked[0].probability, tuple(ranked[1:]))
 
 
-def category_crops(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
-    """Cut the views of a photo, uint8 [H, W, 3], that speak for its category: the square in its middle."""
-    return (crop(pixels, centre_square(pixels.shape[1], pixels.shape[0])),)
+def signed_root(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give each component of unit rows, float32 [n, dim], its signed square root: unit rows again.
 
-
-def pool_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn embedded views, float32 [photos * CROPS_PER_PHOTO, dim], into unit rows, float32 [photos, dim].
-
-    Each component gives its signed square root (Perronnin and others, "Improving the Fisher kernel", 2010), so that a
-    few strong ones do not drown the rest: 0.6 to 0.9 points of top-1 on clothing/validation.
+    So a few strong components do not drown the rest (Perronnin and others, "Improving the Fisher kernel", 2010): 0.6
+    to 0.9 points of top-1 on clothing/validation.
     """
-    pooled = vectors.reshape(-1, CROPS_PER_PHOTO, vectors.shape[-1]).mean(axis=1)
-    rooted = np.sign(pooled) * np.sqrt(np.abs(pooled))
+    rooted = np.sign(vectors) * np.sqrt(np.abs(vectors))
     rows: NDArray[np.float32] = rooted / np.linalg.norm(rooted, axis=1, keepdims=True)
     return rows
-
-
-def embed_for_category(embedder: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Embed one photo, uint8 [H, W, 3] RGB, for its category: a unit vector, float32 [dim]."""
-    pooled: NDArray[np.float32] = pool_views(embedder.embed(category_crops(pixels)))[0]
-    return pooled

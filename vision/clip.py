@@ -9,9 +9,10 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,9 @@ class TorchEmbedder:
         self._mute = loaded.mute
         self._batch_size = batch_size
         self._forwards = 0.0
-        network = loaded.network.eval().requires_grad_(False)
+        network = loaded.network
+        network.marks = loaded.marks
+        network.eval().requires_grad_(False)
         # Buffers of the network: they move with it, and preprocessing cannot drift from the weights.
         network.register_buffer("pixel_mean", torch.tensor(loaded.preprocessing.mean).view(3, 1, 1), persistent=False)
         network.register_buffer("pixel_std", torch.tensor(loaded.preprocessing.std).view(3, 1, 1), persistent=False)
@@ -65,13 +68,16 @@ class TorchEmbedder:
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed RGB `crops`, each uint8 [H, W, 3] of any size: float32 [n, dim], rows of length 1."""
-        return self._embed(crops, self.preprocessing)
+        return self._embed(crops, self.preprocessing, self._network.encode_image)
 
     def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Embed crops of marks, as `embed`, at the model's size for marks: a smaller input, so a smaller price."""
-        return self._embed(crops, for_marks(self.preprocessing))
+        """Embed crops of marks by the model's network for marks, or by its only one, at its size for marks."""
+        see = self._network.marks if self._network.marks is not None else self._network.encode_image
+        return self._embed(crops, for_marks(self.preprocessing), see)
 
-    def _embed(self, crops: Sequence[NDArray[np.uint8]], recipe: Preprocessing) -> NDArray[np.float32]:
+    def _embed(
+        self, crops: Sequence[NDArray[np.uint8]], recipe: Preprocessing, see: Callable[[Any], Any]
+    ) -> NDArray[np.float32]:
         import torch
 
         check_crops(crops)
@@ -81,7 +87,7 @@ class TorchEmbedder:
         with torch.inference_mode():
             for start in range(0, len(crops), self._batch_size):
                 images = prepare(crops[start : start + self._batch_size], recipe, mean=mean, std=std)
-                batches.append(self._network.encode_image(images).float().cpu().numpy())
+                batches.append(see(images).float().cpu().numpy())
                 self._forwards += len(images) * price
         return self._unit_rows(batches)
 

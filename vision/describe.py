@@ -14,6 +14,7 @@ from vision.taxonomy import CategoryPath, Taxonomy
 
 # In the order in which English puts them: "navy striped cotton t-shirt".
 _ORDER = ("colour", "pattern", "material")
+_WITH = "hardware"  # stands behind the noun: "brown leather belt with a buckle"
 
 # An attribute is said from this probability on. For colours the probability is the share of the product's surface: one
 # colour that covers half of it names it, or two that cover a quarter each and most of it together.
@@ -48,9 +49,10 @@ def describe(
     """
     words = [phrase for name in _ORDER if (phrase := _phrase([item for item in attributes if item.name == name]))]
     noun = _noun(category, taxonomy)
-    if not noun and not words:
+    hardware = _phrase([item for item in attributes if item.name == _WITH])
+    if not noun and not words and not hardware:
         return ""
-    return " ".join([*words, noun or "product"])
+    return " ".join([*words, noun or "product", *([f"with a {hardware}"] if hardware else [])])
 
 
 def _phrase(items: Sequence[MeasuredAttribute]) -> str:

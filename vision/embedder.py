@@ -43,9 +43,10 @@ class Embedder(Protocol):
         """
 
     def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Embed crops of marks into the same space: the parts of photos that a finder names, and marks' references.
+        """Embed crops of marks: the parts of photos that a finder names, and marks' references.
 
-        As `embed`, but a model may look at them through a smaller input. Raises as `embed` does.
+        As `embed`, but a model may look at them through a smaller input, and with a network of their own: the rows
+        compare with other rows of marks, not with those of `embed`. Raises as `embed` does.
         """
 
 

@@ -44,6 +44,7 @@ class LoadedNetwork:
     weights_sha256: str
     tokenizer: Any | None  # None: no trained text tower, and `mute` says why
     mute: str = "it has none"
+    marks: Any | None = None  # a network for crops of marks, where the model has one
 
 
 def load_network(model: str, *, downloads: bool) -> LoadedNetwork:
@@ -58,19 +59,16 @@ def load_network(model: str, *, downloads: bool) -> LoadedNetwork:
 
 def _load_folder(folder: Path) -> LoadedNetwork:
     """Build the network of a model folder; a text tower without weights, or with stale ones, is left out."""
-    import open_clip
-
     manifest = artefact.read_manifest(folder)
     config = artefact.read_config(manifest)
     weights = artefact.load_weights(manifest.visual)
     config.pop("custom_text", None)
     text_config = config.pop("text_cfg", None)
-    try:
-        # open_clip wants some text tower: the smallest, and ours in its place.
-        network = open_clip.CustomTextCLIP(**config, text_cfg=_SMALLEST_TEXT)
-    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        raise CheckpointError(f"{manifest.config}: open_clip cannot build this network: {error}") from error
-    network.text = network.logit_scale = network.logit_bias = None
+    network = _without_text(config, manifest)
+    marks, digest = None, manifest.visual.sha256
+    if artefact.MARKS in manifest.files:
+        marks = _with_weights(_without_text(config, manifest), artefact.load_weights(manifest.marks), manifest).visual
+        digest += manifest.marks.sha256
     tokenizer, mute = None, "it has none"
     if manifest.has_stale_projection:
         mute = f"its projection was fitted on other visual weights: run `{manifest.files[artefact.PROJECTION].remake}`"
@@ -80,14 +78,30 @@ def _load_folder(folder: Path) -> LoadedNetwork:
         anchors = len(projection.get(_ANCHORS, ()))
         network.text, tokenizer = build_text_tower(manifest, text_config, anchors=anchors)
         weights |= projection
+    network = _with_weights(network, weights, manifest)
+    return LoadedNetwork(manifest.name, network, manifest.preprocessing, manifest.dim, digest, tokenizer, mute, marks)
+
+
+def _without_text(config: Mapping[str, Any], manifest: artefact.Manifest) -> Any:
+    """Build the network that sees."""
+    import open_clip
+
+    try:
+        # open_clip wants some text tower: the smallest, and none in its place.
+        network = open_clip.CustomTextCLIP(**config, text_cfg=_SMALLEST_TEXT)
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+        raise CheckpointError(f"{manifest.config}: open_clip cannot build this network: {error}") from error
+    network.text = network.logit_scale = network.logit_bias = None
+    return network
+
+
+def _with_weights(network: Any, weights: Mapping[str, torch.Tensor], manifest: artefact.Manifest) -> Any:
     artefact.check_names(manifest, expected=network.state_dict(), found=weights)
     network.load_state_dict(
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()},
         assign=True,
     )
-    return LoadedNetwork(
-        manifest.name, network, manifest.preprocessing, manifest.dim, manifest.visual.sha256, tokenizer, mute
-    )
+    return network
 
 
 def build_text_tower(

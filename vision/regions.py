@@ -108,6 +108,12 @@ def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     return pixels[top:bottom, left:right]
 
 
+def middle(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut out the square in the middle of `pixels` [H, W, ...]: a whole photo is embedded by it."""
+    height, width = pixels.shape[:2]
+    return crop(pixels, centre_square(width, height))
+
+
 def windows(level: GridLevel) -> Iterator[Box]:
     """Spread one level's windows over an image, row by row."""
     step = (1 - level.share) / max(level.count - 1, 1)

@@ -20,6 +20,7 @@ from index.store.engine import Database, insert_new
 from index.store.tables import decision_events, decisions, idempotency_keys, listing_images
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
+_PHOTO = tuple(ListingImage.__dataclass_fields__)
 
 
 class DecisionStore:
@@ -35,7 +36,7 @@ class DecisionStore:
         images: Sequence[ListingImage] = (),
         commit_guard: Callable[[], None] | None = None,
     ) -> RecordOutcome:
-        """Put a decision on record, with the case that it opens and the hashes of the listing's photos.
+        """Put a decision on record, with the case that it opens and what the listing's photos are recognised by.
 
         When the idempotency key was used before with the same request, the decision recorded then is returned and
         nothing is written. `commit_guard` is called last; if it raises (the deadline has passed, say), nothing stays.
@@ -79,7 +80,7 @@ class DecisionStore:
             return _decision_of_key(connection, key, request_sha256)
 
     def decision_images(self, decision_id: str) -> tuple[ListingImage, ...]:
-        """Return the hashes of the photos that a decision was taken on, in the listing's order."""
+        """Return what the photos that a decision was taken on are recognised by, in the listing's order."""
         with self._database.read("read a decision's photos") as connection:
             return images_of(connection, decision_id)
 
@@ -113,11 +114,11 @@ def latest(connection: Connection, listing_id: str) -> DecisionRecord | None:
 
 
 def images_of(connection: Connection, decision_id: str) -> tuple[ListingImage, ...]:
-    """Return the hashes of the photos that a decision was taken on."""
+    """Return what the photos that a decision was taken on are recognised by."""
     query = (
         select(listing_images).where(listing_images.c.decision_id == decision_id).order_by(listing_images.c.position)
     )
-    return tuple(ListingImage(sha256=row.sha256, pdq=row.pdq) for row in connection.execute(query))
+    return tuple(ListingImage(**{name: getattr(row, name) for name in _PHOTO}) for row in connection.execute(query))
 
 
 def append_event(
@@ -144,7 +145,8 @@ def _insert(connection: Connection, record: DecisionRecord, images: Sequence[Lis
         connection.execute(
             listing_images.insert(),
             [
-                {"decision_id": record.decision_id, "position": position, "sha256": image.sha256, "pdq": image.pdq}
+                {"decision_id": record.decision_id, "position": position}
+                | {name: getattr(image, name) for name in _PHOTO}
                 for position, image in enumerate(images)
             ],
         )

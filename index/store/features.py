@@ -1,6 +1,6 @@
-"""By which points are references recognised? Their keypoints, read for the few that a search proposes.
+"""By which points are pictures recognised? Keypoints of references and removed photos, read for the few proposed.
 
-They are no part of an index: `serving.matching` asks for them by id.
+They are no part of an index: `serving.matching` and `serving.copying` ask for them by id.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select, tuple_
 
 from index.errors import NotFound, StoreError
 from index.records import ReferenceFeatures
 from index.store.engine import Database, in_batches, insert_new
-from index.store.tables import reference_features, references
+from index.store.tables import reference_features, references, removed_images
 from vision.keypoints import LocalFeatures
 
 # 37 kB each: 2 MiB in a transaction.
@@ -21,7 +21,7 @@ _PAGE = 64
 
 
 class FeatureStore:
-    """The part of the store that keeps references' keypoints."""
+    """The part of the store that keeps keypoints."""
 
     _database: Database
 
@@ -57,6 +57,22 @@ class FeatureStore:
         with self._database.read("read keypoints") as connection:
             rows = list(_of(connection, select(reference_features), list(reference_ids)))
         return {row.reference_id: _read(row.features) for row in rows}
+
+    def removed_features(self, photos: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LocalFeatures]:
+        """Return the keypoints of those photos of removed listings that have some, by listing id and sha256.
+
+        Raises:
+            StoreError: what is stored cannot be read.
+
+        """
+        key = (removed_images.c.listing_id, removed_images.c.sha256)
+        query = select(*key, removed_images.c.features).where(removed_images.c.features.is_not(None))
+        found = {}
+        with self._database.read("read keypoints of removed photos") as connection:
+            for batch in in_batches(photos, _PAGE):
+                for row in connection.execute(query.where(tuple_(*key).in_(batch))):
+                    found[row.listing_id, row.sha256] = _read(row.features)
+        return found
 
 
 def _read(data: bytes) -> LocalFeatures:

@@ -15,6 +15,9 @@ from index.store.decisions import append_event, images_of, latest
 from index.store.engine import BATCH, Database, insert_new
 from index.store.tables import removed_images, removed_listings
 
+# Without the keypoints, which are most of it and asked for one by one (index.store.features).
+_PHOTO = tuple(removed_images.c[name] for name in RemovedImage.__dataclass_fields__)
+
 
 class RemovalStore:
     """The part of the store that keeps what is known of removed listings."""
@@ -55,7 +58,7 @@ class RemovalStore:
         key = tuple_(removed_images.c.listing_id, removed_images.c.sha256)
         after = ("", "")
         while True:
-            page = select(removed_images).where(key > after).order_by(*key.clauses).limit(BATCH)
+            page = select(*_PHOTO).where(key > after).order_by(*key.clauses).limit(BATCH)
             with self._database.read("read removed images") as connection:
                 rows = connection.execute(page).all()
             yield from map(_image, rows)
@@ -73,7 +76,15 @@ def _put(connection: Connection, decision: DecisionRecord, *, reason: RemovalRea
 
 def _remember_photos(connection: Connection, decision: DecisionRecord) -> None:
     photos = [
-        {"listing_id": decision.listing_id, "sha256": image.sha256, "pdq": image.pdq, "brand": decision.brand}
+        {
+            "listing_id": decision.listing_id,
+            "sha256": image.sha256,
+            "pdq": image.pdq,
+            "brand": decision.brand,
+            "features": image.features,
+            "embedding": image.embedding,
+            "fingerprint": decision.model_fingerprint,
+        }
         for image in images_of(connection, decision.decision_id)
     ]
     if insert_new(connection, removed_images, photos):  # the same photo twice in a listing is one
@@ -87,7 +98,7 @@ def _forget_photos(connection: Connection, listing_id: str) -> None:
 
 def _removed(connection: Connection, listing_id: str) -> RemovedListing:
     row = connection.execute(select(removed_listings).where(removed_listings.c.listing_id == listing_id)).one()
-    photos = select(removed_images).where(removed_images.c.listing_id == listing_id).order_by(removed_images.c.sha256)
+    photos = select(*_PHOTO).where(removed_images.c.listing_id == listing_id).order_by(removed_images.c.sha256)
     return RemovedListing(
         listing_id=row.listing_id,
         decision_id=row.decision_id,
@@ -99,4 +110,4 @@ def _removed(connection: Connection, listing_id: str) -> RemovedListing:
 
 
 def _image(row: Row[Any]) -> RemovedImage:
-    return RemovedImage(listing_id=row.listing_id, sha256=row.sha256, pdq=row.pdq, brand=row.brand)
+    return RemovedImage(**row._asdict())

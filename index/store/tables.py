@@ -231,6 +231,8 @@ listing_images = Table(
     Column("position", Integer, primary_key=True),
     _sha256("sha256"),
     Column("pdq", LargeBinary, nullable=True),
+    Column("features", LargeBinary, nullable=True),  # vision.keypoints.LocalFeatures.to_bytes
+    Column("embedding", LargeBinary, nullable=True),  # float16, little-endian, by the decision's model
 )
 
 decision_events = Table(
@@ -280,4 +282,7 @@ removed_images = Table(
     Column("sha256", String(64), primary_key=True),
     Column("pdq", LargeBinary, nullable=True),
     _words("brand"),
+    Column("features", LargeBinary, nullable=True),
+    Column("embedding", LargeBinary, nullable=True),
+    Column("fingerprint", Text, nullable=True),  # the model of `embedding`
 )

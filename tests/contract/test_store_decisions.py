@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.errors import Conflict, NotFound, StoreError
 from index.records import Case, DecisionRecord, EventKind, ListingImage, RemovalReason, SellerTally, StoreCounts
 from index.store.store import Store
+from vision.keypoints import LocalFeatures
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 THREADS = 16
@@ -34,7 +36,11 @@ with Store.open(sys.argv[1]) as store:
         print(number, flush=True)
 """
 
-PHOTOS = (ListingImage(sha256="aa" * 32, pdq=bytes(32)), ListingImage(sha256="bb" * 32))
+DETAILS = LocalFeatures(np.ones((2, 4), np.float32), np.full((2, 128), 7, np.uint8), 40, 30)
+PHOTOS = (
+    ListingImage(sha256="aa" * 32, pdq=bytes(32), features=DETAILS.to_bytes(), embedding=b"\x00\x3c" * 4),
+    ListingImage(sha256="bb" * 32),
+)
 NOTHING = StoreCounts(
     brands=0,
     references=0,
@@ -242,6 +248,11 @@ class DecisionContract:
             (photo.sha256, photo.pdq, "Acme") for photo in PHOTOS
         ]
         assert tuple(store.iter_removed_images()) == removed.images
+        assert [(image.embedding, image.fingerprint) for image in removed.images] == [
+            (PHOTOS[0].embedding, "model"), (None, "model"),
+        ]  # fmt: skip
+        details = store.removed_features([("l", photo.sha256) for photo in PHOTOS] + [("other", PHOTOS[0].sha256)])
+        assert {key: found.to_bytes() for key, found in details.items()} == {("l", "aa" * 32): PHOTOS[0].features}
         assert (removed.reason, removed.note) == (COUNTERFEIT, "confirmed by the brand")
         assert store.version() == before + 1
         (event,) = store.events_after(1)

@@ -14,8 +14,8 @@ from index.snapshot import current_snapshot, load_snapshot
 FINGERPRINT = "golden@00000001"
 
 
-@pytest.mark.parametrize("folder", ["snapshot_v1"])
-def test_a_snapshot_of_each_format_version_is_read(folder: str) -> None:
+@pytest.mark.parametrize(("folder", "version"), [("snapshot_v1", "6-84266b57"), ("snapshot_v2", "6-4cd162af")])
+def test_a_snapshot_of_each_format_version_is_read(folder: str, version: str) -> None:
     """The golden snapshot verifies and answers as it did on the day it was written."""
     path = current_snapshot(Path(__file__).parent / folder)
     assert path is not None
@@ -23,8 +23,8 @@ def test_a_snapshot_of_each_format_version_is_read(folder: str) -> None:
     catalogue = ReferenceCatalogue.from_snapshot(load_snapshot(path, fingerprint=FINGERPRINT), "exact")
 
     views = np.eye(4, dtype=np.float32)
-    first, counterfeit, other = catalogue.search(views[[1, 2, 3]], 1)
-    assert catalogue.version == "6-84266b57"
+    counterfeit, other, first = catalogue.search(views[[2, 3, 1]], 1, photos=2)
+    assert catalogue.version == version
     assert (first[0].reference_id, first[0].brand, first[0].kind) == ("r1", "Acme", ReferenceKind.LOGO)
     assert (counterfeit[0].reference_id, counterfeit[0].kind) == ("r2", ReferenceKind.COUNTERFEIT)
     assert (other[0].reference_id, other[0].brand) == ("r3", "Zoë & Söhne")

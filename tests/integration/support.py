@@ -56,6 +56,17 @@ def draw(seed: int, *, edge: int = 400, kind: str = "PNG", quality: int = 90) ->
     return stream.getvalue()
 
 
+def flipped_crop(picture: bytes, *, share: float = 0.6) -> bytes:
+    """Cut out the middle of a picture, `share` of each edge, and flip it left to right."""
+    image = Image.open(io.BytesIO(picture))
+    width, height = image.size
+    left, top = (round(edge * (1 - share) / 2) for edge in (width, height))
+    stream = io.BytesIO()
+    cut = image.crop((left, top, width - left, height - top)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    cut.save(stream, "PNG")
+    return stream.getvalue()
+
+
 def listing(*images: bytes, listing_id: str = "a1", **fields: Any) -> listing_pb2.Listing:
     """Put a listing together; without images, one that resembles nothing on record."""
     photos = [listing_pb2.Image(content=image) for image in images or (draw(500),)]

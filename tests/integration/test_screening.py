@@ -20,6 +20,7 @@ from tests.integration.support import (
     codes,
     draw,
     duplicates,
+    flipped_crop,
     listing,
     violated_fields,
 )
@@ -191,6 +192,30 @@ def test_photos_of_a_removed_counterfeit_are_recognised(own_service: Service) ->
     assert decision.verdict == decision_pb2.VERDICT_REVIEW
     kept = own_service.stub.GetDecision(pb.GetDecisionRequest(decision_id=first.decision_id), timeout=PATIENCE_S)
     assert kept.decision == first
+
+
+def test_a_flipped_crop_of_a_removed_photo_is_recognised_by_its_details(own_service: Service) -> None:
+    """A crop that no hash recognises is reviewed, with the details that prove it and a sentence that says so."""
+    own_service.screen(listing(draw(79), listing_id="removed"))
+    removal = pb.RemoveListingRequest(listing_id="removed", reason=pb.REMOVAL_REASON_COUNTERFEIT)
+    own_service.stub.RemoveListing(removal, timeout=PATIENCE_S)
+    own_service.application.knowledge.refresh()
+
+    decision = own_service.screen(listing(draw(80), flipped_crop(draw(79)), listing_id="next")).decision
+
+    (found,) = duplicates(decision)
+    assert (found.source, found.source_id) == (evidence_pb2.DUPLICATE_SOURCE_REMOVED_LISTING, "removed")
+    assert (found.image_index, found.exact, found.mirrored) == (1, False, True)
+    assert found.distance_bits > 48
+    assert found.verification.mirrored
+    assert found.verification.inlier_count >= 6
+    assert decision.verdict == decision_pb2.VERDICT_REVIEW
+    (reason,) = (reason for reason in decision.reasons if reason.code == "COPY_OF_REMOVED_LISTING")
+    assert reason.text == (
+        "A photo copies one of a listing that was removed (removed, photo 2: "
+        f"{found.verification.inlier_count} details in the same places, flipped left to right)"
+    )
+    assert "copies" in {timing.stage for timing in decision.timings}
 
 
 def test_a_sale_makes_no_photo_known(own_service: Service) -> None:

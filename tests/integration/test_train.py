@@ -7,6 +7,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from training.curve import read_curve
 from training.loop import train
 from training.progress import Progress
 from training.recipes import miniature
-from training.ship import write_embedder, write_finder
-from training.train import finder_task, run
+from training.ship import write_finder, write_marks, write_photos
+from training.train import STAGES, finder_task, run
 from vision.clip import load_embedder
 from vision.finder import load_finder
 from vision.networks import DEFAULT_MODEL
@@ -60,13 +61,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the miniature to its end."""
     out = tmp_path_factory.mktemp("run")
-    run(miniature(), out, data, stages=["finder", "embedder"])
+    run(miniature(), out, data, stages=STAGES)
     return out
 
 
 def test_a_run_leaves_networks_and_curves(trained: Path) -> None:
     """Each stage leaves its weights, and a curve with every step and its losses."""
-    for stage, losses in (("finder", {"centres", "boxes"}), ("embedder", {"marks", "products", "kept"})):
+    losses_of = {"finder": {"centres", "boxes"}, "embedder": {"marks", "kept"}, "products": {"products", "kept"}}
+    for stage, losses in losses_of.items():
         assert safetensors.torch.load_file(trained / f"{stage}.safetensors")
         assert "<svg" in (trained / f"{stage}.svg").read_text()
         points = read_curve(trained / f"{stage}.curve.jsonl")
@@ -114,12 +116,21 @@ def test_a_finished_stage_is_left_alone(trained: Path, data: Path) -> None:
 
 
 def test_a_run_becomes_models_that_load(trained: Path, tmp_path: Path) -> None:
-    """What training wrote, shipped, is what the service's loaders read: a finder, and a visual tower."""
+    """What training wrote, shipped, is what the service's loaders read: a finder, and one network for each sort."""
     write_finder(safetensors.torch.load_file(trained / "finder.safetensors"), tmp_path)
-    write_embedder(safetensors.torch.load_file(trained / "embedder.safetensors"), tmp_path)
+    write_photos(safetensors.torch.load_file(trained / "products.safetensors"), tmp_path)
+    one = load_embedder(str(tmp_path / DEFAULT_MODEL))
+    write_marks(safetensors.torch.load_file(trained / "embedder.safetensors"), tmp_path)
 
     photo = np.full((90, 70, 3), 130, np.uint8)
     assert load_finder(tmp_path / "mark-finder").find([photo])
     embedder = load_embedder(str(tmp_path / DEFAULT_MODEL))
-    assert np.linalg.norm(embedder.embed([photo])) == pytest.approx(1, abs=1e-4)
-    assert embedder.fingerprint != load_embedder().fingerprint
+    np.testing.assert_array_equal(embedder.embed([photo]), one.embed([photo]))
+    assert np.abs(embedder.embed_marks([photo]) - one.embed_marks([photo])).max() > 1e-4
+    assert len({embedder.fingerprint, one.fingerprint, load_embedder().fingerprint}) == 3
+
+
+def test_an_embedder_without_a_finder_says_what_to_train_first(data: Path, tmp_path: Path) -> None:
+    """The embedder learns from what the run's own finder finds."""
+    with pytest.raises(click.UsageError, match=r"finder\.safetensors is missing"):
+        run(miniature(), tmp_path, data, stages=["embedder"])

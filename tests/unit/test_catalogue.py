@@ -26,6 +26,7 @@ from index.records import (
 from index.snapshot import current_snapshot
 from index.store.store import Store
 from vision.hashing import as_matrix
+from vision.regions import WHOLE_IMAGE, Box
 
 MODEL = "model@1"
 AXES = np.eye(8, dtype=np.float32)
@@ -47,9 +48,18 @@ def reference(
     sha256: str = "a" * 64,
     pdq: bytes | None = None,
     state: ReferenceState = ReferenceState.ACTIVE,
+    box: Box | None = WHOLE_IMAGE,
 ) -> Reference:
-    """Make a reference with what matters to a test."""
-    return Reference(reference_id=reference_id, brand_id=brand_id, kind=kind, image_sha256=sha256, pdq=pdq, state=state)
+    """Make a reference with what matters to a test; with its box, it is a mark whatever its kind."""
+    return Reference(
+        reference_id=reference_id,
+        brand_id=brand_id,
+        kind=kind,
+        image_sha256=sha256,
+        pdq=pdq,
+        state=state,
+        box=box,
+    )
 
 
 def views(reference_id: str, *vectors: NDArray[np.float32], fingerprint: str = MODEL) -> list[ReferenceEmbedding]:
@@ -105,6 +115,20 @@ def test_search_gives_a_reference_once_however_many_views_it_has(catalogue: Refe
 
     assert [hit.reference_id for hit in hits] == ["r1", "r2", "r3"]
     assert hits[0].score == pytest.approx(1)
+
+
+def test_marks_are_compared_with_regions_and_products_with_photos(source: FakeSource) -> None:
+    """Equal vectors of a mark and of a product's photo mean nothing to each other: two networks made them."""
+    shelf = reference("r4", "zoe", kind=ReferenceKind.PACKAGING, sha256="4" * 64, box=None)
+    source.put_reference(shelf, views("r4", AXES[0]))
+    catalogue = ReferenceCatalogue.build(source, MODEL)
+
+    photo, region = catalogue.search(AXES[[0, 0]], 1, photos=1)
+
+    assert [hit.reference_id for hit in (*photo, *region)] == ["r4", "r1"]
+    assert [match.brand_id for match in catalogue.best_per_brand(AXES[:1], 5, photos=1)] == ["zoe"]
+    assert {match.brand_id for match in catalogue.best_per_brand(AXES[[0, 0]], 5, photos=1)} == {"zoe", "acme"}
+    assert catalogue.best_per_brand(AXES[:1], 1)[0].brand_id == "acme"
 
 
 def test_best_per_brand_takes_the_best_region_and_reference(catalogue: ReferenceCatalogue) -> None:
@@ -334,7 +358,7 @@ def test_a_removed_listing_is_recognised_without_reading_the_vectors_again(sourc
 
     assert new is not None
     assert new.version == ReferenceCatalogue.build(source, MODEL, "exact").version
-    assert new._index is old._index
+    assert new._indexes is old._indexes
     assert {match.source_id for match in new.near_duplicates(bits(b"\x33" * 32), bits(b"\x33" * 32), [FAR])} == {"l10"}
     assert new.best_per_brand(AXES, 5) == old.best_per_brand(AXES, 5)
 

@@ -13,10 +13,11 @@ from training.familiarity import assess_familiarity, fit_familiarity
 from training.imagenet import load_imagenet, load_meanings
 from vision.category_general import GeneralKnowledge
 from vision.category_head import FAMILIAR, MANIFEST, PROBE, CategoryHead
-from vision.classify import CROPS_PER_PHOTO, CategoryClassifier, category_crops, embed_for_category, pool_views
+from vision.classify import CategoryClassifier, signed_root
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError, TaxonomyError
 from vision.fake import FakeEmbedder
+from vision.regions import middle
 from vision.taxonomy import load_taxonomy
 
 FINGERPRINT = "toy@1"
@@ -108,18 +109,17 @@ def test_most_known_products_pass_and_left_out_leaves_do_not() -> None:
     assert found.strangers_rejected > 0.95
 
 
-def test_views_are_the_middle_square_pooled_to_a_unit_vector() -> None:
+def test_a_photo_is_asked_by_the_root_of_its_middle() -> None:
     """What is evaluated is what is served: both use these functions."""
     pixels = np.random.default_rng(0).integers(0, 255, (40, 100, 3), dtype=np.uint8)
-    embedder = FakeEmbedder()
+    vectors = FakeEmbedder().embed([middle(pixels)])
 
-    views = category_crops(pixels)
-    pooled = pool_views(embedder.embed(views))
+    rooted = signed_root(vectors)
 
-    assert [view.shape for view in views] == [(40, 40, 3)] * CROPS_PER_PHOTO
-    assert np.array_equal(views[0], pixels[:, 30:70])
-    assert np.linalg.norm(pooled) == pytest.approx(1, abs=1e-5)
-    assert np.allclose(embed_for_category(embedder, pixels), pooled[0])
+    assert np.array_equal(middle(pixels), pixels[:, 30:70])
+    assert np.linalg.norm(rooted) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(np.sign(rooted), np.sign(vectors))
+    assert np.corrcoef(rooted[0] ** 2 * np.sign(rooted[0]), vectors[0])[0, 1] == pytest.approx(1, abs=1e-5)
 
 
 def test_saved_head_answers_as_before(head: CategoryHead, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ class Measured:
         (T_SHIRTS, [Measured("colour", "navy", 0.6), Measured("material", "cotton", 0.4)], "navy t-shirt"),
         ((), [Measured("colour", "navy", 0.8)], "navy product"),
         ((), [], ""),
+        (BACKPACKS, [Measured("hardware", "buckle", 0.9)], "backpack with a buckle"),
+        (BACKPACKS, [Measured("hardware", "buckle", 0.4), Measured("colour", "black", 0.8)], "black backpack"),
+        ((), [Measured("hardware", "buckle", 0.9)], "product with a buckle"),
         (T_SHIRTS, [Measured("smell", "sweet", 1.0)], "t-shirt"),
     ],
 )

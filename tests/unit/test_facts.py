@@ -26,6 +26,7 @@ from serving.domain import (
 from serving.facts import FACTS, NO_DISTANCE, Facts, Value, gather
 from vision.errors import ImageFault
 from vision.regions import Box
+from vision.verify import Verification
 
 READ = ImageResult(sha256="0" * 64, width=640, height=480)
 PRICE = PriceEvidence(
@@ -52,6 +53,13 @@ def _copy(source: DuplicateSource, distance: int) -> Duplicate:
     return Duplicate(
         image_index=0, source=source, source_id="s", brand="Nike", distance=distance, exact=False, mirrored=False
     )
+
+
+def _made_from(source: DuplicateSource, inliers: int) -> Duplicate:
+    return Duplicate(
+        image_index=1, source=source, source_id="s", brand="Nike", distance=120, exact=False, mirrored=True,
+        verification=Verification(inliers=inliers, tentative=90),
+    )  # fmt: skip
 
 
 def _hit(kind: TextKind, matched: str, brand: str = "") -> TextHit:
@@ -110,7 +118,24 @@ def test_every_fact_has_the_type_that_it_declares() -> None:
         ),
         (
             [_copy(DuplicateSource.KNOWN_COUNTERFEIT, 30), _copy(DuplicateSource.KNOWN_COUNTERFEIT, 4)],
-            {"duplicate.known_counterfeit": True, "duplicate.known_counterfeit_distance": 4},
+            {
+                "duplicate.known_counterfeit": True,
+                "duplicate.known_counterfeit_distance": 4,
+                "duplicate.known_counterfeit_details": 0,
+                "duplicate.known_counterfeit_finding": "photo 1: 4 of 256 bits differ",
+            },
+        ),
+        (
+            [_made_from(DuplicateSource.KNOWN_COUNTERFEIT, 9), _made_from(DuplicateSource.KNOWN_COUNTERFEIT, 61)],
+            {
+                "duplicate.known_counterfeit_distance": 120,
+                "duplicate.known_counterfeit_details": 61,
+                "duplicate.known_counterfeit_finding": "photo 2: 61 details in the same places, flipped left to right",
+            },
+        ),
+        (
+            [_made_from(DuplicateSource.REMOVED_LISTING, 61), _copy(DuplicateSource.REMOVED_LISTING, 12)],
+            {"duplicate.removed_listing_finding": "s, photo 1: 12 of 256 bits differ"},
         ),
         (
             [_copy(DuplicateSource.OFFICIAL_REFERENCE, 0)],

@@ -27,6 +27,7 @@ ANY_FACTS = st.fixed_dictionaries({name: _SENSIBLE[fact.type] for name, fact in 
 # Each fact that a feature looks at, and whether more of it makes a counterfeit likelier (+1) or less likely (-1).
 DIRECTIONS = {
     "duplicate.known_counterfeit_distance": -1,
+    "duplicate.known_counterfeit_details": +1,
     "duplicate.removed_listing": +1,
     "text.replica_wording": +1,
     "price.score": +1,

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from index.errors import StoreError
-from index.records import Brand
+from index.records import Brand, RemovedImage
 from index.store import migrate
 from index.store.engine import Database
 from index.store.store import Store
@@ -74,6 +74,22 @@ def test_schema_can_be_taken_down_and_built_again(path: Path) -> None:
     assert left == {"alembic_version"}
     with Store.open(path, migrate=False) as store:
         assert store.put_brands([Brand(brand_id="b", name="Brand")]) == 1
+
+
+def test_store_of_an_older_release_keeps_its_removed_photos(path: Path) -> None:
+    """Photos that were removed before details were kept stay known by their hashes, and have no details."""
+    database = Database(path)
+    migrate.upgrade(database, "0002")
+    database.close()
+    with sqlite3.connect(path) as file:
+        file.execute("PRAGMA foreign_keys = OFF")
+        file.execute("INSERT INTO removed_images (listing_id, sha256, pdq, brand) VALUES ('l', 'aa', x'00', 'Acme')")
+
+    with Store.open(path) as store:
+        images, details = list(store.iter_removed_images()), store.removed_features([("l", "aa")])
+
+    assert images == [RemovedImage(listing_id="l", sha256="aa", pdq=b"\x00", brand="Acme")]
+    assert details == {}
 
 
 def test_opening_twice_migrates_once(path: Path) -> None:

@@ -42,6 +42,9 @@ EVIDENCE: dict[str, domain.Evidence] = {
         distance=12,
         exact=False,
         mirrored=True,
+        verification=Verification(
+            inliers=31, tentative=40, outline=((1, 0), (0, 0), (0, 1), (1, 1)), variant=Variant.MIRRORED
+        ),
     ),
     "text": domain.TextHit(
         kind=domain.TextKind.REPLICA_WORDING,

@@ -381,7 +381,9 @@ Global___Verification: _TypeAlias = Verification  # noqa: Y015
 
 @_typing.final
 class Duplicate(_message.Message):
-    """A photo is an exact or near copy of one that is on record."""
+    """A photo is an exact or near copy of one that is on record. A crop, a border or words laid over a photo change its hash
+    beyond recognition; such a copy is found by its details, and `verification` says by which arrangement of them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -392,6 +394,7 @@ class Duplicate(_message.Message):
     DISTANCE_BITS_FIELD_NUMBER: _builtins.int
     EXACT_FIELD_NUMBER: _builtins.int
     MIRRORED_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
     image_index: _builtins.int
     """Which photo: the position in `Listing.images`, from 0."""
     source: Global___DuplicateSource.ValueType
@@ -401,11 +404,15 @@ class Duplicate(_message.Message):
     brand: _builtins.str
     """The brand concerned; empty when none is known."""
     distance_bits: _builtins.int
-    """How many of the 256 bits of the two perceptual hashes (PDQ) differ."""
+    """How many of the 256 bits of the two perceptual hashes (PDQ) differ; 256 when a photo is too plain to have one."""
     exact: _builtins.bool
     """True when the two files are the same byte for byte."""
     mirrored: _builtins.bool
     """True when the photo is the mirror image of the one on record."""
+    @_builtins.property
+    def verification(self) -> Global___Verification:
+        """Where in the photo the one on record was found; absent when the files or the hashes told."""
+
     def __init__(
         self,
         *,
@@ -416,10 +423,11 @@ class Duplicate(_message.Message):
         distance_bits: _builtins.int = ...,
         exact: _builtins.bool = ...,
         mirrored: _builtins.bool = ...,
+        verification: Global___Verification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "distance_bits", b"distance_bits", "exact", b"exact", "image_index", b"image_index", "mirrored", b"mirrored", "source", b"source", "source_id", b"source_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "distance_bits", b"distance_bits", "exact", b"exact", "image_index", b"image_index", "mirrored", b"mirrored", "source", b"source", "source_id", b"source_id", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
