@@ -70,7 +70,8 @@ def fit_attributes(data: Path, embedder: Embedder, folder: Path, *, progress: Pr
     ]
     groceries = read_labelled(data / "grocery" / "train.jsonl")[::_EVERY]
     vectors = embed_rows([*clothes, *groceries], embedder, progress, pool=plain_views)
-    traits, examples = [], {}
+    traits: list[Trait] = []
+    examples: dict[str, int] = {}
     for name, labels in table.items():
         said = [labels.get(photo_key(row.listing_id)) for row in clothes] + [NOTHING] * len(groceries)
         known = np.array([value is not None for value in said])
