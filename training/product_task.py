@@ -116,12 +116,10 @@ def _read(photo: ProductPhoto, labels: Mapping[str, Sequence[str]]) -> tuple[Pix
 def _view(pixels: Pixels, edge: int, random: np.random.Generator) -> Pixels:
     """Cut most of a photo out, uint8 [edge, edge, 3], mirrored or not, photographed anew, sometimes on plain ground."""
     height, width = pixels.shape[:2]
-    square = min(height, width)
+    shorter = min(height, width)
     down, across = (
-        max(int(whole * random.uniform(0.55, 1.0)), 8)
-        for whole in (max(square, int(0.8 * height)), max(square, int(0.8 * width)))
+        min(max(int(max(shorter, int(0.8 * whole)) * random.uniform(0.55, 1.0)), 8), whole) for whole in (height, width)
     )
-    down, across = min(down, height), min(across, width)
     top, left = random.integers(height - down + 1), random.integers(width - across + 1)
     part = pixels[top : top + down, left : left + across]
     view = np.asarray(cv2.resize(part, (edge, edge), interpolation=cv2.INTER_AREA), np.uint8)
@@ -139,8 +137,7 @@ def _cut_out(view: Pixels, random: np.random.Generator) -> Pixels:
     inset = (edge * random.uniform(0.02, 0.22, 4)).astype(int)
     cv2.rectangle(middle, (int(inset[0]), int(inset[1])), (edge - int(inset[2]), edge - int(inset[3])), 255, -1)
     if random.random() < 0.5:
-        middle = np.where(cv2.GaussianBlur(middle, (0, 0), edge * random.uniform(0.03, 0.1)) > 127, 255, 0).astype(
-            np.uint8
-        )
+        blurred = cv2.GaussianBlur(middle, (0, 0), edge * random.uniform(0.03, 0.1))
+        middle = np.where(blurred > 127, 255, 0).astype(np.uint8)  # round corners
     tone = np.full(3, 255 if random.random() < 0.7 else random.uniform(0, 255), np.uint8)
     return np.where(middle[..., None] > 0, view, tone)

@@ -41,7 +41,7 @@ class Recipe:
 
 
 def touchstone_s() -> Recipe:
-    """Train what ships: about an hour and a half of a 2-core CPU."""
+    """Train what ships: less than two hours of a 2-core CPU."""
     return Recipe(
         name="touchstone_s",
         seed=1,

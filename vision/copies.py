@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.keypoints import LocalFeatures
-from vision.verify import NOTHING, Point, Variant, Verification
+from vision.verify import NOTHING, Point, Variant, Verification, mutual_pairs
 
 KEPT_KEYPOINTS = 128
 """Keypoints of a photo on record that are kept, the strongest."""
@@ -27,7 +27,6 @@ the hanger and the wall: at most 0.15 of the details, up to 20 of them. Of 374 c
 two at once) 0.98 and more share 0.2. Measured on photos of clothing/train."""
 
 _RATIO = 0.92  # Lowe's test, laxer than in `vision.verify`: the arrangement is the stricter
-_FARTHEST = 1.0  # between unit vectors: beyond it nothing is alike
 _FEWEST = 3
 _TURN = 12.0  # degrees: a copy is not turned
 _SIZES = 0.5  # a point's size and the arrangement's scale may differ by this, as logarithms
@@ -65,7 +64,9 @@ class CopyMatcher:
     def _compare(self, known: LocalFeatures, variant: Variant) -> Verification:
         if min(len(known), len(self._photo)) < _FEWEST:
             return NOTHING
-        ours, theirs = _pairs(known.vectors @ self._vectors)
+        ours, theirs, apart = mutual_pairs(known.vectors @ self._vectors, ratio=_RATIO)
+        clearest = np.argsort(apart, kind="stable")
+        ours, theirs = ours[clearest], theirs[clearest]
         placement = _place(known.points[ours], self._photo.points[theirs], max(known.width, known.height))
         if placement is None or not self._proves(placement, known):
             return NOTHING
@@ -100,21 +101,6 @@ class CopyMatcher:
         if variant is Variant.MIRRORED:
             left, right = right, left
         return (left, top), (right, top), (right, bottom), (left, bottom)
-
-
-def _pairs(cosines: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair points that are each other's nearest, clearly so, the clearest pairs first; int64 [p] each."""
-    rows = np.arange(len(cosines))
-    nearest = cosines.argmax(axis=1)
-    first = cosines[rows, nearest].copy()
-    cosines[rows, nearest] = -1.0
-    second = cosines.max(axis=1)
-    cosines[rows, nearest] = first
-    apart, farther = 2 - 2 * first, 2 - 2 * second  # squared distances
-    clear = np.flatnonzero((apart < _RATIO**2 * farther) & (apart < _FARTHEST**2))
-    ours = clear[cosines[:, nearest[clear]].argmax(axis=0) == clear]
-    ours = ours[np.argsort(apart[ours], kind="stable")]
-    return ours, nearest[ours]
 
 
 def _place(known: NDArray[np.float32], seen: NDArray[np.float32], extent: int) -> _Placement | None:

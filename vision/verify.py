@@ -124,17 +124,28 @@ class PhotoMatcher:
         if len(self._scratch) < len(reference):  # fresh memory for each reference took three times as long
             self._scratch = np.empty((len(reference), len(self._photo)), np.float32)
         cosines = np.matmul(reference.vectors, self._vectors, out=self._scratch[: len(reference)])
-        rows = np.arange(len(cosines))
-        nearest = cosines.argmax(axis=1)
-        first = cosines[rows, nearest].copy()
-        cosines[rows, nearest] = -1.0
-        second = cosines.max(axis=1)
-        cosines[rows, nearest] = first
-        apart, farther = 2 - 2 * first, 2 - 2 * second  # squared distances
-        clear = np.flatnonzero((apart < _RATIO**2 * farther) & (apart < _FARTHEST**2))
-        mutual = cosines[:, nearest[clear]].argmax(axis=0) == clear
-        ours = clear[mutual]
-        return ours, nearest[ours]
+        ours, theirs, _ = mutual_pairs(cosines, ratio=_RATIO)
+        return ours, theirs
+
+
+def mutual_pairs(
+    cosines: NDArray[np.float32], *, ratio: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Pair points that are each other's nearest, and nearer than `ratio` of the second nearest (Lowe's test).
+
+    `cosines` is float32 [ours, theirs]. Returns the places of each pair on both sides, int64 [p], and the squared
+    distance of its descriptors, float32 [p].
+    """
+    rows = np.arange(len(cosines))
+    nearest = cosines.argmax(axis=1)
+    first = cosines[rows, nearest].copy()
+    cosines[rows, nearest] = -1.0
+    second = cosines.max(axis=1)
+    cosines[rows, nearest] = first
+    apart, farther = 2 - 2 * first, 2 - 2 * second  # squared distances
+    clear = np.flatnonzero((apart < ratio**2 * farther) & (apart < _FARTHEST**2))
+    ours = clear[cosines[:, nearest[clear]].argmax(axis=0) == clear]
+    return ours, nearest[ours], apart[ours]
 
 
 def _appearing(reference: LocalFeatures, variant: Variant) -> LocalFeatures:
