@@ -7,8 +7,6 @@ network. What is found is the same evidence, with the arrangement of details tha
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -16,6 +14,7 @@ from index.catalogue import ReferenceCatalogue
 from index.lookalikes import Lookalike
 from index.records import DuplicateSource, ListingImage
 from serving.domain import Duplicate
+from serving.recent import Recent
 from serving.visual import Photo, Regions
 from vision.copies import KEPT_KEYPOINTS, CopyMatcher
 from vision.hashing import HASH_BITS, PdqHash, as_matrix, hamming
@@ -47,8 +46,7 @@ class CopyFinder:
 
     def __init__(self, source: DetailSource) -> None:
         self._source = source
-        self._kept: OrderedDict[_Key, LocalFeatures] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Recent[_Key, LocalFeatures] = Recent(_KEPT)
 
     def find(
         self,
@@ -66,7 +64,7 @@ class CopyFinder:
             for one in catalogue.lookalikes(regions.vectors[: regions.photos], most=COMPARED)
             if (photos[one.image_row].index, one.source, one.source_id) not in said
         ]
-        features = self._features({_key(one) for one in lookalikes})
+        features = self._kept.get({_key(one) for one in lookalikes}, self._read)
         matchers = {index: CopyMatcher(points) for index, points in keypoints.items()}
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:
@@ -80,24 +78,13 @@ class CopyFinder:
                 found[place] = copy
         return tuple(found.values())
 
-    def _features(self, keys: set[_Key]) -> dict[_Key, LocalFeatures]:
-        with self._lock:
-            found = {key: self._kept[key] for key in keys if key in self._kept}
-        missing = sorted(keys - set(found))
-        removed = [key for key in missing if key[0] is DuplicateSource.REMOVED_LISTING]
-        references = [key for key in missing if key[0] is not DuplicateSource.REMOVED_LISTING]
-        if removed:
-            of_photos = self._source.removed_features(key[1:] for key in removed)
-            found |= {key: of_photos[key[1:]] for key in removed if key[1:] in of_photos}
-        if references:
-            by_id = self._source.features_of(key[1] for key in references)
-            found |= {key: by_id[key[1]].strongest(KEPT_KEYPOINTS) for key in references if key[1] in by_id}
-        with self._lock:
-            for key, features in found.items():
-                self._kept[key] = features
-                self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+    def _read(self, keys: Sequence[_Key]) -> dict[_Key, LocalFeatures]:
+        removed = [key for key in keys if key[0] is DuplicateSource.REMOVED_LISTING]
+        references = [key for key in keys if key[0] is not DuplicateSource.REMOVED_LISTING]
+        of_photos = self._source.removed_features(key[1:] for key in removed) if removed else {}
+        by_id = self._source.features_of(key[1] for key in references) if references else {}
+        found = {key: of_photos[key[1:]] for key in removed if key[1:] in of_photos}
+        found |= {key: by_id[key[1]].strongest(KEPT_KEYPOINTS) for key in references if key[1] in by_id}
         return found
 
 

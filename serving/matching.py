@@ -6,8 +6,6 @@ failed) is judged by its embedding alone.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +14,7 @@ from index.catalogue import ReferenceCatalogue
 from index.matches import BrandMatch
 from index.records import ReferenceKind
 from serving.domain import VisualMatch
+from serving.recent import Recent
 from serving.visual import Regions
 from vision.calibration import MatchCalibration, Shown, Signs
 from vision.keypoints import LocalFeatures
@@ -68,8 +67,7 @@ class Verifier:
 
     def __init__(self, source: FeatureSource) -> None:
         self._source = source
-        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Recent[str, LocalFeatures] = Recent(_KEPT)
 
     def verify(
         self, candidates: Sequence[Candidate], photos: Mapping[int, LocalFeatures]
@@ -79,23 +77,9 @@ class Verifier:
         None for a candidate whose photo or references have no keypoints.
         """
         wanted = [reference for candidate in candidates for reference in candidate.match.proposed]
-        features = self._features(wanted)
+        features = self._kept.get(wanted, self._source.features_of)
         matchers = {index: PhotoMatcher(photo) for index, photo in photos.items()}
         return tuple(_verified(candidate, matchers.get(candidate.image_index), features) for candidate in candidates)
-
-    def _features(self, reference_ids: Sequence[str]) -> dict[str, LocalFeatures]:
-        with self._lock:
-            found = {one: self._kept[one] for one in reference_ids if one in self._kept}
-        missing = sorted(set(reference_ids) - set(found))
-        if missing:
-            found |= self._source.features_of(missing)
-        with self._lock:
-            for one, features in found.items():
-                self._kept[one] = features
-                self._kept.move_to_end(one)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return found
 
 
 def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: int) -> tuple[Candidate, ...]:
