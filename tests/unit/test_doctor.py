@@ -90,7 +90,7 @@ def test_calibration_of_the_model_is_told(settings: Settings, models: Path) -> N
     fitted = MatchCalibration(fingerprint=load_embedder(settings).fingerprint, curves=dict.fromkeys(Shown, curve))
     fitted.save(models / "calibration.json")
 
-    says = "a mark seen with probability 0.62 is a mistake in one photo of a hundred"
+    says = "a mark seen with probability 0.50 was a mistake in one photo of twenty when it was calibrated"
     assert _finding(settings, "calibration") == Finding("calibration", ok=True, detail=says)
 
 
