@@ -5,7 +5,7 @@
     python -m training.ship runs/s --unfinished    # from the last checkpoints, to measure a run while it goes on
 
 After a new embedder, run what is fitted to it: `python -m training.fit_text`, `training.fit_category`,
-`training.calibrate`.
+`training.fit_attributes`, `training.calibrate`.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _PACKED = frozenset(
     ["Juice", "Milk", "Yoghurt", "Sour-Cream", "Soyghurt", "Soy-Milk", "Oatghurt", "Oat-Milk", "Sour-Milk"]
 )
 _CLOTHING, _GROCERY = "clothing/train.jsonl", "grocery/train.jsonl"
-STAGES = ("finder", "embedder", "products")  # the embedder's learns from what the finder finds
+STAGES = ("finder", "embedder", "products")  # the embedder learns from what the finder finds
 _LOGOS = "logos/cc0_logos.tar.gz"
 
 
