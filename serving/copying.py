@@ -65,7 +65,8 @@ class CopyFinder:
             if (photos[one.image_row].index, one.source, one.source_id) not in said
         ]
         features = self._kept.get({_key(one) for one in lookalikes}, self._read)
-        matchers = {index: CopyMatcher(points) for index, points in keypoints.items()}
+        asked = {photos[one.image_row].index for one in lookalikes}
+        matchers = {index: CopyMatcher(keypoints[index]) for index in asked & keypoints.keys()}
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:
             photo = photos[one.image_row]

@@ -129,20 +129,13 @@ def _train(task: Task, recipe: Recipe, out: Path) -> None:
 def _finder(out: Path, recipe: Recipe) -> Finder:
     """Build the finder that this run has trained. Raises UsageError while it is not finished."""
     import safetensors.torch
-    import timm
 
-    from vision.finder import MarkFinder
-    from vision.finder_network import FinderNetwork
-    from vision.folding import fold
+    from vision.finder import finder_of
 
     path = out / "finder.safetensors"
     if not path.is_file():
         raise click.UsageError(f"{path} is missing: the embedder learns from what the finder finds; train that first")
-    trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    fold(trunk)
-    network = FinderNetwork(trunk)
-    network.load_state_dict(safetensors.torch.load_file(path))
-    return MarkFinder(network, edge=recipe.finder.edge, device="cpu")
+    return finder_of(safetensors.torch.load_file(path), edge=recipe.finder.edge)
 
 
 def _studio(recipe: Recipe, out: Path, data: Path, photos: list[Path], *, finder: Finder | None = None) -> Studio:

@@ -9,7 +9,6 @@ The file beside a model's weights is written by `python -m training.fit_attribut
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.checkpoint import model_folder
-from vision.concepts import ConceptKind, Concepts
+from vision.concepts import ConceptKind, Concepts, digest_of
 from vision.errors import CheckpointError, ModelError
 from vision.taxonomy import CategoryPath
 
@@ -106,7 +105,7 @@ class AttributeClassifier:
             "format_version": str(FORMAT_VERSION),
             "fingerprint": self.traits[0].concepts.fingerprint,
             "traits": json.dumps(traits),
-            "sha256": _digest(tensors),
+            "sha256": digest_of(**tensors),
         }
         path.write_bytes(save(tensors, metadata))
 
@@ -129,7 +128,7 @@ class AttributeClassifier:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
             if metadata["format_version"] != str(FORMAT_VERSION):
                 raise ValueError(f"format_version is {metadata['format_version']}, this reads {FORMAT_VERSION}")
-            if metadata["sha256"] != _digest(tensors):
+            if metadata["sha256"] != digest_of(**tensors):
                 raise ValueError("the numbers are not those that were saved (sha256)")
             fitted_on = metadata["fingerprint"]
             traits = [
@@ -158,11 +157,3 @@ class AttributeClassifier:
     def for_model(cls, fingerprint: str) -> AttributeClassifier | None:
         """Read what ships with the model of that fingerprint; None when it ships none. Raises as `load`."""
         return cls.load(model_folder(fingerprint) / FILE, fingerprint=fingerprint)
-
-
-def _digest(tensors: Mapping[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(np.ascontiguousarray(tensor).tobytes())
-    return digest.hexdigest()

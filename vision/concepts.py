@@ -173,7 +173,7 @@ class Concepts:
             "fingerprint": self.fingerprint,
             "temperature": repr(self.temperature),
             "labels": json.dumps(self.labels),
-            "sha256": _digest(**tensors),
+            "sha256": digest_of(**tensors),
         }
         path.write_bytes(save(tensors, metadata))
 
@@ -194,7 +194,7 @@ class Concepts:
                 weights, bias = (file.get_tensor(name) for name in ("weights", "bias"))
             if metadata["format_version"] != str(FORMAT_VERSION):
                 raise ValueError(f"format_version is {metadata['format_version']}, this reads {FORMAT_VERSION}")
-            if metadata["sha256"] != _digest(weights=weights, bias=bias):
+            if metadata["sha256"] != digest_of(weights=weights, bias=bias):
                 raise ValueError("the numbers are not those that were saved (sha256)")
             concepts = cls(
                 labels=tuple(json.loads(metadata["labels"])),
@@ -244,7 +244,8 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def _digest(**tensors: NDArray[np.float32]) -> str:
+def digest_of(**tensors: NDArray[np.floating]) -> str:
+    """Digest arrays with their names, types and shapes: a sha256 as hex."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -142,10 +142,6 @@ def load_finder(folder: Path = FINDER, *, device: str = "cpu", most: int = MOST)
 
     """
     import safetensors.torch
-    import timm
-
-    from vision.finder_network import FinderNetwork
-    from vision.folding import fold
 
     manifest = FinderManifest.load(folder)
     path = folder / "finder.safetensors"
@@ -155,11 +151,26 @@ def load_finder(folder: Path = FINDER, *, device: str = "cpu", most: int = MOST)
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_RESTORE}") from error
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
         raise CheckpointError(f"{path} is not the file that finder.json names: {_RESTORE}")
+    try:
+        return finder_of(safetensors.torch.load(data), edge=manifest.edge, device=device, most=most)
+    except (safetensors.SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit this network ({error}): {_RESTORE}") from error
+
+
+def finder_of(weights: Mapping[str, Any], *, edge: int, device: str = "cpu", most: int = MOST) -> MarkFinder:
+    """Build a finder for inputs of `edge` pixels from its network's tensors by name.
+
+    Raises:
+        RuntimeError: they do not fit the network.
+
+    """
+    import timm
+
+    from vision.finder_network import FinderNetwork
+    from vision.folding import fold
+
     trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
     fold(trunk)
     network = FinderNetwork(trunk)
-    try:
-        network.load_state_dict(safetensors.torch.load(data))
-    except (safetensors.SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{path} does not fit this network ({error}): {_RESTORE}") from error
-    return MarkFinder(network.float(), edge=manifest.edge, device=device, most=most)
+    network.load_state_dict(weights)
+    return MarkFinder(network.float(), edge=edge, device=device, most=most)
