@@ -1,8 +1,7 @@
-"""What the embedder of marks learns: views of one mark lie together, and real photos look as they did to ImageNet."""
+"""What an embedder of marks learns: views of one mark lie together; photos of products, if it sees any, as before."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import re
 from collections.abc import Mapping
@@ -15,61 +14,80 @@ from torch import nn
 from torch.nn import functional
 
 from training.contrast import contrast
-from training.recipes import Recipe
+from training.product_task import ProductBatch, ProductTask
+from training.recipes import Recipe, Stage
 from training.scenes import Studio
 from training.trunk import features_of, freeze, normalised, stack
-from vision.folding import fold
+
+_PROJECTED = 256  # numbers of a projected view
+_SCALE = 32.0  # of unit rows before the projection, so that each number is about 1
 
 
 @dataclass(frozen=True, eq=False)
 class EmbedderBatch:
-    """Views uint8 [2n, 3, e, e] with marks int64 [2n]: one of each pair, then the others in the same order.
-
-    The last `real` pairs are parts of real photos.
-    """
+    """Views uint8 [2n, 3, e, e] with marks int64 [2n]: one of each pair, then the others in the same order."""
 
     views: torch.Tensor
     marks: torch.Tensor
-    real: int
+    products: ProductBatch | None
+
+
+class EmbedderNetwork(nn.Module):
+    """A trunk and the projection in which views are contrasted; only the trunk ships.
+
+    What tells the rendered pairs apart and is of no use elsewhere stays in the projection (Chen et al., "A simple
+    framework for contrastive learning", 2020, section 4.2).
+    """
+
+    def __init__(self, trunk: Any, classifiers: nn.ModuleList | None) -> None:
+        super().__init__()
+        self.trunk = trunk
+        dim = trunk.num_features
+        self.projection = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, _PROJECTED))
+        self.classifiers = classifiers
 
 
 class EmbedderTask:
     """Pairs of views in, losses out: see `training.loop.Task`."""
 
-    name = "embedder"
-
-    def __init__(self, trunk: Any, studio: Studio, recipe: Recipe) -> None:
-        fold(trunk)
-        self.stage = recipe.embedder
+    def __init__(
+        self,
+        name: str,
+        trunk: Any,
+        studio: Studio,
+        recipe: Recipe,
+        stage: Stage,
+        beside: ProductTask | None = None,
+    ) -> None:
+        """Teach `trunk` marks, and products `beside` them if that task has the same trunk."""
+        self.name = name
+        self.stage = stage
         self._recipe = recipe
         self._studio = studio
-        self.network: nn.Module = trunk.to(memory_format=torch.channels_last)
-        freeze(trunk, self.stage.frozen)
-        self._teacher = copy.deepcopy(trunk).requires_grad_(False)
+        self._beside = beside
+        freeze(trunk, stage.frozen)
+        network = EmbedderNetwork(trunk, beside.network.classifiers if beside else None)
+        self.network: EmbedderNetwork = network.to(memory_format=torch.channels_last)
+
+    def to(self, device: str) -> None:
+        """Move everything that computes to a device of torch's."""
+        self.network.to(device)
+        if self._beside:
+            self._beside.to(device)
 
     def batch(self, random: np.random.Generator) -> EmbedderBatch:
         """Make a step's views."""
         one, other, names = self._studio.pairs(self.stage.batch, self.stage.edge, random)
         marks = torch.tensor([_identity(name) for name in names]).repeat(2)
-        return EmbedderBatch(stack([*one, *other]), marks, sum(name.startswith("real/") for name in names))
+        return EmbedderBatch(stack([*one, *other]), marks, self._beside.batch(random) if self._beside else None)
 
     def losses(self, batch: EmbedderBatch) -> Mapping[str, torch.Tensor]:
-        """Contrast of marks, and real views' distance from the teacher."""
-        pictures = normalised(batch.views)
-        views = functional.normalize(features_of(self.network, pictures, frozen=self.stage.frozen))
-        return {
-            "marks": contrast(views, batch.marks, temperature=self._recipe.temperature),
-            "kept": self._recipe.keep_weight * self._distance(views, pictures, batch.real),
-        }
-
-    def _distance(self, views: torch.Tensor, pictures: torch.Tensor, real: int) -> torch.Tensor:
-        """Measure how far one view of each real mark lies from where ImageNet's weights see it, 0..2."""
-        if not real:
-            return views.new_zeros(())
-        ours = slice(len(views) // 2 - real, len(views) // 2)
-        with torch.no_grad():
-            taught = functional.normalize(features_of(self._teacher, pictures[ours], frozen=0))
-        return (1 - (views[ours] * taught).sum(dim=1)).mean()
+        """Contrast of marks; of products beside them, their classes and the distance from ImageNet's weights."""
+        features = features_of(self.network.trunk, normalised(batch.views), frozen=self.stage.frozen)
+        projected = self.network.projection(_SCALE * functional.normalize(features))
+        loss = contrast(functional.normalize(projected), batch.marks, temperature=self._recipe.temperature)
+        beside = self._beside.losses(batch.products) if self._beside and batch.products else {}
+        return {"marks": loss, **beside}
 
 
 def _identity(name: str) -> int:

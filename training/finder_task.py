@@ -15,7 +15,6 @@ from torchvision.ops import generalized_box_iou_loss
 from training.recipes import Stage
 from training.scenes import Studio
 from vision.finder_network import STRIDE, FinderNetwork, boxes_of
-from vision.folding import fold
 
 # A centre's neighbours are centres a little: a Gaussian of this share of the box's edges (CenterNet uses an overlap
 # rule to the same end).
@@ -38,11 +37,14 @@ class FinderTask:
     name = "finder"
 
     def __init__(self, trunk: Any, studio: Studio, stage: Stage) -> None:
-        fold(trunk)
         self.network: torch.nn.Module = FinderNetwork(trunk).train()
         self.network.to(memory_format=torch.channels_last)
         self.stage = stage
         self._studio = studio
+
+    def to(self, device: str) -> None:
+        """Move what learns to a device of torch's."""
+        self.network.to(device)
 
     def batch(self, random: np.random.Generator) -> FinderBatch:
         """Make a step's scenes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,29 +29,38 @@ class Task(Protocol):
     """What a stage learns: a network, the data of each step, and the loss of it."""
 
     name: str
-    network: nn.Module
     stage: Stage
 
+    @property
+    def network(self) -> nn.Module:
+        """What learns, with whatever teaches it."""
+
+    def to(self, device: str) -> None:
+        """Move everything that computes to a device of torch's."""
+
     def batch(self, random: np.random.Generator) -> Any:
-        """Make a step's pictures and targets; runs in a process of its own."""
+        """Make a step's pictures and targets, on the CPU; runs in processes of its own."""
 
     def losses(self, batch: Any) -> Mapping[str, torch.Tensor]:
         """Run the network forward; the losses by name, weighted, are summed."""
 
 
-def train(task: Task, folder: Path, *, seed: int, progress: Progress) -> nn.Module:
+def train(
+    task: Task, folder: Path, *, seed: int, progress: Progress, device: str = "cpu", painters: int = 1
+) -> nn.Module:
     """Train until the last step, from the last checkpoint in `folder` if there is one.
 
-    Returns the network with the averaged weights. Writes `folder/NAME.checkpoint.safetensors` and `NAME.curve.jsonl`.
+    `painters` processes make the pictures: the same ones, however many they are. Returns the network with the averaged
+    weights, on the CPU. Writes `folder/NAME.checkpoint.safetensors` and `NAME.curve.jsonl`.
     """
     stage = task.stage
+    task.to(device)
     learner = _Learner(task.network, stage)
     checkpoint = folder / f"{task.name}.checkpoint.safetensors"
     first = learner.resume(checkpoint) if checkpoint.is_file() else 0
-    # One process draws: a second would number its invented marks as the first does, and they would pass for the same.
-    batches = DataLoader(_Steps(task, seed, first), batch_size=None, num_workers=1)
+    batches = DataLoader(_Steps(task, seed, first), batch_size=None, num_workers=painters)
     for step, batch in enumerate(batches, start=first):
-        losses = task.losses(batch)
+        losses = task.losses(_moved(batch, device))
         learner.learn(torch.stack(list(losses.values())).sum(), step)
         append_point(
             folder / f"{task.name}.curve.jsonl", step, {name: float(each.detach()) for name, each in losses.items()}
@@ -59,7 +69,17 @@ def train(task: Task, folder: Path, *, seed: int, progress: Progress) -> nn.Modu
             learner.save(checkpoint, step + 1)
         progress(step + 1, stage.steps)
     learner.settle()
+    task.to("cpu")
     return task.network
+
+
+def _moved(batch: Any, device: str) -> Any:
+    """Bring a batch, a dataclass of tensors and of such dataclasses, to a device."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if not is_dataclass(batch) or isinstance(batch, type):
+        return batch
+    return replace(batch, **{each.name: _moved(getattr(batch, each.name), device) for each in fields(batch)})
 
 
 class _Steps(Dataset[Any]):
@@ -123,7 +143,8 @@ class _Learner:
             step = int(stored.metadata()["step"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
         self._network.load_state_dict(_under(tensors, "network/"))
-        self._average.update(_under(tensors, "average/"))
+        for name, tensor in _under(tensors, "average/").items():
+            self._average[name].copy_(tensor)
         states: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in _under(tensors, "optimiser/").items():
             number, _, key = name.partition("/")

@@ -17,9 +17,8 @@ from torch.nn import functional
 from training.camera import expose
 from training.grounds import read_photo
 from training.pixels import Pixels
-from training.recipes import Recipe
+from training.recipes import Recipe, Stage
 from training.trunk import features_of, freeze, normalised, stack
-from vision.folding import fold
 
 _KEPT_EDGE = 320  # pixels of a photo's shorter edge in memory
 _SHARPNESS = 16.0  # of the cosine classifier
@@ -58,9 +57,8 @@ class ProductTask:
 
     name = "products"
 
-    def __init__(self, trunk: Any, photos: Sequence[ProductPhoto], recipe: Recipe) -> None:
-        fold(trunk)
-        self.stage = recipe.products
+    def __init__(self, trunk: Any, photos: Sequence[ProductPhoto], recipe: Recipe, stage: Stage) -> None:
+        self.stage = stage
         self._recipe = recipe
         self._labels = {
             group: sorted({each.label for each in photos if each.group == group})
@@ -68,9 +66,14 @@ class ProductTask:
         }
         self._photos = [_read(each, self._labels) for each in photos]
         network = ProductNetwork(trunk, {group: len(labels) for group, labels in self._labels.items()})
-        self.network: nn.Module = network.to(memory_format=torch.channels_last)
+        self.network: ProductNetwork = network.to(memory_format=torch.channels_last)
         freeze(trunk, self.stage.frozen)
         self._teacher = copy.deepcopy(trunk).requires_grad_(False)
+
+    def to(self, device: str) -> None:
+        """Move what learns, and its teacher, to a device of torch's."""
+        self.network.to(device)
+        self._teacher.to(device)
 
     def batch(self, random: np.random.Generator) -> ProductBatch:
         """Pick a step's photos and take a view of each."""
@@ -84,14 +87,13 @@ class ProductTask:
     def losses(self, batch: ProductBatch) -> Mapping[str, torch.Tensor]:
         """Classes of products, and distance from the teacher."""
         network = self.network
-        assert isinstance(network, ProductNetwork)
         pictures = normalised(batch.views)
         views = functional.normalize(features_of(network.trunk, pictures, frozen=self.stage.frozen))
         with torch.no_grad():
             taught = functional.normalize(features_of(self._teacher, pictures, frozen=0))
         return {
             "products": _class_loss(network, views, batch),
-            "kept": self._recipe.product_keep_weight * (1 - (views * taught).sum(dim=1)).mean(),
+            "kept": self._recipe.keep_weight * (1 - (views * taught).sum(dim=1)).mean(),
         }
 
 

@@ -1,7 +1,6 @@
 """How does a training run become what the service reads? Averaged weights in half precision, with their manifests.
 
     python -m training.ship runs/s                 # the finder and the embedders, whichever the run has finished
-    python -m training.ship runs/s --earlier runs/r/embedder.safetensors     # marks by the average of two runs
     python -m training.ship runs/s --unfinished    # from the last checkpoints, to measure a run while it goes on
 
 After a new embedder, run what is fitted to it: `python -m training.fit_text`, `training.fit_category`,
@@ -24,12 +23,11 @@ from training.recipes import touchstone_s
 from vision.checkpoint import MARKS, MODELS, VISUAL
 from vision.errors import CheckpointError
 from vision.finder import FINDER, FORMAT_VERSION
-from vision.folding import fold
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = "2"
+VERSION = "3"
 # Pixels of a mark's crop. Larger than in training, where crops are enlarged at random: what is left of a mark then
 # looks as large as it did (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
 MARK_SIZE = (160, 160)
@@ -48,20 +46,16 @@ _REMAKE = "touchstone train --out runs/s && python -m training.ship runs/s"
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--unfinished", is_flag=True, help="Take the last checkpoints of stages that go on.")
 @click.option("--models", type=click.Path(file_okay=False, path_type=Path), default=MODELS, help="Where models lie.")
-@click.option(
-    "--earlier",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The embedder.safetensors of another run, to average this run's marks with.",
-)
-def main(run: Path, unfinished: bool, models: Path, earlier: Path | None) -> None:
+def main(run: Path, unfinished: bool, models: Path) -> None:
     """Write the model folders that a training run fills."""
     for stage, write in (("finder", write_finder), ("products", write_photos)):
         weights = _read(run, stage, unfinished=unfinished)
         if weights is not None:
             click.echo(write(weights, models))
-    marks = _read(run, "embedder", unfinished=unfinished)
-    if marks is not None:
-        click.echo(write_marks(marks, models, earlier=read_trunk(earlier) if earlier else None))
+    marks = [_read(run, stage, unfinished=unfinished) for stage in ("embedder", "anchored")]
+    finished = [weights for weights in marks if weights is not None]
+    if len(finished) == len(marks):
+        click.echo(write_marks(finished, models))
 
 
 def write_finder(weights: Mapping[str, torch.Tensor], models: Path) -> str:
@@ -86,22 +80,22 @@ def write_finder(weights: Mapping[str, torch.Tensor], models: Path) -> str:
 
 def write_photos(weights: Mapping[str, torch.Tensor], models: Path) -> str:
     """Write the network that sees photos into touchstone-s's folder; raises and returns as `write_marks`."""
-    trunk = {name.removeprefix("trunk."): each for name, each in weights.items() if name.startswith("trunk.")}
-    return _write_trunk(trunk, models, VISUAL, "model.safetensors")
+    return _write_trunk(_trunk_of(weights), models, VISUAL, "model.safetensors")
 
 
-def write_marks(
-    weights: Mapping[str, torch.Tensor], models: Path, *, earlier: Mapping[str, torch.Tensor] | None = None
-) -> str:
+def write_marks(networks: Sequence[Mapping[str, torch.Tensor]], models: Path) -> str:
     """Write the network that sees marks into touchstone-s's folder; its normalisations stay, doing nothing, for timm.
 
-    With the network of an `earlier` run, both count alike. Returns a line that says where and how much. Raises
+    It is the average of the `networks` that learnt marks. Returns a line that says where and how much. Raises
     CheckpointError where half precision would change the answers.
     """
-    runs = [weights] if earlier is None else [weights, earlier]
-    averaged = _averaged([(run, LEARNT / len(runs)) for run in runs])
-    remake = _REMAKE if earlier is None else f"{_REMAKE} --earlier runs/1/embedder.safetensors"
-    return _write_trunk(averaged, models, MARKS, "marks.safetensors", remake=remake)
+    averaged = _averaged([(_trunk_of(each), LEARNT / len(networks)) for each in networks])
+    return _write_trunk(averaged, models, MARKS, "marks.safetensors")
+
+
+def _trunk_of(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Leave out what only taught: projections and classifiers."""
+    return {name.removeprefix("trunk."): each for name, each in weights.items() if name.startswith("trunk.")}
 
 
 def _averaged(runs: Sequence[tuple[Mapping[str, torch.Tensor], float]]) -> dict[str, torch.Tensor]:
@@ -114,18 +108,14 @@ def _averaged(runs: Sequence[tuple[Mapping[str, torch.Tensor], float]]) -> dict[
 
     from training.trunk import start_trunk
 
-    start = start_trunk().eval()
-    fold(start)
     rest = 1 - sum(share for _, share in runs)
     return {
         name: rest * each + sum((share * run[name] for run, share in runs), torch.zeros_like(each))
-        for name, each in start.state_dict().items()
+        for name, each in start_trunk().state_dict().items()
     }
 
 
-def _write_trunk(
-    trunk: Mapping[str, torch.Tensor], models: Path, role: str, file: str, *, remake: str = _REMAKE
-) -> str:
+def _write_trunk(trunk: Mapping[str, torch.Tensor], models: Path, role: str, file: str) -> str:
     import safetensors.torch
 
     full = {f"visual.trunk.{name}": tensor for name, tensor in unfolded(trunk).items()}
@@ -138,7 +128,7 @@ def _write_trunk(
     write_manifest(folder, name=NAME, version=VERSION, dtype="float16", dim=DIM, preprocessing=recipe)
     write_json(folder / f"{NAME}.json", CONFIG)
     data = safetensors.torch.save(halved)
-    write_part(folder, role, Part(file, data, licence=_LICENCE, source=_SOURCE, remake=remake))
+    write_part(folder, role, Part(file, data, licence=_LICENCE, source=_SOURCE, remake=_REMAKE))
     return f"{folder / file}: {len(data)} bytes (cosine to float32 at least {cosine:.6f})"
 
 
@@ -161,15 +151,6 @@ def unfolded(trunk: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             f"{normalisation}.running_var": torch.full_like(bias, 1 - epsilon),
         }
     return state
-
-
-def read_trunk(path: Path) -> dict[str, torch.Tensor]:
-    """Read what an embedder's stage wrote, of this version or of version 1, which trained classifiers beside it."""
-    import safetensors.torch
-
-    weights = safetensors.torch.load_file(path)
-    trunk = {name.removeprefix("trunk."): each for name, each in weights.items() if name.startswith("trunk.")}
-    return trunk or weights
 
 
 def _read(run: Path, stage: str, *, unfinished: bool) -> dict[str, torch.Tensor] | None:

@@ -1,9 +1,9 @@
 """`touchstone train`: from the pinned packages' weights and free data to the networks that ship.
 
-    touchstone train --out runs/s [--stage finder|embedder]
+    touchstone train --out runs/s [--stage finder|embedder|anchored|products]
 
 Run it again with the same folder to go on where it was stopped. Each finished stage leaves its network in the folder:
-`finder.safetensors`, `embedder.safetensors`; `python -m training.ship runs/s` puts them where the service reads them.
+`finder.safetensors` and so on; `python -m training.ship runs/s` puts them where the service reads them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PACKED = frozenset(
     ["Juice", "Milk", "Yoghurt", "Sour-Cream", "Soyghurt", "Soy-Milk", "Oatghurt", "Oat-Milk", "Sour-Milk"]
 )
 _CLOTHING, _GROCERY = "clothing/train.jsonl", "grocery/train.jsonl"
-STAGES = ("finder", "embedder", "products")  # the embedder learns from what the finder finds
+STAGES = ("finder", "embedder", "anchored", "products")  # the embedders learn from what the finder finds
 _LOGOS = "logos/cc0_logos.tar.gz"
 
 
@@ -39,24 +39,46 @@ _LOGOS = "logos/cc0_logos.tar.gz"
 @click.option("--recipe", "name", type=click.Choice(sorted(RECIPES)), default="touchstone_s", show_default=True)
 @click.option("--stage", type=click.Choice(STAGES), help="Only this stage; all by default.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of torch; one a core by default.")
+@click.option("--device", default="cpu", show_default=True, help="Where networks learn: `auto`, `cpu`, `cuda`.")
+@click.option(
+    "--painters", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that make the pictures."
+)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=lambda: Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data")),
     help="Folder of the training data [default: $TOUCHSTONE_EVAL_DATA].",
 )
-def train(out: Path, name: str, stage: str | None, threads: int | None, data: Path) -> None:
+def train(out: Path, name: str, stage: str | None, threads: int | None, device: str, painters: int, data: Path) -> None:
     """Train the networks that ship, or go on with a run that was stopped."""
-    run(RECIPES[name](), out, data, stages=[stage] if stage else STAGES, threads=threads)
+    stages = [stage] if stage else STAGES
+    run(RECIPES[name](), out, data, stages=stages, threads=threads, device=device, painters=painters)
 
 
-def run(recipe: Recipe, out: Path, data: Path, *, stages: Sequence[str], threads: int | None = None) -> None:
-    """Train `stages` of a recipe into the folder `out`; a stage that is finished is left alone."""
+def run(
+    recipe: Recipe,
+    out: Path,
+    data: Path,
+    *,
+    stages: Sequence[str],
+    threads: int | None = None,
+    device: str = "cpu",
+    painters: int = 1,
+) -> None:
+    """Train `stages` of a recipe into the folder `out`; a stage that is finished is left alone.
+
+    Raises:
+        ModelError: there is no such `device`.
+        UsageError: a stage needs what an earlier one leaves.
+
+    """
     import cv2
     import torch
 
     from vision.allocator import keep_freed_memory
+    from vision.clip import resolve_device
 
+    place = resolve_device(device)
     keep_freed_memory()
     cv2.setNumThreads(1)  # the drawing has a process of its own
     if threads is not None:
@@ -64,7 +86,7 @@ def run(recipe: Recipe, out: Path, data: Path, *, stages: Sequence[str], threads
     out.mkdir(parents=True, exist_ok=True)
     for stage in stages:
         if not (out / f"{stage}.safetensors").is_file():
-            _train(TASKS[stage](recipe, out, data), recipe, out)
+            _train(TASKS[stage](recipe, out, data), recipe, out, device=place, painters=painters)
 
 
 def finder_task(recipe: Recipe, out: Path, data: Path) -> Task:
@@ -81,16 +103,29 @@ def finder_task(recipe: Recipe, out: Path, data: Path) -> Task:
 
 
 def embedder_task(recipe: Recipe, out: Path, data: Path) -> Task:
-    """Gather what the embedder learns from; drawn artwork is kept in `out`."""
+    """Gather what the embedder of marks learns from; drawn artwork is kept in `out`."""
     import torch
 
     from training.embedder_task import EmbedderTask
     from training.trunk import start_trunk
 
-    photos = [row.images[0] for name in (_CLOTHING, _GROCERY) for row in _rows(data / name, recipe)]
-    studio = _studio(recipe, out, data, photos, finder=_finder(out, recipe))
+    studio = _marks(recipe, out, data)
     torch.manual_seed(recipe.seed)
-    return EmbedderTask(start_trunk(), studio, recipe)
+    return EmbedderTask("embedder", start_trunk(), studio, recipe, recipe.embedder)
+
+
+def anchored_task(recipe: Recipe, out: Path, data: Path) -> Task:
+    """Gather what the other embedder of marks learns from: the same, and products beside it."""
+    import torch
+
+    from training.embedder_task import EmbedderTask
+    from training.product_task import ProductTask
+    from training.trunk import start_trunk
+
+    studio, trunk = _marks(recipe, out, data), start_trunk()
+    torch.manual_seed(recipe.seed)
+    beside = ProductTask(trunk, _products(recipe, data), recipe, recipe.beside)
+    return EmbedderTask("anchored", trunk, studio, recipe, recipe.anchored, beside)
 
 
 def product_task(recipe: Recipe, _: Path, data: Path) -> Task:
@@ -101,24 +136,25 @@ def product_task(recipe: Recipe, _: Path, data: Path) -> Task:
     from training.trunk import start_trunk
 
     torch.manual_seed(recipe.seed)
-    return ProductTask(start_trunk(), _products(recipe, data), recipe)
+    return ProductTask(start_trunk(), _products(recipe, data), recipe, recipe.products)
 
 
 TASKS: dict[str, Callable[[Recipe, Path, Path], Task]] = {
     "finder": finder_task,
     "embedder": embedder_task,
+    "anchored": anchored_task,
     "products": product_task,
 }
 
 
-def _train(task: Task, recipe: Recipe, out: Path) -> None:
+def _train(task: Task, recipe: Recipe, out: Path, *, device: str, painters: int) -> None:
     import safetensors.torch
 
     from training.curve import draw_curve
     from training.loop import train as train_task
 
     with progress_bar(f"training the {task.name}") as progress:
-        network = train_task(task, out, seed=recipe.seed, progress=progress)
+        network = train_task(task, out, seed=recipe.seed, progress=progress, device=device, painters=painters)
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     partial = out / f"{task.name}.partial"
     safetensors.torch.save_file(tensors, partial)
@@ -136,6 +172,12 @@ def _finder(out: Path, recipe: Recipe) -> Finder:
     if not path.is_file():
         raise click.UsageError(f"{path} is missing: the embedder learns from what the finder finds; train that first")
     return finder_of(safetensors.torch.load_file(path), edge=recipe.finder.edge)
+
+
+def _marks(recipe: Recipe, out: Path, data: Path) -> Studio:
+    """Gather marks and grounds, and what the run's finder finds in the photos. Raises as `_finder`."""
+    photos = [row.images[0] for name in (_CLOTHING, _GROCERY) for row in _rows(data / name, recipe)]
+    return _studio(recipe, out, data, photos, finder=_finder(out, recipe))
 
 
 def _studio(recipe: Recipe, out: Path, data: Path, photos: list[Path], *, finder: Finder | None = None) -> Studio:

@@ -9,16 +9,18 @@ import numpy as np
 import torch
 
 from training.pixels import Pixels
+from vision.folding import fold
 
 
 def start_trunk() -> Any:
-    """Build timm's EfficientNet-Lite0 with the pinned package's ImageNet weights, without its classifier."""
+    """Build timm's EfficientNet-Lite0 with the pinned package's ImageNet weights, folded, without its classifier."""
     import timm
 
     from training.convert_touchstone_s import convert, read_package
 
     trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
     trunk.load_state_dict({name.removeprefix("visual.trunk."): each for name, each in convert(read_package()).items()})
+    fold(trunk)
     return trunk
 
 

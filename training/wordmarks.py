@@ -65,12 +65,11 @@ def installed_fonts() -> list[Path]:
 class Wordmarks:
     """Invents word marks: names that no brand has, in families of names a letter apart.
 
-    It numbers the marks that it makes, so that no two of one `Wordmarks` share a name.
+    The marks themselves are numbered at random, so that no two share a number, in whichever process they are made.
     """
 
     def __init__(self, fonts: Sequence[Path]) -> None:
         self._fonts = list(fonts)
-        self._made = 0
 
     def family(self, random: np.random.Generator, size: int) -> list[Artwork]:
         """Invent `size` look-alikes: the same style, names that differ in a letter or two."""
@@ -104,10 +103,8 @@ class Wordmarks:
         canvas.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
         coverage = np.asarray(canvas)
         colour = np.broadcast_to(random.integers(0, 256, 3, dtype=np.uint8), (*coverage.shape, 3))
-        self._made += 1
-        return Artwork(
-            name=f"word/{self._made}", brand=f"word/{self._made}", colour=colour, coverage=coverage, one_colour=True
-        )
+        name = f"word/{random.integers(1 << 62)}"
+        return Artwork(name=name, brand=name, colour=colour, coverage=coverage, one_colour=True)
 
 
 def _invent(random: np.random.Generator) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from training.recipes import miniature
 from training.ship import write_finder, write_marks, write_photos
 from training.train import STAGES, finder_task, run
 from vision.clip import load_embedder
+from vision.errors import ModelError
 from vision.finder import load_finder
 from vision.networks import DEFAULT_MODEL
 
@@ -67,7 +69,12 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_networks_and_curves(trained: Path) -> None:
     """Each stage leaves its weights, and a curve with every step and its losses."""
-    losses_of = {"finder": {"centres", "boxes"}, "embedder": {"marks", "kept"}, "products": {"products", "kept"}}
+    losses_of = {
+        "finder": {"centres", "boxes"},
+        "embedder": {"marks"},
+        "anchored": {"marks", "products", "kept"},
+        "products": {"products", "kept"},
+    }
     for stage, losses in losses_of.items():
         assert safetensors.torch.load_file(trained / f"{stage}.safetensors")
         assert "<svg" in (trained / f"{stage}.svg").read_text()
@@ -106,6 +113,24 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, data: Path, 
         np.testing.assert_allclose(resumed[name], tensor, atol=1e-4, err_msg=name)
 
 
+def test_pictures_do_not_depend_on_how_many_paint_them(trained: Path, data: Path, tmp_path: Path) -> None:
+    """Two processes make the steps' pictures as one does: the network comes out the same."""
+    recipe = miniature()
+    shutil.copy(trained / "finder.safetensors", tmp_path)
+
+    run(recipe, tmp_path, data, stages=["anchored"], painters=2)
+
+    alone, together = (safetensors.torch.load_file(folder / "anchored.safetensors") for folder in (trained, tmp_path))
+    for name, tensor in alone.items():
+        np.testing.assert_allclose(together[name], tensor, atol=1e-4, err_msg=name)
+
+
+def test_a_device_that_is_not_here_is_refused(data: Path, tmp_path: Path) -> None:
+    """A training on a GPU that this machine lacks does not begin."""
+    with pytest.raises(ModelError, match="device 'cuda:99' is not here"):
+        run(miniature(), tmp_path, data, stages=["finder"], device="cuda:99")
+
+
 def test_a_finished_stage_is_left_alone(trained: Path, data: Path) -> None:
     """Running a finished run again changes nothing."""
     before = (trained / "finder.safetensors").stat().st_mtime_ns
@@ -120,7 +145,8 @@ def test_a_run_becomes_models_that_load(trained: Path, tmp_path: Path) -> None:
     write_finder(safetensors.torch.load_file(trained / "finder.safetensors"), tmp_path)
     write_photos(safetensors.torch.load_file(trained / "products.safetensors"), tmp_path)
     one = load_embedder(str(tmp_path / DEFAULT_MODEL))
-    write_marks(safetensors.torch.load_file(trained / "embedder.safetensors"), tmp_path)
+    marks = [safetensors.torch.load_file(trained / f"{stage}.safetensors") for stage in ("embedder", "anchored")]
+    write_marks(marks, tmp_path)
 
     photo = np.full((90, 70, 3), 130, np.uint8)
     assert load_finder(tmp_path / "mark-finder").find([photo])
