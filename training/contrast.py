@@ -17,7 +17,7 @@ def contrast(views: torch.Tensor, marks: torch.Tensor, *, temperature: float) ->
     Each view should resemble its partner more than any view of another mark; further views of the same mark do not
     count. Returns the mean cross-entropy, a scalar.
     """
-    own = torch.arange(len(views))
+    own = torch.arange(len(views), device=views.device)
     partner = (own + len(views) // 2) % len(views)
     ignored = marks[:, None] == marks[None]
     ignored[own, partner] = False
