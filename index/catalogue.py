@@ -148,6 +148,21 @@ class ReferenceCatalogue:
         last = np.where(hits.ids[:, -1] == PADDING_ID, -1.0, hits.scores[:, -1])
         return best_brands(self._columns, hits, most, unlisted=float(last.max(initial=-1.0)))
 
+    def match_of(self, brand_id: str, vectors: NDArray[np.float32], *, photos: int = 0) -> BrandMatch | None:
+        """Compare all regions with one brand's references, as `best_per_brand` would had it proposed that brand.
+
+        None for a brand that has no reference to compare with.
+        """
+        columns = self._columns
+        wanted = (columns.brand_ids == brand_id.encode())[columns.reference_brands[columns.vector_references]]
+        rows = np.flatnonzero(wanted).astype(np.int64)
+        if not len(rows) or not len(vectors):
+            return None
+        marks = columns.reference_marks[columns.vector_references[rows]]
+        comparable = marks == (np.arange(len(vectors)) >= photos)[:, None]
+        hits = Hits(np.where(comparable, rows, PADDING_ID), (vectors @ columns.vectors[rows].T).astype(np.float32))
+        return next(iter(best_brands(columns, hits, 1, unlisted=-1.0)), None)
+
     def near_duplicates(
         self,
         bits: NDArray[np.uint8],

@@ -31,6 +31,7 @@ from vision.checkpoint import model_folder
 from vision.classify import CategoryClassifier
 from vision.embedder import Embedder
 from vision.finder import Finder
+from vision.reading import Reader
 from vision.taxonomy import load_taxonomy
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,10 @@ CALIBRATION = "calibration.json"
 FINDERS = {  # by embedder: one without a network has no use for one that needs it
     "torch": "serving.embedders:load_mark_finder",
     "fake": "serving.embedders:load_grid_finder",
+}
+READERS = {  # likewise
+    "torch": "serving.embedders:load_line_reader",
+    "fake": "serving.embedders:load_blind_reader",
 }
 
 
@@ -89,7 +94,12 @@ def open_application(settings: Settings) -> Iterator[Application]:
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
         embedder = resources.enter_context(
-            BatchingEmbedder(load_embedder(settings), load_finder(settings), max_waiting=settings.max_waiting)
+            BatchingEmbedder(
+                load_embedder(settings),
+                load_finder(settings),
+                load_reader(settings),
+                max_waiting=settings.max_waiting,
+            )
         )
         source = KnowledgeSource(
             store=store,
@@ -132,6 +142,12 @@ def load_finder(settings: Settings) -> Finder:
     """Load the finder that goes with the embedder."""
     finder: Finder = resolve(FINDERS[settings.embedder])(settings)
     return finder
+
+
+def load_reader(settings: Settings) -> Reader:
+    """Load the reader that goes with the embedder."""
+    reader: Reader = resolve(READERS[settings.embedder])(settings)
+    return reader
 
 
 def load_calibration(fingerprint: str) -> MatchCalibration:

@@ -1,8 +1,8 @@
 """How do many requests share one device? Micro-batches: one owner thread does for all callers what they have waiting.
 
 The owner takes whatever is queued when it becomes free, up to `max_crops` of one kind of work: to embed, to embed
-marks, or to find them. Under light load a batch is one listing, under heavy load it fills by itself, and nobody waits
-on a timer.
+marks, to find them, or to read them. Under light load a batch is one listing, under heavy load it fills by itself, and
+nobody waits on a timer.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from serving.errors import DeadlineExceeded, Overloaded
 from vision.embedder import Embedder
 from vision.errors import ModelError
 from vision.finder import Finder, GridFinder
+from vision.reading import BlindReader, Reader, Words
 from vision.regions import Region
 
 Crops = Sequence[NDArray[np.uint8]]
@@ -38,19 +39,27 @@ class _Work:
 
 
 class BatchingEmbedder:
-    """The one owner of an embedder and a finder, without one `GridFinder`. Thread-safe.
+    """The one owner of an embedder, a finder (without one `GridFinder`) and a reader (`BlindReader`). Thread-safe.
 
     Close it, or use it as a context manager, to end its thread.
     """
 
     def __init__(
-        self, embedder: Embedder, finder: Finder | None = None, *, max_crops: int = 64, max_waiting: int = 256
+        self,
+        embedder: Embedder,
+        finder: Finder | None = None,
+        reader: Reader | None = None,
+        *,
+        max_crops: int = 64,
+        max_waiting: int = 256,
     ) -> None:
         self._embedder = embedder
         self._finder: Finder = finder or GridFinder()
+        self._reader: Reader = reader or BlindReader()
         self._wholes = _Work(embedder.fingerprint, embedder.embed)
         self._marks = _Work(f"{embedder.fingerprint} for marks", embedder.embed_marks)
         self._finding = _Work("the finder", self._finder.find)
+        self._reading = _Work("the reader", self._reader.read)
         self._max_crops = max_crops
         self._max_waiting = max_waiting
         self._waiting: deque[_Job] = deque()
@@ -72,7 +81,7 @@ class BatchingEmbedder:
     @property
     def forwards(self) -> float:
         """Whole-image forwards done so far, for all callers together, as `Embedder.forwards`."""
-        return self._embedder.forwards + self._finder.forwards
+        return self._embedder.forwards + self._finder.forwards + self._reader.forwards
 
     def embed(self, crops: Crops, *, deadline: Deadline = NEVER) -> Vectors:
         """Embed uint8 [H, W, 3] crops of any sizes: float32 [n, dim] unit rows.
@@ -92,6 +101,10 @@ class BatchingEmbedder:
     def find(self, photos: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Region, ...]]:
         """Name the regions of each photo, uint8 [H, W, 3], that may show a mark. Raises as `embed` does."""
         return list(self._do(self._finding, photos, deadline)) if photos else []
+
+    def read(self, crops: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Words, ...]]:
+        """Read the lines of each crop, uint8 [H, W, 3], largest first. Raises as `embed` does."""
+        return list(self._do(self._reading, crops, deadline)) if crops else []
 
     def _embed(self, work: _Work, crops: Crops, deadline: Deadline) -> Vectors:
         if not crops:

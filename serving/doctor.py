@@ -14,12 +14,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from index.money import ExchangeRates
-from serving.app import Application, load_calibration, load_embedder, open_application, open_store
+from serving.app import Application, load_calibration, load_embedder, load_reader, open_application, open_store
 from serving.errors import SettingsError
 from serving.policy import load_policy
 from serving.settings import Settings
 from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError
+from vision.reading import PACKAGE, PACKAGE_VERSION, BlindReader
 from vision.taxonomy import load_taxonomy
 
 # Less than this and a store under load fills the disk within hours.
@@ -73,6 +74,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     yield _try("policy", lambda: load_policy(settings.policy).version)
     yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
     yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
+    yield _try("reader", lambda: _reader(settings))
     model = _try("model", lambda: load_embedder(settings).fingerprint)
     yield model
     if model.ok:
@@ -124,6 +126,12 @@ def _store(settings: Settings) -> str:
         store.verify()
         counts = store.counts()
     return f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
+
+
+def _reader(settings: Settings) -> str:
+    if isinstance(load_reader(settings), BlindReader):
+        return "none with this embedder: no words in photos are read"
+    return f"the networks of {PACKAGE} {PACKAGE_VERSION}, for words in photos"
 
 
 def _calibration(fingerprint: str) -> str:

@@ -57,11 +57,32 @@ class ImageResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisualMatch:
-    """A region of a photo looks like a reference of a brand.
+class Reading:
+    """Writing in a photo that names a brand: `text` as it was read, `confidence` of its letters, 0..1.
 
-    `similarity` is the cosine, -1..1; `probability` says how likely the brand is really present, 0..1, similarity and
-    verification together. `verification` is None when the reference's points were not found in the photo.
+    Not `exact` when one letter differs from the brand's name, or when that is an everyday word as well.
+    """
+
+    image_index: int
+    box: Box
+    text: str
+    confidence: float
+    exact: bool
+
+    @property
+    def explanation(self) -> str:
+        """The reading as a sentence for people."""
+        says = f"'{self.text}' is read here"
+        return says if self.exact else f"{says}: one letter off the brand's name, or an everyday word as well"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualMatch:
+    """A region of a photo looks like a reference of a brand, or writing in it names the brand.
+
+    `similarity` is the cosine, -1..1; `probability` says how likely the brand is really present, 0..1, similarity,
+    verification and reading together. `verification` is None when the reference's points were not found in the photo,
+    `reading` when its name was not read in any.
     """
 
     image_index: int
@@ -73,6 +94,7 @@ class VisualMatch:
     similarity: float
     probability: float
     verification: Verification | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

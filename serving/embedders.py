@@ -1,10 +1,11 @@
-"""Which embedder do the settings ask for? One loader per row of `serving.app.EMBEDDERS`."""
+"""Which networks do the settings ask for? One loader per row of the tables in `serving.app`."""
 
 from __future__ import annotations
 
 from serving.settings import Settings
 from vision.embedder import Embedder
 from vision.finder import Finder
+from vision.reading import Reader
 
 
 def load_torch(settings: Settings) -> Embedder:
@@ -36,3 +37,21 @@ def load_grid_finder(settings: Settings) -> Finder:  # noqa: ARG001 - loaders ar
     from vision.finder import GridFinder
 
     return GridFinder()
+
+
+def load_line_reader(settings: Settings) -> Reader:
+    """Load the networks that read words, on the CPU, with the same number of threads. Raises CheckpointError."""
+    import cv2
+
+    from vision.reading import load_reader
+
+    if settings.threads:
+        cv2.setNumThreads(settings.threads)
+    return load_reader()
+
+
+def load_blind_reader(settings: Settings) -> Reader:  # noqa: ARG001 - loaders are called alike
+    """Make the reader that finds no words, without a network."""
+    from vision.reading import BlindReader
+
+    return BlindReader()

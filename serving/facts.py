@@ -71,7 +71,7 @@ FACTS: dict[str, Fact] = {
     "text.claim_mismatch": Fact("bool", False, "the claimed brand is not the one that the words or photos show"),
     "category.declared": Fact("string", "", "category as typed by the seller"),
     "category.predicted": Fact("string", "", "predicted path, `a > b`; empty when unknown"),
-    "category.probability": Fact("double", 0.0, "probability of the predicted category, 0..1"),
+    "category.probability": Fact("double", 0.0, "probability of that category and its likeliest siblings, 0..1"),
     "category.mismatch": Fact("bool", False, "declared and predicted category contradict each other"),
     "price.known": Fact("bool", False, "a price was given and usual prices are on record"),
     "price.ratio": Fact("double", 1.0, "unit price / expected price"),

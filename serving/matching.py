@@ -1,19 +1,19 @@
 """Which brands do the photos show, and how surely? Candidates by embedding, each verified by its references' keypoints.
 
-The search and verify stages of a listing's way through. What is not verified (no keypoints on record, or the stage
-failed) is judged by its embedding alone.
+The search and verify stages of a listing's way through, and the judgement of all that was found, names that were read
+(`serving.reading`) included. What is not verified (no keypoints on record, or the stage failed) is judged without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from index.catalogue import ReferenceCatalogue
 from index.matches import BrandMatch
 from index.records import ReferenceKind
-from serving.domain import VisualMatch
+from serving.domain import Reading, VisualMatch
 from serving.recent import Recent
 from serving.visual import Regions
 from vision.calibration import MatchCalibration, Shown, Signs
@@ -26,6 +26,8 @@ from vision.verify import NOTHING, PhotoMatcher, Variant, Verification
 CANDIDATES = 8
 # References whose keypoints stay in memory: 37 kB each.
 _KEPT = 512
+# What a name that is not read exactly counts for, by one that is.
+_NEARLY = 0.5
 
 SHOWN: Mapping[ReferenceKind, Shown] = {
     ReferenceKind.LOGO: Shown.MARK,
@@ -60,6 +62,17 @@ class Verified:
 
     reference_id: str
     verification: Verification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What is read in the photos: by `brand_id` the surest reading of its name, and candidates that only it names."""
+
+    of_brand: Mapping[str, Reading] = field(default_factory=dict)
+    named: tuple[Candidate, ...] = ()
+
+
+NOTHING_READ = Readings()
 
 
 class Verifier:
@@ -97,16 +110,31 @@ def judge(
     calibration: MatchCalibration,
     *,
     most: int,
+    read: Readings = NOTHING_READ,
 ) -> tuple[VisualMatch, ...]:
-    """Give the `most` likeliest matches, likeliest first; a verified one's box is where the reference was found."""
-    matches = [_judged(*pair, calibration) for pair in zip(candidates, verified, strict=True)]
+    """Give the `most` likeliest matches, likeliest first.
+
+    The box is where the reference was found, else what the embedding saw; a reading has a place of its own.
+    """
+    matches = [
+        _judged(candidate, proof, read.of_brand.get(candidate.match.brand_id), calibration)
+        for candidate, proof in proposed(candidates, verified, read)
+    ]
     return tuple(sorted(matches, key=lambda match: -match.probability)[:most])
 
 
-def signs_of(candidate: Candidate, verified: Verified | None) -> Signs:
+def proposed(
+    candidates: Sequence[Candidate], verified: Sequence[Verified | None], read: Readings
+) -> list[tuple[Candidate, Verified | None]]:
+    """Put the candidates, each with its verification, and those that are only named together."""
+    return [*zip(candidates, verified, strict=True), *((candidate, None) for candidate in read.named)]
+
+
+def signs_of(candidate: Candidate, verified: Verified | None, reading: Reading | None = None) -> Signs:
     """Collect what speaks for a candidate."""
     strength = verified.verification.strength if verified else 0.0
-    return Signs(score=candidate.match.score, strength=strength)
+    read = reading.confidence * (1.0 if reading.exact else _NEARLY) if reading else 0.0
+    return Signs(score=candidate.match.score, strength=strength, read=read)
 
 
 def _verified(
@@ -122,7 +150,9 @@ def _verified(
     return max(found, key=lambda one: one.verification.inliers)
 
 
-def _judged(candidate: Candidate, verified: Verified | None, calibration: MatchCalibration) -> VisualMatch:
+def _judged(
+    candidate: Candidate, verified: Verified | None, reading: Reading | None, calibration: MatchCalibration
+) -> VisualMatch:
     match = candidate.match
     verification = verified.verification if verified else NOTHING
     proven = verified is not None and verification.strength > 0
@@ -134,6 +164,7 @@ def _judged(candidate: Candidate, verified: Verified | None, calibration: MatchC
         reference_id=verified.reference_id if verified and proven else match.reference_id,
         kind=match.kind,
         similarity=match.similarity,
-        probability=calibration.probability(SHOWN[match.kind], signs_of(candidate, verified)),
+        probability=calibration.probability(SHOWN[match.kind], signs_of(candidate, verified, reading)),
         verification=verification if proven else None,
+        reading=reading,
     )

@@ -1,16 +1,16 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
-decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> classify ->
-describe -> text, price, seller -> fuse -> decide. A stage that fails leaves a fault behind, and a decision with a
-fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation` records what comes
-out.
+decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> read ->
+classify -> describe -> text, price, seller -> fuse -> decide. A stage that fails leaves a fault behind, and a decision
+with a fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation` records what
+comes out.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -45,8 +45,9 @@ from serving.evidence import (
 from serving.facts import gather
 from serving.fusion import explain, fuse
 from serving.knowledge import Knowledge
-from serving.matching import Candidate, Verified, Verifier, find_candidates, judge
+from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
 from serving.policy import Policy, decide
+from serving.reading import read_names
 from serving.stages import Stages
 from serving.visual import (
     Photo,
@@ -66,6 +67,9 @@ from vision.decode import DecodeLimits
 from vision.describe import describe
 from vision.keypoints import LocalFeatures
 from vision.taxonomy import Taxonomy
+
+FIRM = 0.4
+"""Probability from which a predicted category counts as evidence and is described."""
 
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
@@ -114,7 +118,8 @@ class Pipeline:
         results, photos = read_photos(listing.images, self.limits, stages)
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, stages, known)
-        found, at_stake = self._consider(listing, evidence, category, stages, known)
+        firm = self._firm(category)
+        found, at_stake = self._consider(listing, evidence, firm, stages, known)
         evidence += found
         facts = gather(
             listing,
@@ -127,7 +132,7 @@ class Pipeline:
         fused = fuse(facts)
         outcome = decide(facts.plus("fused.probability", fused.probability), self.policy)
         attributes = stages.run(
-            "describe", lambda: measure_attributes(photos, regions, category, self.attributes), _NO_ATTRIBUTES
+            "describe", lambda: measure_attributes(photos, regions, firm, self.attributes), _NO_ATTRIBUTES
         )
         decision = Decision(
             decision_id=uuid.uuid4().hex,
@@ -137,7 +142,7 @@ class Pipeline:
             reasons=explain(outcome.reasons, fused.contributions),
             evidence=evidence,
             category=category,
-            description=describe(category.path, attributes, taxonomy=self.taxonomy),
+            description=describe(firm.path, attributes, taxonomy=self.taxonomy),
             attributes=attributes,
             image_results=results,
             model_fingerprint=self.embedder.fingerprint,
@@ -160,7 +165,9 @@ class Pipeline:
         regions = embed_regions(photos, self.embedder, deadline)
         candidates = find_candidates(regions, known.catalogue, most=most)
         verified = self.verifier.verify(candidates, find_keypoints(photos))
-        return result, judge(candidates, verified, self.calibration, most=most), known.catalogue.version
+        seen = judge(candidates, verified, self.calibration, most=len(candidates))
+        read = read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
+        return result, judge(candidates, verified, self.calibration, most=most, read=read), known.catalogue.version
 
     def _look(
         self, photos: Sequence[Photo], keypoints: Mapping[int, LocalFeatures], stages: Stages, known: Knowledge
@@ -179,9 +186,23 @@ class Pipeline:
         )
         unverified: tuple[Verified | None, ...] = (None,) * len(candidates)
         verified = stages.run("verify", lambda: self.verifier.verify(candidates, keypoints), unverified)
-        matches = judge(candidates, verified, self.calibration, most=self.max_matches)
+        seen = judge(candidates, verified, self.calibration, most=len(candidates))
+        read = stages.run(
+            "read",
+            lambda: read_names(photos, regions, candidates, seen, self.embedder, known, stages.deadline),
+            NOTHING_READ,
+        )
+        matches = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category, regions
+
+    def _firm(self, category: Category) -> Category:
+        """Leave out a mere guess, which is told and proves nothing; leaves of one kind speak together, as shoes do."""
+        siblings = (
+            each.probability for each in category.alternatives if self.taxonomy.related(category.path, each.path)
+        )
+        probability = min(category.probability + sum(siblings), 1.0) if category.path else 0.0
+        return replace(category, probability=probability) if probability >= FIRM else Category()
 
     def _consider(
         self, listing: Listing, seen: Sequence[Evidence], category: Category, stages: Stages, known: Knowledge

@@ -19,7 +19,7 @@ from serving.deadline import Deadline
 from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult
 from serving.stages import Stages
 from vision.attributes import AttributeClassifier
-from vision.classify import CategoryClassifier, signed_root
+from vision.classify import CategoryClassifier, product_views
 from vision.colour import measure_colours
 from vision.decode import DecodeLimits, Image, decode
 from vision.errors import ImageError, ImageFault
@@ -54,6 +54,12 @@ class Regions:
     places: tuple[tuple[int, Region], ...]
     vectors: NDArray[np.float32]
     photos: int = 0
+
+    @property
+    def wholes(self) -> NDArray[np.float32]:
+        """The vectors of the whole photos as marks, in the listing's order: float32 [photos, dim], or none."""
+        rows = [row for row, (_, region) in enumerate(self.places) if region.source == "whole"]
+        return self.vectors[rows]
 
 
 def read_photos(
@@ -115,10 +121,11 @@ def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple
 
 
 def classify_photos(regions: Regions, classifier: CategoryClassifier | None) -> Category:
-    """Predict the product's category from the middles of all photos; unknown without any or a fitting classifier."""
-    if classifier is None or not regions.photos:
+    """Predict the product's category from all photos; unknown without any, or a finder and classifier that fit."""
+    wholes = regions.wholes
+    if classifier is None or not regions.photos or len(wholes) != regions.photos:
         return Category()
-    found = classifier.predict(signed_root(regions.vectors[: regions.photos]))
+    found = classifier.predict(product_views(regions.vectors[: regions.photos], wholes))
     alternatives = tuple(CategoryGuess(each.path, each.probability) for each in found.alternatives)
     return Category(found.path, found.probability, alternatives)
 

@@ -18,6 +18,7 @@ from serving.domain import (
     Evidence,
     ImageResult,
     PriceEvidence,
+    Reading,
     ReportEvidence,
     SellerEvidence,
     TextHit,
@@ -173,6 +174,20 @@ def from_visual_match(match: VisualMatch) -> evidence_pb2.VisualMatch:
         similarity=match.similarity,
         probability=match.probability,
         verification=_verification(match.verification),
+        reading=_reading(match.reading),
+    )
+
+
+def _reading(reading: Reading | None) -> evidence_pb2.Reading | None:
+    if reading is None:
+        return None
+    return evidence_pb2.Reading(
+        text=reading.text,
+        confidence=reading.confidence,
+        exact=reading.exact,
+        image_index=reading.image_index,
+        box=_box(reading.box),
+        explanation=reading.explanation,
     )
 
 

@@ -4,9 +4,11 @@
 
 Each kind of reference has trials of its own, all from photos of clothing and groceries (their train splits: CC0 and
 MIT). Marks of the seed catalogue are printed on photos and searched among the drawn marks, or, as examples, among marks
-cut out of other such photos; products are searched among other photos of products. A third of the photos shows nothing
-that is registered, half of those a mark that is not; of the products, half are not registered: "no brand" must come out
-as unlikely. Everything is searched as the service searches it. Run it again after the model or its regions change.
+cut out of other such photos; products are searched among other photos of products. Every fourth registered brand is
+not drawn, its name is written, for the world's marks are words more often than the catalogue's. A third of the photos
+shows nothing that is registered, half of those a mark or a name that is not; of the products, half are not registered:
+"no brand" must come out as unlikely. Everything is searched as the service searches it, but that every photo is read.
+Run it again after the model or its regions change.
 """
 
 from __future__ import annotations
@@ -32,14 +34,17 @@ from reference_brands.seed import SeedMark, seed_marks
 from serving.app import CALIBRATION, Application, open_application
 from serving.cli.common import progress
 from serving.deadline import NEVER
-from serving.matching import find_candidates, signs_of
+from serving.matching import find_candidates, proposed, signs_of
+from serving.reading import read_names
 from serving.registry import NewReference, add_references, brand_of, seed_references
 from serving.settings import Settings
 from serving.visual import Photo, embed_regions, find_keypoints
-from training.artworks import artwork_of
+from training.artworks import Artwork, artwork_of
 from training.calibration_fit import Trial, fit
 from training.camera import expose
+from training.wordmarks import installed_fonts
 from training.world import photograph
+from training.written import write_name
 from vision.calibration import Curve, MatchCalibration, Shown
 from vision.checkpoint import MODELS, model_folder
 from vision.decode import decode
@@ -97,22 +102,24 @@ def search(application: Application, query: Query) -> list[Trial]:
     image = decode(_jpeg(query.pixels))
     photos = [Photo(0, image, pdq(image.pixels))]
     regions = embed_regions(photos, pipeline.embedder, NEVER)
-    candidates = find_candidates(regions, application.knowledge.current.catalogue, most=1)
+    known = application.knowledge.current
+    candidates = find_candidates(regions, known.catalogue, most=1)
     verified = pipeline.verifier.verify(candidates, find_keypoints(photos))
+    # Judged by nothing, no photo is settled, and every one is read.
+    read = read_names(photos, regions, candidates, (), pipeline.embedder, known, NEVER)
     return [
-        Trial(signs_of(candidate, proof), candidate.match.brand_id == query.brand_id)
-        for candidate, proof in zip(candidates, verified, strict=True)
+        Trial(
+            signs_of(candidate, proof, read.of_brand.get(candidate.match.brand_id)),
+            candidate.match.brand_id == query.brand_id,
+        )
+        for candidate, proof in proposed(candidates, verified, read)
     ]
 
 
-def print_mark(pixels: NDArray[np.uint8], mark: SeedMark, random: np.random.Generator) -> tuple[NDArray[np.uint8], Box]:
-    """Print a mark into a photo as the world would, uint8 [H, W, 3], and say where it lies.
-
-    Raises ValueError for a mark of which too little is to be seen to print it.
-    """
-    artwork = artwork_of(mark)
-    if artwork is None:
-        raise ValueError(f"{mark.mark_id} cannot be printed")
+def print_mark(
+    pixels: NDArray[np.uint8], artwork: Artwork, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], Box]:
+    """Print a mark into a photo as the world would, uint8 [H, W, 3], with its place; ValueError if it is never seen."""
     height, width = pixels.shape[:2]
     for _ in range(_TRIES):
         longest = min(height, width) * random.uniform(*SHARES)
@@ -120,13 +127,17 @@ def print_mark(pixels: NDArray[np.uint8], mark: SeedMark, random: np.random.Gene
         if place is not None:
             x1, y1, x2, y2 = place
             return expose(picture, random), Box(x1 / width, y1 / height, x2 / width, y2 / height)
-    raise ValueError(f"{mark.mark_id} was out of sight {_TRIES} times")
+    raise ValueError(f"{artwork.name} was out of sight {_TRIES} times")
 
 
 def _printed(
     grounds: Iterable[Path], known: Sequence[SeedMark], unknown: Sequence[SeedMark], random: np.random.Generator
 ) -> Iterator[Query]:
-    """Print a registered mark on four photos of six, one that is not registered on the fifth, and none on the sixth."""
+    """Print a registered mark on four photos of six, one that is not registered on the fifth, and none on the sixth.
+
+    On the fourth, and on every other fifth, the brand's name is written instead.
+    """
+    fonts = installed_fonts()
     for number, path in enumerate(grounds):
         pixels = decode(path.read_bytes()).pixels
         if number % 6 == 5:
@@ -134,8 +145,16 @@ def _printed(
             continue
         marks = unknown if number % 6 == 4 else known
         mark = marks[int(random.integers(len(marks)))]
-        shown, _ = print_mark(pixels, mark, random)
+        written = number % 6 == 3 or number % 12 == 4
+        artwork = write_name(mark.brand.name, fonts, random) if written else _drawn(mark)
+        shown, _ = print_mark(pixels, artwork, random)
         yield Query(shown, None if number % 6 == 4 else mark.brand.brand_id)
+
+
+def _drawn(mark: SeedMark) -> Artwork:
+    artwork = artwork_of(mark)
+    assert artwork is not None  # those that cannot be drawn were left out
+    return artwork
 
 
 def _examples(
@@ -144,7 +163,7 @@ def _examples(
     """Cut marks out of photos that they are printed on, as a brand's own examples are."""
     for number, path in enumerate(grounds):
         mark = marks[number % len(marks)]
-        shown, box = print_mark(decode(path.read_bytes()).pixels, mark, random)
+        shown, box = print_mark(decode(path.read_bytes()).pixels, _drawn(mark), random)
         views = (crop(shown, box), crop(shown, box.grown(0.2)))
         yield _reference(brand_of(mark.brand), ReferenceKind.EXAMPLE, views, box)
 

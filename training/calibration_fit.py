@@ -32,16 +32,16 @@ def fit(searches: Sequence[Sequence[Trial]], *, known: Sequence[bool]) -> Curve:
 
     """
     trials = [trial for search in searches for trial in search]
-    signs = np.array([(one.signs.score, one.signs.strength) for one in trials], np.float64)
+    signs = np.array([(one.signs.score, one.signs.strength, one.signs.read) for one in trials], np.float64)
     right = np.array([trial.right for trial in trials])
     if not right.any() or right.all() or all(known):
         raise ValueError("right and wrong answers and photos without a registered brand must all occur")
     bias, weights = _logistic(signs, right)
     if weights[0] <= 0:
         raise ValueError("right matches are no more similar than wrong ones: this model cannot tell the marks apart")
-    score, strength = (float(weight) for weight in weights)
+    score, strength, read = (float(weight) for weight in weights)
     undecided = dict.fromkeys(FALSE_POSITIVE_RATES, 0.5)
-    curve = Curve(bias=bias, score=score, strength=strength, thresholds=undecided)
+    curve = Curve(bias=bias, score=score, strength=strength, read=read, thresholds=undecided)
     strangers = [
         max((curve.probability(trial.signs) for trial in search), default=0.0)
         for search, shows in zip(searches, known, strict=True)

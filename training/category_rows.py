@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from index.errors import CatalogueError
 from index.manifest import ListingRow, read_listings
 from training.progress import Progress
-from vision.classify import signed_root
+from vision.classify import product_views
 from vision.decode import decode
 from vision.embedder import Embedder
 from vision.errors import ImageError
 from vision.regions import middle
 
-"""Called with (done, total) as listings are embedded."""
-
-Pooling = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Turns the vectors of photos into what a head is asked with, as `signed_root` does."""
+Seen = Callable[[Embedder, Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+"""Embeds photos, uint8 [H, W, 3], as somebody needs them seen: float32 [n, width], unit rows."""
 
 _BATCH = 32  # listings whose photos pass the network together: beyond it a CPU gains nothing
 
@@ -48,14 +46,24 @@ def read_labelled(manifest: Path) -> list[LabelledRow]:
     return rows
 
 
+def as_products(embedder: Embedder, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """See photos as a category head does: [n, 2 dim]."""
+    return product_views(as_photos(embedder, photos), embedder.embed_marks(photos))
+
+
+def as_photos(embedder: Embedder, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """See photos as words and attributes do, in the space that both share: [n, dim]."""
+    return embedder.embed([middle(pixels) for pixels in photos])
+
+
 def embed_rows(
-    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, pool: Pooling = signed_root
+    rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress, *, seen: Seen = as_products
 ) -> NDArray[np.float32]:
-    """Embed each listing as the pipeline does, all its photos averaged: float32 [n, dim], unit rows.
+    """Embed each listing as the pipeline does, all its photos averaged: float32 [n, width of `seen`], unit rows.
 
     A listing without a readable photo gets a row of zeros: its answer will be wrong, as it should be.
     """
-    vectors = np.zeros((len(rows), embedder.dim), np.float32)
+    vectors = np.zeros((len(rows), seen(embedder, ()).shape[1]), np.float32)
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         photos = [
@@ -65,18 +73,12 @@ def embed_rows(
             if (pixels := _pixels(path)) is not None
         ]
         if photos:
-            pooled = pool(embedder.embed([middle(pixels) for _, pixels in photos]))
-            np.add.at(vectors, [place for place, _ in photos], pooled)
+            np.add.at(vectors, [place for place, _ in photos], seen(embedder, [pixels for _, pixels in photos]))
         progress(start + len(batch), len(rows))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
     unit: NDArray[np.float32] = vectors / lengths
     return unit
-
-
-def plain_views(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Leave the vectors as they are: their signed roots would not lie in the space of words."""
-    return vectors
 
 
 def spoken(label: str) -> str:

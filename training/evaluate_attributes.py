@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from index.manifest import read_listings
 from training.attribute_tables import TitleMeaning, load_title_meanings
-from training.category_rows import embed_rows, plain_views, read_labelled
+from training.category_rows import as_photos, embed_rows, read_labelled
 from training.progress import progress_bar
 from vision.attributes import AttributeClassifier, Trait
-from vision.classify import CategoryClassifier, signed_root
+from vision.classify import CategoryClassifier
 from vision.clip import load_embedder
 from vision.errors import ModelError
 from vision.networks import DEFAULT_MODEL
@@ -111,12 +111,11 @@ def main(manifests: Sequence[Path], model: str) -> None:
     rows = [row for manifest in manifests for row in read_labelled(manifest)]
     titles = {each.listing_id: each.title for manifest in manifests for each in read_listings(manifest)}
     with progress_bar("embedding") as progress:
-        photos = embed_rows(rows, embedder, progress, pool=plain_views)
+        photos = embed_rows(rows, embedder, progress, seen=as_photos)
+        products = embed_rows(rows, embedder, progress)
     told = [
-        Told(
-            title=titles[row.listing_id], label=row.label, path=categories.predict(signed_root(photo[np.newaxis])).path
-        )
-        for row, photo in zip(rows, photos, strict=True)
+        Told(title=titles[row.listing_id], label=row.label, path=categories.predict(product[np.newaxis]).path)
+        for row, product in zip(rows, products, strict=True)
     ]
     meanings = load_title_meanings()
     for trait in attributes.traits:

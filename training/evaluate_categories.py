@@ -3,7 +3,8 @@
 Three ways to answer, by what there is:
 
     train       a head fitted on another labelled manifest; answers are its labels
-    taxonomy    the shipped head, nothing fitted; labels become leaves by the committed table, answers are leaf paths
+    taxonomy    the shipped head, nothing fitted; labels become leaves by the committed table, answers are leaf paths;
+                of a label that covers several leaves, any is right, and the one answered stands for it in macro_f1
     neither     zero-shot: the names of the labels as text prompts; needs a model with a trained text tower
 """
 
@@ -17,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.category_rows import LabelledRow, embed_rows, plain_views, read_labelled, spoken
+from training.category_rows import LabelledRow, as_photos, embed_rows, read_labelled, spoken
 from training.label_table import load_label_table
 from training.metrics import macro_f1
 from training.predictions import Prediction, write_predictions
@@ -86,13 +87,14 @@ def evaluate_categories(
         head = fit_probe(embed_rows(known, embedder, follow), labels, fingerprint=embedder.fingerprint)
         answers = _rank(head, embed_rows(rows, embedder, follow))
     elif taxonomy:
-        rows = _leaf_rows(rows)
+        rows, leaves = _leaf_rows(rows)
         answers = _shipped(rows, embedder, follow)
+        rows = [_settled(*each) for each in zip(rows, leaves, answers, strict=True)]
     else:
         names = {spoken(row.label): row.label for row in rows}
         head = Concepts.from_prompts(embedder, sorted(names))
         answers = [
-            _renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, pool=plain_views))
+            _renamed(answer, names) for answer in _rank(head, embed_rows(rows, embedder, follow, seen=as_photos))
         ]
     if predictions is not None:
         write_predictions(
@@ -150,11 +152,17 @@ def _renamed(answer: CategoryAnswer, names: Mapping[str, str]) -> CategoryAnswer
     return CategoryAnswer(tuple(names[spoken] for spoken in answer.ranked), answer.score)
 
 
-def _leaf_rows(rows: Sequence[LabelledRow]) -> list[LabelledRow]:
-    """Name each row's leaf instead of its label; rows whose label fits no leaf are left out."""
-    leaves = load_label_table(load_taxonomy()).covering({row.label for row in rows})
-    named = [(row, leaves[row.label]) for row in rows]
-    return [LabelledRow(listing_id=row.listing_id, images=row.images, label=_name(leaf)) for row, leaf in named if leaf]
+def _leaf_rows(rows: Sequence[LabelledRow]) -> tuple[list[LabelledRow], list[tuple[str, ...]]]:
+    """Say the leaves that each row's label covers; rows whose label fits no leaf are left out."""
+    table = load_label_table(load_taxonomy()).covering({row.label for row in rows})
+    kept = [row for row in rows if table[row.label]]
+    return kept, [tuple(_name(leaf) for leaf in table[row.label]) for row in kept]
+
+
+def _settled(row: LabelledRow, leaves: Sequence[str], answer: CategoryAnswer) -> LabelledRow:
+    """Name the row's leaf instead of its label: of several the one answered first, or the one to assume."""
+    leaf = next((leaf for leaf in answer.ranked[:_TOP] if leaf in leaves), leaves[0])
+    return LabelledRow(listing_id=row.listing_id, images=row.images, label=leaf)
 
 
 def _shipped(rows: Sequence[LabelledRow], embedder: Embedder, progress: Progress) -> list[CategoryAnswer]:

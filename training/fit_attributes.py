@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.attribute_tables import load_photo_labels, photo_key
-from training.category_rows import embed_rows, plain_views, read_labelled
+from training.category_rows import as_photos, embed_rows, read_labelled
 from training.imagenet import load_imagenet
 from training.progress import Progress, progress_bar
 from vision.attributes import FILE, NOTHING, AttributeClassifier, Trait
@@ -69,7 +69,7 @@ def fit_attributes(data: Path, embedder: Embedder, folder: Path, *, progress: Pr
         row for row in read_labelled(data / "clothing" / "train.jsonl") if photo_key(row.listing_id) in looked_at
     ]
     groceries = read_labelled(data / "grocery" / "train.jsonl")[::_EVERY]
-    vectors = embed_rows([*clothes, *groceries], embedder, progress, pool=plain_views)
+    vectors = embed_rows([*clothes, *groceries], embedder, progress, seen=as_photos)
     traits: list[Trait] = []
     examples: dict[str, int] = {}
     for name, labels in table.items():

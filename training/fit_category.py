@@ -2,8 +2,9 @@
 
 Embeds the train splits of `clothing` (CC0) and `grocery` (MIT) as the pipeline does, turns their labels into leaves by
 the committed table, fits the probe and what is familiar to it, and writes the head beside the model's weights. No other
-data is read: the head ships. For leaves that they do not show, the ImageNet classifier of the trunk's package is
-carried over to the trunk as it is, and `training/data/imagenet_to_leaf.yaml` says what its classes mean.
+data is read: the head ships. For leaves that they do not show, and to tell apart those that one label covers, the
+ImageNet classifier of the trunk's package is carried over to the trunk as it is, and
+`training/data/imagenet_to_leaf.yaml` says what its classes mean.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from training.label_table import load_label_table
 from training.probe import fit_probe
 from training.progress import Progress, progress_bar
 from vision.category_general import GeneralKnowledge
-from vision.category_head import CategoryHead
+from vision.category_head import CategoryHead, first_part
 from vision.checkpoint import MODELS
 from vision.clip import load_embedder
 from vision.embedder import Embedder
@@ -48,6 +49,7 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
     taxonomy = load_taxonomy()
     table = load_label_table(taxonomy)
     used: list[LabelledRow] = []
+    covers: dict[str, tuple[str, ...]] = {}
     vectors, labels = [], []
     for name in _DATA:
         rows = read_labelled(data / name / "train.jsonl")
@@ -55,14 +57,22 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
         known = [row for row in rows if leaves[row.label]]
         vectors.append(embed_rows(known, embedder, progress))
         used += known
-        labels += [" > ".join(leaves[row.label] or ()) for row in known]
+        named = {label: tuple(" > ".join(leaf) for leaf in several) for label, several in leaves.items()}
+        labels += [named[row.label][0] for row in known]
+        covers |= {several[0]: several for several in named.values() if len(several) > 1}
     examples = np.concatenate(vectors)
+    photos = first_part(examples, embedder.dim)
     head = CategoryHead(
         probe=fit_probe(examples, labels, fingerprint=embedder.fingerprint),
-        familiarity=fit_familiarity(examples, labels),
-        general=_general_knowledge(used, examples, embedder, taxonomy, progress) if embedder.dim == DIM else None,
+        familiarity=fit_familiarity(photos, labels),
+        general=_general_knowledge(used, photos, embedder, taxonomy, progress) if embedder.dim == DIM else None,
+        covers=covers,
     )
-    figures = {"examples": len(labels), "leaves": len(head.leaves), **asdict(assess_familiarity(examples, labels))}
+    figures = {
+        "examples": len(labels),
+        "leaves": len(head.probe.labels),
+        **asdict(assess_familiarity(photos, labels)),
+    }
     notes = {"data": list(_DATA.values()), "licence": "Apache-2.0; the data is CC0-1.0 and MIT", "figures": figures}
     head.save(out, notes=notes)
     return figures

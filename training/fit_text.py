@@ -24,7 +24,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from training.category_rows import embed_rows, plain_views, read_labelled, spoken
+from training.category_rows import as_photos, embed_rows, read_labelled, spoken
 from training.imagenet import embed_as_packaged, load_imagenet, rows_in
 from training.model_folder import Part, write_part
 from training.progress import Progress, progress_bar
@@ -111,7 +111,7 @@ def fit_text(data: Path, folder: Path, *, progress: Progress) -> int:
     manifest = read_manifest(folder)
     rows = [row for name in DATA_SETS for row in read_labelled(data / name / "train.jsonl")]
     embedder = load_embedder(str(folder), device="cpu")
-    photos = embed_rows(rows, embedder, progress, pool=plain_views)
+    photos = embed_rows(rows, embedder, progress, seen=as_photos)
     imagenet = load_imagenet()
     packaged = embed_as_packaged(rows, photos, fingerprint=embedder.fingerprint, progress=progress)
     classes = rows_in(imagenet.weights, old=packaged, new=photos)

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from training.category_rows import LabelledRow, embed_rows, plain_views
+from training.category_rows import LabelledRow, as_photos, embed_rows
 from training.convert_touchstone_s import read_package, write_folder
 from training.progress import Progress
 from vision.clip import load_embedder
@@ -79,7 +79,7 @@ def embed_as_packaged(rows: Sequence[LabelledRow], photos: Vectors, *, fingerpri
     with tempfile.TemporaryDirectory() as place:
         write_folder(Path(place))
         packaged = load_embedder(place, device="cpu")
-        return photos if packaged.fingerprint == fingerprint else embed_rows(rows, packaged, progress, pool=plain_views)
+        return photos if packaged.fingerprint == fingerprint else embed_rows(rows, packaged, progress, seen=as_photos)
 
 
 def load_meanings(taxonomy: Taxonomy, names: Sequence[str], path: Path = LEAF_TABLE) -> tuple[str, ...]:

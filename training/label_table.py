@@ -1,4 +1,4 @@
-"""Which leaf of the taxonomy does a data set's label mean? Reads training/data/label_to_leaf.yaml.
+"""Which leaves of the taxonomy does a data set's label mean? Reads training/data/label_to_leaf.yaml.
 
 `training.fit_category` fits the shipped head through it, and `eval categories --taxonomy` scores it through it.
 """
@@ -16,18 +16,18 @@ from vision.taxonomy import CategoryPath, Taxonomy
 DEFAULT_TABLE = Path(__file__).parent / "data" / "label_to_leaf.yaml"
 FORMAT_VERSION = 1
 
-LeafOfLabel = Mapping[str, CategoryPath | None]
-"""Label to path; None where no leaf fits the label."""
+LeavesOfLabel = Mapping[str, tuple[CategoryPath, ...]]
+"""Label to the paths that its photos may show, the one to assume first; none where no leaf fits the label."""
 
 
 class LabelTable:
-    """The labels of several data sets, each with its leaf. Get one from `load_label_table`."""
+    """The labels of several data sets, each with its leaves. Get one from `load_label_table`."""
 
-    def __init__(self, data_sets: Mapping[str, LeafOfLabel], *, source: Path) -> None:
+    def __init__(self, data_sets: Mapping[str, LeavesOfLabel], *, source: Path) -> None:
         self.data_sets = data_sets
         self._source = source
 
-    def covering(self, labels: Collection[str]) -> LeafOfLabel:
+    def covering(self, labels: Collection[str]) -> LeavesOfLabel:
         """Return the data set's table that knows all `labels`.
 
         Raises:
@@ -63,14 +63,20 @@ def load_label_table(taxonomy: Taxonomy, path: Path | None = None) -> LabelTable
             )
         data_sets = {
             str(name): {
-                str(label): None if leaf is None else _leaf(taxonomy, leaf, f"{source}: {name} {label}")
-                for label, leaf in leaves.items()
+                str(label): tuple(_leaf(taxonomy, leaf, f"{source}: {name} {label}") for leaf in _listed(leaves))
+                for label, leaves in labels.items()
             }
-            for name, leaves in document["labels"].items()
+            for name, labels in document["labels"].items()
         }
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise TaxonomyError(f"{source}: is not a table of labels and leaves: {error!r}") from error
     return LabelTable(data_sets, source=source)
+
+
+def _listed(leaves: str | list[str] | None) -> list[str]:
+    if leaves is None:
+        return []
+    return [leaves] if isinstance(leaves, str) else leaves
 
 
 def _leaf(taxonomy: Taxonomy, name: str, entry: str) -> CategoryPath:

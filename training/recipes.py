@@ -42,7 +42,7 @@ class Recipe:
 
 
 def touchstone_s() -> Recipe:
-    """Train what ships: about three hours of a 2-core CPU."""
+    """Train what ships: two and a half hours of a 2-core CPU."""
     marks = Stage(steps=1000, batch=64, edge=160, learning_rate=3e-4, frozen=3)
     return Recipe(
         name="touchstone_s",

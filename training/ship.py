@@ -56,6 +56,8 @@ def main(run: Path, unfinished: bool, models: Path) -> None:
     finished = [weights for weights in marks if weights is not None]
     if len(finished) == len(marks):
         click.echo(write_marks(finished, models))
+    elif finished:
+        click.echo("marks: not written, for they are the average of `embedder` and `anchored`; one of them is missing")
 
 
 def write_finder(weights: Mapping[str, torch.Tensor], models: Path) -> str:

@@ -30,6 +30,7 @@ _PACKED = frozenset(
     ["Juice", "Milk", "Yoghurt", "Sour-Cream", "Soyghurt", "Soy-Milk", "Oatghurt", "Oat-Milk", "Sour-Milk"]
 )
 _CLOTHING, _GROCERY = "clothing/train.jsonl", "grocery/train.jsonl"
+_CLIPPINGS = 3  # of a photo, at most
 STAGES = ("finder", "embedder", "anchored", "products")  # the embedders learn from what the finder finds
 _LOGOS = "logos/cc0_logos.tar.gz"
 
@@ -171,7 +172,7 @@ def _finder(out: Path, recipe: Recipe) -> Finder:
     path = out / "finder.safetensors"
     if not path.is_file():
         raise click.UsageError(f"{path} is missing: the embedder learns from what the finder finds; train that first")
-    return finder_of(safetensors.torch.load_file(path), edge=recipe.finder.edge)
+    return finder_of(safetensors.torch.load_file(path), edge=recipe.finder.edge, most=_CLIPPINGS)
 
 
 def _marks(recipe: Recipe, out: Path, data: Path) -> Studio:

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from training.artworks import EDGE, Artwork
@@ -99,12 +100,18 @@ class Wordmarks:
         if style.slant:
             sheared = (1, style.slant, -style.slant * 56, 0, 1, 0)
             canvas = canvas.transform(canvas.size, Image.Transform.AFFINE, sheared)
-        canvas = canvas.crop(canvas.getbbox())
-        canvas.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
-        coverage = np.asarray(canvas)
-        colour = np.broadcast_to(random.integers(0, 256, 3, dtype=np.uint8), (*coverage.shape, 3))
+        colour = random.integers(0, 256, 3, dtype=np.uint8)
         name = f"word/{random.integers(1 << 62)}"
-        return Artwork(name=name, brand=name, colour=colour, coverage=coverage, one_colour=True)
+        return inked(canvas, colour, name=name, brand=name)
+
+
+def inked(canvas: Image.Image, colour: NDArray[np.uint8], *, name: str, brand: str) -> Artwork:
+    """Make artwork of one `colour`, uint8 [3], of what is white on a canvas in mode "L"; some of it must be."""
+    canvas = canvas.crop(canvas.getbbox())
+    canvas.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
+    coverage = np.asarray(canvas)
+    everywhere = np.broadcast_to(colour, (*coverage.shape, 3))
+    return Artwork(name=name, brand=brand, colour=everywhere, coverage=coverage, one_colour=True)
 
 
 def _invent(random: np.random.Generator) -> str:

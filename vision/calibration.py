@@ -1,4 +1,4 @@
-"""What does a match mean? Its similarity and its verification, as the probability that the brand is there.
+"""What does a match mean? Its similarity, its verification and its name if that was read, as a probability.
 
 One logistic curve for each kind of reference (Platt, "Probabilistic outputs for support vector machines", 1999), fitted
 by `training.calibrate` for one model and kept beside its weights with the model's fingerprint: the same cosine means
@@ -17,7 +17,7 @@ from typing import Any
 
 from vision.errors import ModelError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # 2 knew nothing of what is read
 _REMEDY = "run python -m training.calibrate"
 # Shares of photos without a registered brand that a threshold lets through.
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.05)
@@ -35,18 +35,20 @@ class Shown(enum.StrEnum):
 class Signs:
     """What speaks for a match.
 
-    `score` is the brand's, a cosine -1..1; `strength` is `Verification.strength`, 0 when nothing was verified. (How far
-    the score lies above the next brand's is no sign: with it recall at 1% false positives fell from 0.75 to 0.70 on
-    FlickrLogos-27, for a photo without any brand has a first one as well.)
+    `score` is the brand's, a cosine -1..1; `strength` is `Verification.strength`, 0 when nothing was verified; `read`,
+    0..1, is how surely the brand's name is read in the photo, 0 when it is not. (How far the score lies above the next
+    brand's is no sign: with it recall at 1% false positives fell from 0.75 to 0.70 on FlickrLogos-27, for a photo
+    without any brand has a first one as well.)
     """
 
     score: float
     strength: float = 0.0
+    read: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """`sigmoid(bias + score * s.score + strength * s.strength)` for signs s.
+    """`sigmoid(bias + score * s.score + strength * s.strength + read * s.read)` for signs s.
 
     `thresholds` gives for each target false-positive rate the least probability that counts as seen.
     """
@@ -54,20 +56,21 @@ class Curve:
     bias: float
     score: float
     strength: float
+    read: float
     thresholds: Mapping[float, float]
 
     def __post_init__(self) -> None:
-        numbers = (self.bias, self.score, self.strength, *self.thresholds.values())
+        numbers = (self.bias, self.score, self.strength, self.read, *self.thresholds.values())
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError("every number must be finite")
-        if self.score <= 0 or self.strength < 0:
-            raise ValueError(f"the weight of the score must lie above 0 and that of the strength not below: {self}")
+        if self.score <= 0 or self.strength < 0 or self.read < 0:
+            raise ValueError(f"the weight of the score must lie above 0 and the others not below: {self}")
         if set(self.thresholds) != set(FALSE_POSITIVE_RATES):
             raise ValueError(f"thresholds must be given for {FALSE_POSITIVE_RATES}, not {sorted(self.thresholds)}")
 
     def probability(self, signs: Signs) -> float:
         """Turn signs into a probability, 0..1."""
-        odds = self.bias + self.score * signs.score + self.strength * signs.strength
+        odds = self.bias + self.score * signs.score + self.strength * signs.strength + self.read * signs.read
         return 1.0 / (1.0 + math.exp(-max(min(odds, 500.0), -500.0)))
 
 
@@ -90,7 +93,7 @@ class MatchCalibration:
     def uncalibrated(cls, fingerprint: str) -> MatchCalibration:
         """Stand in for a model that has none: only near-identical pictures count as seen, so nothing is overclaimed."""
         thresholds = dict.fromkeys(FALSE_POSITIVE_RATES, 0.5)
-        curve = Curve(bias=-95.0, score=100.0, strength=0.0, thresholds=thresholds)
+        curve = Curve(bias=-95.0, score=100.0, strength=0.0, read=0.0, thresholds=thresholds)
         return cls(fingerprint=fingerprint, curves=dict.fromkeys(Shown, curve))
 
     def save(self, path: Path) -> None:
@@ -129,5 +132,6 @@ def _curve(document: Mapping[str, Any]) -> Curve:
         bias=float(document["bias"]),
         score=float(document["score"]),
         strength=float(document["strength"]),
+        read=float(document["read"]),
         thresholds={float(rate): float(least) for rate, least in document["thresholds"].items()},
     )

@@ -2,7 +2,8 @@
 
 Files beside a model's weights, written by `python -m training.fit_category` and used by `vision.classify`:
 
-    category.json                    what it was fitted on, under which licence, how well it does, sha256 of the others
+    category.json                    what it was fitted on, under which licence, how well it does, what its leaves
+                                     cover, sha256 of the others
     category.safetensors             the probe over leaves (`vision.concepts`)
     category_familiar.safetensors    what is familiar to it (`Familiarity`)
     category_general.safetensors     what to think of the rest (`vision.category_general`); some heads have none
@@ -15,13 +16,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.category_general import GeneralKnowledge
+from vision.category_general import GeneralKnowledge, share
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError
 from vision.taxonomy import CategoryPath
@@ -84,19 +85,52 @@ class Familiarity:
 
 @dataclass(frozen=True, eq=False)
 class CategoryHead:
-    """A probe over leaves, what is familiar to it, and what to think of the rest."""
+    """A probe over leaves, what is familiar to it, and what to think of the rest.
+
+    The probe is asked with all that is seen of a product (`vision.classify.product_views`), the others with the first
+    part alone, the photo's middle.
+
+    What the probe learnt as one leaf may have been several: photos that are called "shoes" show sneakers and sandals
+    alike. `covers` names them, that leaf first.
+    """
 
     probe: Concepts
     familiarity: Familiarity
     general: GeneralKnowledge | None = None
+    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def leaves(self) -> tuple[CategoryPath, ...]:
-        """The leaves in the order of the probe's probabilities."""
-        return tuple(tuple(label.split(" > ")) for label in self.probe.labels)
+    def scores(self, views: NDArray[np.float32]) -> tuple[tuple[CategoryPath, ...], NDArray[np.float32]]:
+        """Give the leaves, and the probability of each for each of `views`: rows of float32 [n, leaves] sum to 1.
 
-    def familiar(self, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tell which of the vectors, float32 [n, dim], are like what the head was fitted on: bool [n]."""
+        Where a leaf covers several, its probability is shared out as general knowledge sees them; without any it stays.
+        """
+        scores = self.probe.scores(views)
+        if self.general is None or not self.covers:
+            return tuple(_path(label) for label in self.probe.labels), scores
+        general = self.general_scores(views)
+        leaves: list[str] = []
+        columns = []
+        for label, column in zip(self.probe.labels, scores.T, strict=True):
+            covered = self.covers.get(label, (label,))
+            leaves += covered
+            columns.append(column[:, np.newaxis] * share(covered, *general))
+        return tuple(_path(leaf) for leaf in leaves), np.concatenate(columns, axis=1)
+
+    def kinds(self, views: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give for each leaf of `scores` the probability of the label that covers it: float32 [n, leaves]."""
+        scores = self.probe.scores(views)
+        if self.general is None or not self.covers:
+            return scores
+        return np.repeat(scores, [len(self.covers.get(label, (label,))) for label in self.probe.labels], axis=1)
+
+    def general_scores(self, views: NDArray[np.float32]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Ask general knowledge, which must be there, as `GeneralKnowledge.scores`."""
+        assert self.general is not None
+        return self.general.scores(first_part(views, self.general.weights.shape[1]))
+
+    def familiar(self, views: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Tell which of the views are like what the head was fitted on: bool [n]."""
+        vectors = first_part(views, self.familiarity.projection.shape[1])
         return self.familiarity.distances(vectors) <= self.familiarity.limit
 
     def save(self, folder: Path, *, notes: Mapping[str, object]) -> None:
@@ -112,6 +146,7 @@ class CategoryHead:
             "fingerprint": self.probe.fingerprint,
             "sha256": {name: _sha256(folder / name) for name in names},
             "remake": "python -m training.fit_category",
+            "covers": self.covers,
             **notes,
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -128,10 +163,11 @@ class CategoryHead:
         try:
             manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
             version, fitted_on = manifest["format_version"], manifest["fingerprint"]
+            covers = {str(leaf): tuple(covered) for leaf, covered in manifest.get("covers", {}).items()}
             optional = [GENERAL] if GENERAL in manifest["sha256"] else []
             named = {name: str(manifest["sha256"][name]) for name in (PROBE, FAMILIAR, *optional)}
             actual = {name: _sha256(folder / name) for name in named}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{folder / MANIFEST}: is no category head ({error!r}); {_REMAKE}") from error
         if version != FORMAT_VERSION:
             raise CheckpointError(f"{folder / MANIFEST}: format_version is {version}, not {FORMAT_VERSION}; {_REMAKE}")
@@ -144,12 +180,26 @@ class CategoryHead:
             Concepts.load(folder / PROBE, fingerprint=fingerprint),
             Familiarity.load(folder / FAMILIAR),
             GeneralKnowledge.load(folder / GENERAL) if optional else None,
+            covers,
         )
 
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Tell whether `folder` has a head at all."""
         return (folder / MANIFEST).is_file()
+
+
+def first_part(views: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    """Take the first `dim` numbers of each row, float32 [n, dim], unit rows again; rows of zeros stay."""
+    part = views[:, :dim]
+    lengths = np.linalg.norm(part, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    rows: NDArray[np.float32] = part / lengths
+    return rows
+
+
+def _path(leaf: str) -> CategoryPath:
+    return tuple(leaf.split(" > "))
 
 
 def _sha256(path: Path) -> str:

@@ -1,10 +1,11 @@
 """What is for sale? Predicts a listing's leaf category from all its photos, or says that it does not know.
 
-After the regions are embedded, `serving.pipeline` takes the vectors of the photos' middles and asks the shipped
-`CategoryClassifier`; `training.category_rows` cuts and pools with the same functions, so that what is evaluated is what
-is served. The head (`vision.category_head`) knows only the leaves that it was trained on, so it is also asked how
-familiar the product looks: without that every watch would be called a hat. Of what is not familiar, general knowledge
-(`vision.category_general`) names the leaf, or nothing does.
+After the regions are embedded, `serving.pipeline` takes two vectors of each photo, one of its middle as a photo and one
+of the whole as a mark, and asks the shipped `CategoryClassifier`; `training.category_rows` cuts and pools with the same
+functions, so that what is evaluated is what is served. The head (`vision.category_head`) knows only the leaves that it
+was trained on, so it is also asked how familiar the product looks: without that every watch would be called a hat.
+General knowledge (`vision.category_general`) tells apart what the head learnt as one leaf, as all kinds of shoes are;
+of what is not familiar it names the leaf, or nothing does.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.category_general import LIMIT
+from vision.category_general import speaks
 from vision.category_head import CategoryHead
 from vision.checkpoint import model_folder
 from vision.taxonomy import CategoryPath
+
+_WHOLE = np.float32(0.5)  # weight of the whole photo beside its middle
 
 
 @dataclass(frozen=True)
@@ -63,39 +66,51 @@ class CategoryClassifier:
         """Read the head that ships with the model of that fingerprint; None when it ships none. Raises as `load`."""
         return cls.load(model_folder(fingerprint), fingerprint=fingerprint)
 
-    @property
-    def leaves(self) -> tuple[CategoryPath, ...]:
-        """The leaves that the head was fitted on, in the order of `scores`."""
-        return self._head.leaves
-
-    def scores(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the probability of each leaf for each photo: float32 [n, leaves], rows sum to 1.
-
-        `photos` is float32 [n, dim], one unit vector a photo.
-        """
-        return self._head.probe.scores(photos)
-
-    def predict(self, photos: NDArray[np.float32]) -> CategoryPrediction:
-        """Predict the one product that all `photos`, float32 [n, dim] from `signed_root`, show; unknown without any."""
-        if not len(photos):
+    def predict(self, views: NDArray[np.float32]) -> CategoryPrediction:
+        """Predict the one product that all `views`, float32 [n, 2 dim] (see `product_views`), show; unknown if none."""
+        if not len(views):
             return CategoryPrediction()
-        product = photos.mean(axis=0, keepdims=True)
+        product = views.mean(axis=0, keepdims=True)
         product /= np.linalg.norm(product)
         if self._head.familiar(product)[0]:
-            return _answer(self._ranked(self.leaves, self._head.probe.scores(product)[0]))
+            leaves, probabilities = self._head.scores(product)
+            kinds = self._head.kinds(product)[0]
+            return _answer(self._ranked(leaves, probabilities[0], first=kinds == kinds.max()))
         if self._head.general is None:
             return CategoryPrediction((), float(self._head.probe.scores(product).max()), ())
-        names, probabilities = self._head.general.scores(product)
+        names, probabilities = self._head.general_scores(product)
         ranked = self._ranked([tuple(name.split(" > ")) for name in names], probabilities[0])
-        return _answer(ranked) if ranked[0].probability >= LIMIT else CategoryPrediction((), ranked[0].probability, ())
+        return _answer(ranked) if speaks(probabilities[0]) else CategoryPrediction((), ranked[0].probability, ())
 
-    def _ranked(self, paths: Sequence[CategoryPath], probabilities: NDArray[np.float32]) -> list[RankedCategory]:
-        order = np.argsort(-probabilities, kind="stable")[: self._alternatives + 1]
+    def _ranked(
+        self,
+        paths: Sequence[CategoryPath],
+        probabilities: NDArray[np.float32],
+        *,
+        first: NDArray[np.bool_] | None = None,
+    ) -> list[RankedCategory]:
+        """Rank the likeliest leaves, the best of those marked in `first` before all: those of one label divide it."""
+        order = np.argsort(-probabilities, kind="stable")
+        if first is not None:
+            best = order[np.argmax(first[order])]
+            order = np.concatenate([[best], order[order != best]])
+        order = order[: self._alternatives + 1]
         return [RankedCategory(paths[place], float(probabilities[place])) for place in order]
 
 
 def _answer(ranked: Sequence[RankedCategory]) -> CategoryPrediction:
     return CategoryPrediction(ranked[0].path, ranked[0].probability, tuple(ranked[1:]))
+
+
+def product_views(middles: NDArray[np.float32], wholes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Join what two networks see of each photo: of its middle, and as a mark of the whole; float32 [n, dim] each.
+
+    They learnt differently, so together they know more: 0.887 of fashion/validation by a probe, 0.875 and 0.854 alone.
+    Returns float32 [n, 2 dim], unit rows.
+    """
+    joined = np.concatenate([signed_root(middles), _WHOLE * signed_root(wholes)], axis=1)
+    rows: NDArray[np.float32] = joined / np.linalg.norm(joined, axis=1, keepdims=True)
+    return rows
 
 
 def signed_root(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -76,7 +76,7 @@ def centre_square(width: int, height: int) -> Box:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a listing image worth embedding, and what named it: "centre", or a finder's "mark" or "grid4"."""
+    """A part of a listing image worth embedding, and who named it: "centre", or finders' "mark", "whole", "grid4"."""
 
     box: Box
     source: str

@@ -15,6 +15,7 @@ from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from vision.errors import ModelError
 from vision.fake import FakeEmbedder
+from vision.reading import Words
 from vision.regions import Box, Region
 
 PATIENCE_S = 20.0
@@ -72,6 +73,26 @@ class HeightFinder:
         """Name one region of each photo."""
         self._passes.append(("find", len(photos)))
         return [region_of(photo) for photo in photos][self._lost :]
+
+
+class HeightReader:
+    """A `Reader` whose one line tells the crop's height; `lost` answers go missing. Notes each pass."""
+
+    forwards = 0.75
+
+    def __init__(self, passes: list[tuple[str, int]], *, lost: int = 0) -> None:
+        self._passes = passes
+        self._lost = lost
+
+    def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read one line in each crop."""
+        self._passes.append(("read", len(crops)))
+        return [line_of(crop) for crop in crops][self._lost :]
+
+
+def line_of(crop: NDArray[np.uint8]) -> tuple[Words, ...]:
+    """Say what `HeightReader` reads in a crop."""
+    return (Words(str(crop.shape[0]), 1.0),)
 
 
 def region_of(photo: NDArray[np.uint8]) -> tuple[Region, ...]:
@@ -192,13 +213,36 @@ def test_a_finder_that_loses_a_photo_is_refused() -> None:
             batching.find(_crops(1))
 
 
+def test_a_reader_that_loses_a_crop_is_refused() -> None:
+    """Words must not shift from one photo to another; the message says that it was the reader."""
+    reader = HeightReader([], lost=1)
+
+    with (
+        BatchingEmbedder(FakeEmbedder(dim=16), reader=reader) as batching,
+        pytest.raises(ModelError, match="the reader gave 2 answers for 3 crops"),
+    ):
+        batching.read(_crops(3))
+
+
+def test_the_reader_s_work_is_counted() -> None:
+    """What reading costs is part of what screening costs; without a reader there are no words and no cost."""
+    with BatchingEmbedder(FakeEmbedder(dim=16), reader=HeightReader([])) as batching:
+        batching.embed(_crops(2))
+        assert batching.forwards == 2.75
+        assert batching.read([]) == []
+    with BatchingEmbedder(FakeEmbedder(dim=16)) as batching:
+        assert batching.read(_crops(2)) == [(), ()]
+        assert batching.forwards == 0
+
+
 def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
     """Neighbours of one kind go together, another kind waits its turn, and each caller gets its own crops' answers."""
     embedder, alone = TellingEmbedder(), FakeEmbedder(dim=16)
-    queued = [("embed", 2), ("embed_marks", 2), ("embed_marks", 1), ("find", 3), ("find", 1), ("embed", 2)]
+    kinds = ["embed", "embed_marks", "embed_marks", "find", "find", "read", "read", "embed"]
+    queued = list(zip(kinds, [2, 2, 1, 3, 1, 2, 2, 2], strict=True))
     wanted = [_crops(count, seed=place) for place, (_, count) in enumerate(queued)]
 
-    with BatchingEmbedder(embedder, HeightFinder(embedder.passes)) as batching:
+    with BatchingEmbedder(embedder, HeightFinder(embedder.passes), HeightReader(embedder.passes)) as batching:
         _occupy(batching, embedder, callers)
         waiting = []
         for (kind, _), crops in zip(queued, wanted, strict=True):
@@ -207,10 +251,13 @@ def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
         embedder.go.set()
         answers = [future.result(PATIENCE_S) for future in waiting]
 
-    assert embedder.passes == [("embed", 1), ("embed", 2), ("embed_marks", 3), ("find", 4), ("embed", 2)]
+    sizes = {"embed_marks": 3, "find": 4, "read": 4}
+    assert embedder.passes == [("embed", 1), ("embed", 2), *sizes.items(), ("embed", 2)]
     for (kind, _), crops, answer in zip(queued, wanted, answers, strict=True):
         if kind == "find":
             assert answer == [region_of(photo) for photo in crops]
+        elif kind == "read":
+            assert answer == [line_of(crop) for crop in crops]
         else:
             np.testing.assert_array_equal(answer, alone.embed(crops) * (-1 if kind == "embed_marks" else 1))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,19 @@ def test_thresholds_let_no_more_strangers_through_than_asked() -> None:
     best = np.array([max(curve.probability(trial.signs) for trial in search) for search in strangers])
     passed = {rate: int((best >= least).sum()) for rate, least in curve.thresholds.items()}
     assert passed == {0.001: 0, 0.01: 3, 0.05: 15}
+
+
+def test_a_name_that_is_read_gets_a_weight() -> None:
+    """Where reading a brand's name goes with its being there, it counts for something; never read, for nothing."""
+    searches = searches_of(200, known=True) + searches_of(100, known=False, seed=1)
+    known = [True] * 200 + [False] * 100
+    read = [
+        [replace(trial, signs=replace(trial.signs, read=0.9 * (trial.right and place % 3 == 0))) for trial in search]
+        for place, search in enumerate(searches)
+    ]
+
+    assert fit(read, known=known).read > 1
+    assert fit(searches, known=known).read == 0
 
 
 def test_sign_that_speaks_against_gets_no_weight() -> None:

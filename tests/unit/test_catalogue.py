@@ -171,6 +171,21 @@ def test_best_per_brand_is_that_of_comparing_everything(seed: int, brands: int, 
         assert scores[match.region_row, int(match.reference_id[1:])] == pytest.approx(match.similarity, abs=1e-6)
 
 
+def test_a_brand_s_match_is_the_one_that_all_brands_search_gives(catalogue: ReferenceCatalogue) -> None:
+    """Asked for one brand, the answer is that of asking for the best of all: same region, reference and score."""
+    blurred = (0.8 * AXES[3] + 0.6 * AXES[7]).astype(np.float32)
+    regions = np.stack([AXES[7], blurred, AXES[2]])
+
+    for match in catalogue.best_per_brand(regions, 10):
+        alone = catalogue.match_of(match.brand_id, regions)
+        assert alone is not None
+        assert (alone.reference_id, alone.region_row, alone.kind) == (match.reference_id, match.region_row, match.kind)
+        assert alone.score == pytest.approx(match.score)
+    assert catalogue.match_of("unknown", regions) is None
+    assert catalogue.match_of("acme", regions[:0]) is None
+    assert catalogue.match_of("acme", regions, photos=3) is None  # its marks are not compared with whole photos
+
+
 def test_examples_of_a_brand_must_agree(source: FakeSource) -> None:
     """One example alone resembles many things, so the mean of three counts; a logo speaks for itself."""
     for number, axis in enumerate((4, 5, 6)):

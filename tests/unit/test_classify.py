@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from training.familiarity import assess_familiarity, fit_familiarity
 from training.imagenet import load_imagenet, load_meanings
 from vision.category_general import GeneralKnowledge
-from vision.category_head import FAMILIAR, MANIFEST, PROBE, CategoryHead
-from vision.classify import CategoryClassifier, signed_root
+from vision.category_head import FAMILIAR, MANIFEST, PROBE, CategoryHead, Familiarity, first_part
+from vision.classify import CategoryClassifier, product_views, signed_root
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError, TaxonomyError
 from vision.fake import FakeEmbedder
@@ -77,6 +77,48 @@ def test_general_knowledge_names_a_stranger_or_leaves_it_unknown(
     assert found.path == path
     assert (found.probability >= 0.9) == bool(path)
     assert classifier.predict(_products(1, 3, seed=9)).path == ("fashion", "shoes", "boots")
+
+
+def _knowing(*, bias: tuple[float, float, float]) -> GeneralKnowledge:
+    """Return knowledge of two leaves and of a class that means none, which sees the same in every photo."""
+    rows = np.zeros((3, 8), np.float32)
+    return GeneralKnowledge(rows, np.array(bias, np.float32), ("sports > golf", "sports > cycling", ""))
+
+
+@pytest.mark.parametrize(
+    ("bias", "said"), [((2, 0, 3), True), ((2, 1, -9), False), ((-3, -9, 3), False)], ids=["ahead", "close", "nothing"]
+)
+def test_a_leaf_is_said_when_it_is_well_ahead_of_the_others(
+    head: CategoryHead, bias: tuple[float, float, float], said: bool
+) -> None:
+    """Classes that mean no leaf may be likelier than it; another leaf that is nearly as likely makes it a guess."""
+    classifier = CategoryClassifier(CategoryHead(head.probe, head.familiarity, _knowing(bias=bias)))
+
+    assert bool(classifier.predict(_products(3, 2, seed=9)).path) == said
+
+
+@pytest.mark.parametrize(
+    ("bias", "path"),
+    [((5.0, 0.0, 0.0), ("sports", "golf")), ((-9.0, -9.0, 0.0), ("fashion", "shoes", "boots"))],
+    ids=["golf", "nothing"],
+)
+def test_what_was_learnt_as_one_leaf_is_told_apart(
+    head: CategoryHead, tmp_path: Path, bias: tuple[float, float, float], path: tuple[str, ...]
+) -> None:
+    """General knowledge shares a leaf's probability out among those that it covers; else the leaf keeps it."""
+    covers = {LEAVES[1]: (LEAVES[1], "sports > golf", "sports > cycling")}
+    CategoryHead(head.probe, head.familiarity, _knowing(bias=bias), covers).save(tmp_path, notes={})
+    loaded = CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
+    photos = _products(1, 3, seed=9)
+
+    leaves, scores = loaded.scores(photos)
+
+    assert loaded.covers == covers
+    assert len(leaves) == 5
+    assert scores.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert scores[:, 1:4].sum(axis=1) == pytest.approx(head.probe.scores(photos)[:, 1], abs=1e-5)
+    assert CategoryClassifier(loaded).predict(photos).path == path
+    assert CategoryClassifier(loaded).predict(_products(0, 3, seed=9)).path == ("fashion", "bags", "handbags")
 
 
 def test_every_class_of_the_imagenet_table_means_one_leaf(tmp_path: Path) -> None:
@@ -158,3 +200,39 @@ def test_corrupt_head_is_refused_by_file_and_remedy(head: CategoryHead, tmp_path
 
     with pytest.raises(CheckpointError, match=r"category.*fit_category"):
         CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
+
+
+def test_a_label_that_is_divided_is_not_overtaken_by_a_less_likely_one(head: CategoryHead) -> None:
+    """A leaf of the likeliest label is answered, though another label's leaf may be likelier than each of them."""
+    general = _knowing(bias=(0.0, 0.0, -9.0))
+    covers = {LEAVES[1]: (LEAVES[1], "sports > golf", "sports > cycling")}
+    divided = CategoryHead(head.probe, head.familiarity, general, covers)
+    between = _products(1, 1, seed=9) * np.float32(1.0) + _products(0, 1, seed=9) * np.float32(0.9)
+    between /= np.linalg.norm(between)
+    leaves, scores = divided.scores(between)
+    likeliest = leaves[int(scores[0].argmax())]
+    assert likeliest == ("fashion", "bags", "handbags")
+    assert head.probe.scores(between)[0].argmax() == 1
+
+    found = CategoryClassifier(CategoryHead(head.probe, _everything(), general, covers)).predict(between)
+
+    assert found.path in {tuple(leaf.split(" > ")) for leaf in covers[LEAVES[1]]}
+    assert found.alternatives[0].path == likeliest
+
+
+def _everything() -> Familiarity:
+    """Return what is familiar with whatever it is asked about."""
+    return Familiarity(np.eye(8, dtype=np.float32), np.zeros((1, 8), np.float32), 99.0)
+
+
+def test_a_product_is_seen_by_both_networks() -> None:
+    """Both vectors of a photo are there, rooted, the whole with half the weight of the middle: unit rows."""
+    middles, wholes = _products(0, 3, seed=1), _products(1, 3, seed=2)
+
+    views = product_views(middles, wholes)
+
+    assert views.shape == (3, 16)
+    assert np.linalg.norm(views, axis=1) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(first_part(views, 8), signed_root(middles), atol=1e-6)
+    np.testing.assert_allclose(views[:, 8:] * np.sqrt(1.25), signed_root(wholes) / 2, atol=1e-6)
+    assert not first_part(np.zeros((1, 16), np.float32), 8).any()

@@ -12,15 +12,16 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
-from serving.app import EMBEDDERS, load_embedder, open_store
+from serving.app import EMBEDDERS, READERS, load_embedder, open_store
 from serving.doctor import Finding, examine, examine_server
 from serving.settings import Settings
 from vision import checkpoint
 from vision.calibration import Curve, MatchCalibration, Shown
 from vision.embedder import Embedder
 from vision.errors import CheckpointError
+from vision.reading import PACKAGE, Reader
 
-MODEL_PARTS = ["data folder", "store", "policy", "taxonomy", "exchange rates", "model", "calibration"]
+MODEL_PARTS = ["data folder", "store", "policy", "taxonomy", "exchange rates", "reader", "model", "calibration"]
 INSIDE = ["index", "references", "embeddings", "prices", "inference"]
 
 
@@ -86,7 +87,7 @@ def test_model_without_calibration_is_told_but_well(settings: Settings) -> None:
 
 def test_calibration_of_the_model_is_told(settings: Settings, models: Path) -> None:
     """A calibrated model says from where on a match is hardly ever a mistake."""
-    curve = Curve(bias=-10, score=20, strength=1, thresholds={0.001: 0.9, 0.01: 0.625, 0.05: 0.5})
+    curve = Curve(bias=-10, score=20, strength=1, read=1, thresholds={0.001: 0.9, 0.01: 0.625, 0.05: 0.5})
     fitted = MatchCalibration(fingerprint=load_embedder(settings).fingerprint, curves=dict.fromkeys(Shown, curve))
     fitted.save(models / "calibration.json")
 
@@ -160,6 +161,29 @@ def test_model_that_cannot_be_loaded_is_named(settings: Settings, monkeypatch: p
 
     assert list(failures) == ["model", "index"]
     assert failures["model"] == "touchstone-s: no weights; run make install"
+
+
+def refuse_reader(settings: Settings) -> Reader:
+    """Load as `serving.embedders` would where the package is missing."""
+    raise CheckpointError(f"package {PACKAGE}, whose networks read words, is not installed: pip install brings it")
+
+
+def test_reader_that_cannot_be_loaded_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the networks that read words nothing starts, and the doctor says what brings them."""
+    monkeypatch.setitem(READERS, "fake", f"{__name__}:refuse_reader")
+
+    failures = _failures(settings)
+
+    assert list(failures) == ["reader", "index"]
+    assert "rapidocr, whose networks read words, is not installed: pip install" in failures["reader"]
+
+
+def test_an_embedder_without_a_reader_is_told(settings: Settings) -> None:
+    """Where no words are read by design, that is said, and is no fault."""
+    finding = _finding(settings, "reader")
+
+    assert finding.ok
+    assert "no words in photos are read" in finding.detail
 
 
 def test_damaged_index_is_named(settings: Settings) -> None:

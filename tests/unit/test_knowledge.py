@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from index.money import ExchangeRates, Money
+from index.named import Named
 from index.records import Brand, PriceObservation, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 from serving.knowledge import KnowledgeSource
@@ -48,7 +49,21 @@ def test_knowledge_is_read_from_the_store(source: KnowledgeSource) -> None:
 
     assert len(knowledge.catalogue) == 1
     assert knowledge.lexicon.resolve("NIKE") == Brand(brand_id="nike", name="Nike")
+    assert knowledge.names.find("NIKE") == Named(brand=Brand(brand_id="nike", name="Nike"), exact=True)
     assert knowledge.prices is None
+
+
+def test_everyday_words_are_hardly_names(source: KnowledgeSource) -> None:
+    """A brand that is called like an everyday word, of those in the wording file, is not surely named by it."""
+    red, express = Brand(brand_id="red", name="Red"), Brand(brand_id="express", name="Express")
+    source.store.put_brands([red, express])
+
+    names = source.open().names
+
+    assert [names.find(line) for line in ("RED", "Express")] == [
+        Named(brand=red, exact=False),
+        Named(brand=express, exact=False),
+    ]
 
 
 def test_nothing_changed_nothing_renewed(source: KnowledgeSource) -> None:
@@ -68,6 +83,7 @@ def test_new_reference_renews_references_and_names_only(source: KnowledgeSource)
     assert new is not None
     assert len(new.catalogue) == 2
     assert new.lexicon.resolve("puma") is not None
+    assert new.names.find("PUMA") is not None
     assert new.prices is old.prices
     assert old.lexicon.resolve("puma") is None
     assert len(old.catalogue) == 1

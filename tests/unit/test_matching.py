@@ -8,13 +8,14 @@ import numpy as np
 
 from index.matches import BrandMatch
 from index.records import ReferenceKind
-from serving.matching import Candidate, Verifier, judge
+from serving.domain import Reading
+from serving.matching import Candidate, Readings, Verifier, judge, signs_of
 from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.keypoints import LocalFeatures, photo_features, reference_features
-from vision.regions import WHOLE_IMAGE
+from vision.regions import WHOLE_IMAGE, Box
 
-CURVE = Curve(bias=-6.0, score=5.0, strength=2.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
+CURVE = Curve(bias=-6.0, score=5.0, strength=2.0, read=6.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
 CALIBRATION = MatchCalibration(fingerprint="model@1", curves=dict.fromkeys(Shown, CURVE))
 
 
@@ -61,6 +62,52 @@ def test_verification_puts_the_proven_brand_first() -> None:
     assert there.probability > 0.9 > alike.probability
     assert alike.verification is None
     assert alike.box == WHOLE_IMAGE
+
+
+def a_reading(text: str, *, image_index: int = 0, exact: bool = True) -> Reading:
+    """Make a line that was read in the upper left quarter of a photo."""
+    quarter = Box(0.0, 0.0, 0.5, 0.5)
+    return Reading(image_index=image_index, box=quarter, text=text, confidence=0.9, exact=exact)
+
+
+def test_a_brand_whose_name_is_read_goes_first() -> None:
+    """A name outweighs a likeness; what looks alike and what is written keep their places apart."""
+    candidates = [a_candidate("alike", "r1", score=0.8), a_candidate("named", "r2", score=0.4)]
+    other = a_candidate("unproposed", "r3", score=0.3, image_index=2)
+    readings = {"named": a_reading("NAMED", image_index=1), "unproposed": a_reading("Unproposed", image_index=2)}
+
+    read = Readings(of_brand=readings, named=(other,))
+    matches = judge(candidates, (None, None), CALIBRATION, most=5, read=read)
+
+    assert [match.brand_id for match in matches] == ["named", "unproposed", "alike"]
+    assert [match.image_index for match in matches] == [0, 2, 0]
+    assert matches[0].box == candidates[0].region
+    assert matches[0].reading == readings["named"]
+    assert matches[2].reading is None
+
+
+def test_a_proof_says_where_a_brand_is_that_is_read_as_well() -> None:
+    """What was found point by point is shown there, though the name is read in another photo."""
+    photo = a_picture(5)
+    inset = np.ascontiguousarray(photo[60:200, 80:260])
+    candidates = [a_candidate("there", "r2", score=0.7)]
+
+    verified = Verifier(Shelf({"r2": reference_features(inset)})).verify(candidates, {0: photo_features(photo)})
+    read = Readings(of_brand={"there": a_reading("There", image_index=1)})
+    (match,) = judge(candidates, verified, CALIBRATION, most=5, read=read)
+
+    assert match.image_index == 0
+    assert match.box.iou(Box(80 / 320, 60 / 240, 260 / 320, 200 / 240)) > 0.9
+    assert match.reading is not None
+
+
+def test_a_name_that_is_nearly_read_counts_for_half() -> None:
+    """One letter off, or an everyday word, is a weaker sign; none is none."""
+    candidate = a_candidate("acme", "r1", score=0.5)
+    exact, near = (signs_of(candidate, None, a_reading("Acme", exact=exact)).read for exact in (True, False))
+
+    assert (exact, near) == (0.9, 0.45)
+    assert signs_of(candidate, None).read == 0
 
 
 def test_inverted_marks_are_found_but_inverted_examples_are_not_looked_for() -> None:

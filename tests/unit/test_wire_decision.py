@@ -31,6 +31,7 @@ MATCH = domain.VisualMatch(
     verification=Verification(
         inliers=12, tentative=20, outline=((-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)), variant=Variant.INVERTED
     ),
+    reading=domain.Reading(image_index=2, box=Box(0.5, 0.25, 0.75, 0.5), text="NIKE", confidence=0.875, exact=True),
 )
 EVIDENCE: dict[str, domain.Evidence] = {
     "visual_match": MATCH,
@@ -141,6 +142,19 @@ def test_a_visual_match_keeps_its_region() -> None:
     proof = match.verification
     assert (proof.inlier_count, proof.tentative_count, proof.inverted, proof.mirrored) == (12, 20, True, False)
     assert [(point.x, point.y) for point in proof.outline] == [(-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)]
+
+
+def test_a_name_that_is_read_is_told_in_words() -> None:
+    """A person is told what is written and where, and what is doubtful about it."""
+    reading = from_visual_match(MATCH).reading
+
+    assert (reading.text, reading.confidence, reading.exact, reading.image_index) == ("NIKE", 0.875, True, 2)
+    assert (reading.box.x1, reading.box.y2) == (0.5, 0.5)
+    assert reading.explanation == "'NIKE' is read here"
+    assert MATCH.reading is not None
+    nearly = replace(MATCH, reading=replace(MATCH.reading, text="NIKF", exact=False))
+    assert "one letter off the brand's name" in from_visual_match(nearly).reading.explanation
+    assert not from_visual_match(replace(MATCH, reading=None)).HasField("reading")
 
 
 def test_unproven_match_has_no_verification() -> None:

@@ -25,43 +25,45 @@ _sym_db = _symbol_database.Default()
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'touchstone/moderation/v1/evidence.proto\x12\x18touchstone.moderation.v1\x1a\x17google/type/money.proto\"\xb0\x03\n\x08\x45vidence\x12=\n\x0cvisual_match\x18\x01 \x01(\x0b\x32%.touchstone.moderation.v1.VisualMatchH\x00\x12\x38\n\tduplicate\x18\x02 \x01(\x0b\x32#.touchstone.moderation.v1.DuplicateH\x00\x12\x31\n\x04text\x18\x03 \x01(\x0b\x32!.touchstone.moderation.v1.TextHitH\x00\x12>\n\x08\x63\x61tegory\x18\x04 \x01(\x0b\x32*.touchstone.moderation.v1.CategoryEvidenceH\x00\x12\x38\n\x05price\x18\x05 \x01(\x0b\x32\'.touchstone.moderation.v1.PriceEvidenceH\x00\x12:\n\x06seller\x18\x06 \x01(\x0b\x32(.touchstone.moderation.v1.SellerEvidenceH\x00\x12:\n\x06report\x18\x07 \x01(\x0b\x32(.touchstone.moderation.v1.ReportEvidenceH\x00\x42\x06\n\x04kind\"5\n\x03\x42ox\x12\n\n\x02x1\x18\x01 \x01(\x02\x12\n\n\x02y1\x18\x02 \x01(\x02\x12\n\n\x02x2\x18\x03 \x01(\x02\x12\n\n\x02y2\x18\x04 \x01(\x02\"\xa3\x02\n\x0bVisualMatch\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12*\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x14\n\x0creference_id\x18\x05 \x01(\t\x12\x35\n\x04kind\x18\x06 \x01(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12\x12\n\nsimilarity\x18\x07 \x01(\x01\x12\x13\n\x0bprobability\x18\x08 \x01(\x01\x12<\n\x0cverification\x18\t \x01(\x0b\x32&.touchstone.moderation.v1.Verification\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\"\x93\x01\n\x0cVerification\x12\x14\n\x0cinlier_count\x18\x01 \x01(\x05\x12\x17\n\x0ftentative_count\x18\x02 \x01(\x05\x12\x30\n\x07outline\x18\x03 \x03(\x0b\x32\x1f.touchstone.moderation.v1.Point\x12\x10\n\x08inverted\x18\x04 \x01(\x08\x12\x10\n\x08mirrored\x18\x05 \x01(\x08\"\xf3\x01\n\tDuplicate\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12\x39\n\x06source\x18\x02 \x01(\x0e\x32).touchstone.moderation.v1.DuplicateSource\x12\x11\n\tsource_id\x18\x03 \x01(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x15\n\rdistance_bits\x18\x05 \x01(\x05\x12\r\n\x05\x65xact\x18\x06 \x01(\x08\x12\x10\n\x08mirrored\x18\x07 \x01(\x08\x12<\n\x0cverification\x18\x08 \x01(\x0b\x32&.touchstone.moderation.v1.Verification\"\x9d\x01\n\x07TextHit\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".touchstone.moderation.v1.TextKind\x12\x12\n\nfield_name\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x05\x12\x0f\n\x07matched\x18\x05 \x01(\t\x12\r\n\x05\x62rand\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\"2\n\rCategoryGuess\x12\x0c\n\x04path\x18\x01 \x03(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"\x89\x01\n\x10\x43\x61tegoryEvidence\x12\x10\n\x08\x64\x65\x63lared\x18\x01 \x01(\t\x12\x15\n\rdeclared_path\x18\x02 \x03(\t\x12:\n\tpredicted\x18\x03 \x01(\x0b\x32\'.touchstone.moderation.v1.CategoryGuess\x12\x10\n\x08mismatch\x18\x04 \x01(\x08\"\xfd\x01\n\rPriceEvidence\x12&\n\nunit_price\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x65xpected\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12\x1f\n\x03low\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12 \n\x04high\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\r\n\x05ratio\x18\x05 \x01(\x01\x12\r\n\x05score\x18\x06 \x01(\x01\x12\r\n\x05\x62\x61sis\x18\x07 \x01(\t\x12\x19\n\x11observation_count\x18\x08 \x01(\x03\x12\x13\n\x0b\x65xplanation\x18\t \x01(\t\"\xc7\x01\n\x0eSellerEvidence\x12\x11\n\tseller_id\x18\x01 \x01(\t\x12\r\n\x05known\x18\x02 \x01(\x08\x12\r\n\x05\x62rand\x18\x03 \x01(\t\x12\x44\n\rauthorization\x18\x04 \x01(\x0e\x32-.touchstone.moderation.v1.SellerAuthorization\x12\x10\n\x08verified\x18\x05 \x01(\x08\x12\x14\n\x0cstrike_count\x18\x06 \x01(\x05\x12\x16\n\x0e\x64\x65\x63ision_count\x18\x07 \x01(\x03\"6\n\x0eReportEvidence\x12\x14\n\x0creport_count\x18\x01 \x01(\x05\x12\x0e\n\x06weight\x18\x02 \x01(\x01*\xf7\x01\n\rReferenceKind\x12\x1e\n\x1aREFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13REFERENCE_KIND_LOGO\x10\x01\x12\x1b\n\x17REFERENCE_KIND_WORDMARK\x10\x02\x12\x1a\n\x16REFERENCE_KIND_PATTERN\x10\x03\x12\x1a\n\x16REFERENCE_KIND_PRODUCT\x10\x04\x12\x1c\n\x18REFERENCE_KIND_PACKAGING\x10\x05\x12\x1a\n\x16REFERENCE_KIND_EXAMPLE\x10\x06\x12\x1e\n\x1aREFERENCE_KIND_COUNTERFEIT\x10\x07*\xaa\x01\n\x0f\x44uplicateSource\x12 \n\x1c\x44UPLICATE_SOURCE_UNSPECIFIED\x10\x00\x12&\n\"DUPLICATE_SOURCE_KNOWN_COUNTERFEIT\x10\x01\x12\'\n#DUPLICATE_SOURCE_OFFICIAL_REFERENCE\x10\x02\x12$\n DUPLICATE_SOURCE_REMOVED_LISTING\x10\x03*}\n\x08TextKind\x12\x19\n\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_KIND_BRAND\x10\x01\x12\x1d\n\x19TEXT_KIND_REPLICA_WORDING\x10\x02\x12\"\n\x1eTEXT_KIND_BRAND_CLAIM_MISMATCH\x10\x03*\xab\x01\n\x13SellerAuthorization\x12$\n SELLER_AUTHORIZATION_UNSPECIFIED\x10\x00\x12 \n\x1cSELLER_AUTHORIZATION_NO_LIST\x10\x01\x12#\n\x1fSELLER_AUTHORIZATION_AUTHORIZED\x10\x02\x12\'\n#SELLER_AUTHORIZATION_NOT_AUTHORIZED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'touchstone/moderation/v1/evidence.proto\x12\x18touchstone.moderation.v1\x1a\x17google/type/money.proto\"\xb0\x03\n\x08\x45vidence\x12=\n\x0cvisual_match\x18\x01 \x01(\x0b\x32%.touchstone.moderation.v1.VisualMatchH\x00\x12\x38\n\tduplicate\x18\x02 \x01(\x0b\x32#.touchstone.moderation.v1.DuplicateH\x00\x12\x31\n\x04text\x18\x03 \x01(\x0b\x32!.touchstone.moderation.v1.TextHitH\x00\x12>\n\x08\x63\x61tegory\x18\x04 \x01(\x0b\x32*.touchstone.moderation.v1.CategoryEvidenceH\x00\x12\x38\n\x05price\x18\x05 \x01(\x0b\x32\'.touchstone.moderation.v1.PriceEvidenceH\x00\x12:\n\x06seller\x18\x06 \x01(\x0b\x32(.touchstone.moderation.v1.SellerEvidenceH\x00\x12:\n\x06report\x18\x07 \x01(\x0b\x32(.touchstone.moderation.v1.ReportEvidenceH\x00\x42\x06\n\x04kind\"5\n\x03\x42ox\x12\n\n\x02x1\x18\x01 \x01(\x02\x12\n\n\x02y1\x18\x02 \x01(\x02\x12\n\n\x02x2\x18\x03 \x01(\x02\x12\n\n\x02y2\x18\x04 \x01(\x02\"\xd7\x02\n\x0bVisualMatch\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12*\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x14\n\x0creference_id\x18\x05 \x01(\t\x12\x35\n\x04kind\x18\x06 \x01(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12\x12\n\nsimilarity\x18\x07 \x01(\x01\x12\x13\n\x0bprobability\x18\x08 \x01(\x01\x12<\n\x0cverification\x18\t \x01(\x0b\x32&.touchstone.moderation.v1.Verification\x12\x32\n\x07reading\x18\n \x01(\x0b\x32!.touchstone.moderation.v1.Reading\"\x90\x01\n\x07Reading\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x12\x13\n\x0bimage_index\x18\x04 \x01(\x05\x12*\n\x03\x62ox\x18\x05 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\"\x93\x01\n\x0cVerification\x12\x14\n\x0cinlier_count\x18\x01 \x01(\x05\x12\x17\n\x0ftentative_count\x18\x02 \x01(\x05\x12\x30\n\x07outline\x18\x03 \x03(\x0b\x32\x1f.touchstone.moderation.v1.Point\x12\x10\n\x08inverted\x18\x04 \x01(\x08\x12\x10\n\x08mirrored\x18\x05 \x01(\x08\"\xf3\x01\n\tDuplicate\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12\x39\n\x06source\x18\x02 \x01(\x0e\x32).touchstone.moderation.v1.DuplicateSource\x12\x11\n\tsource_id\x18\x03 \x01(\t\x12\r\n\x05\x62rand\x18\x04 \x01(\t\x12\x15\n\rdistance_bits\x18\x05 \x01(\x05\x12\r\n\x05\x65xact\x18\x06 \x01(\x08\x12\x10\n\x08mirrored\x18\x07 \x01(\x08\x12<\n\x0cverification\x18\x08 \x01(\x0b\x32&.touchstone.moderation.v1.Verification\"\x9d\x01\n\x07TextHit\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\".touchstone.moderation.v1.TextKind\x12\x12\n\nfield_name\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x05\x12\x0f\n\x07matched\x18\x05 \x01(\t\x12\r\n\x05\x62rand\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\"2\n\rCategoryGuess\x12\x0c\n\x04path\x18\x01 \x03(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"\x89\x01\n\x10\x43\x61tegoryEvidence\x12\x10\n\x08\x64\x65\x63lared\x18\x01 \x01(\t\x12\x15\n\rdeclared_path\x18\x02 \x03(\t\x12:\n\tpredicted\x18\x03 \x01(\x0b\x32\'.touchstone.moderation.v1.CategoryGuess\x12\x10\n\x08mismatch\x18\x04 \x01(\x08\"\xfd\x01\n\rPriceEvidence\x12&\n\nunit_price\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x65xpected\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12\x1f\n\x03low\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12 \n\x04high\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\r\n\x05ratio\x18\x05 \x01(\x01\x12\r\n\x05score\x18\x06 \x01(\x01\x12\r\n\x05\x62\x61sis\x18\x07 \x01(\t\x12\x19\n\x11observation_count\x18\x08 \x01(\x03\x12\x13\n\x0b\x65xplanation\x18\t \x01(\t\"\xc7\x01\n\x0eSellerEvidence\x12\x11\n\tseller_id\x18\x01 \x01(\t\x12\r\n\x05known\x18\x02 \x01(\x08\x12\r\n\x05\x62rand\x18\x03 \x01(\t\x12\x44\n\rauthorization\x18\x04 \x01(\x0e\x32-.touchstone.moderation.v1.SellerAuthorization\x12\x10\n\x08verified\x18\x05 \x01(\x08\x12\x14\n\x0cstrike_count\x18\x06 \x01(\x05\x12\x16\n\x0e\x64\x65\x63ision_count\x18\x07 \x01(\x03\"6\n\x0eReportEvidence\x12\x14\n\x0creport_count\x18\x01 \x01(\x05\x12\x0e\n\x06weight\x18\x02 \x01(\x01*\xf7\x01\n\rReferenceKind\x12\x1e\n\x1aREFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13REFERENCE_KIND_LOGO\x10\x01\x12\x1b\n\x17REFERENCE_KIND_WORDMARK\x10\x02\x12\x1a\n\x16REFERENCE_KIND_PATTERN\x10\x03\x12\x1a\n\x16REFERENCE_KIND_PRODUCT\x10\x04\x12\x1c\n\x18REFERENCE_KIND_PACKAGING\x10\x05\x12\x1a\n\x16REFERENCE_KIND_EXAMPLE\x10\x06\x12\x1e\n\x1aREFERENCE_KIND_COUNTERFEIT\x10\x07*\xaa\x01\n\x0f\x44uplicateSource\x12 \n\x1c\x44UPLICATE_SOURCE_UNSPECIFIED\x10\x00\x12&\n\"DUPLICATE_SOURCE_KNOWN_COUNTERFEIT\x10\x01\x12\'\n#DUPLICATE_SOURCE_OFFICIAL_REFERENCE\x10\x02\x12$\n DUPLICATE_SOURCE_REMOVED_LISTING\x10\x03*}\n\x08TextKind\x12\x19\n\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_KIND_BRAND\x10\x01\x12\x1d\n\x19TEXT_KIND_REPLICA_WORDING\x10\x02\x12\"\n\x1eTEXT_KIND_BRAND_CLAIM_MISMATCH\x10\x03*\xab\x01\n\x13SellerAuthorization\x12$\n SELLER_AUTHORIZATION_UNSPECIFIED\x10\x00\x12 \n\x1cSELLER_AUTHORIZATION_NO_LIST\x10\x01\x12#\n\x1fSELLER_AUTHORIZATION_AUTHORIZED\x10\x02\x12\'\n#SELLER_AUTHORIZATION_NOT_AUTHORIZED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'touchstone.moderation.v1.evidence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REFERENCEKIND']._serialized_start=2172
-  _globals['_REFERENCEKIND']._serialized_end=2419
-  _globals['_DUPLICATESOURCE']._serialized_start=2422
-  _globals['_DUPLICATESOURCE']._serialized_end=2592
-  _globals['_TEXTKIND']._serialized_start=2594
-  _globals['_TEXTKIND']._serialized_end=2719
-  _globals['_SELLERAUTHORIZATION']._serialized_start=2722
-  _globals['_SELLERAUTHORIZATION']._serialized_end=2893
+  _globals['_REFERENCEKIND']._serialized_start=2371
+  _globals['_REFERENCEKIND']._serialized_end=2618
+  _globals['_DUPLICATESOURCE']._serialized_start=2621
+  _globals['_DUPLICATESOURCE']._serialized_end=2791
+  _globals['_TEXTKIND']._serialized_start=2793
+  _globals['_TEXTKIND']._serialized_end=2918
+  _globals['_SELLERAUTHORIZATION']._serialized_start=2921
+  _globals['_SELLERAUTHORIZATION']._serialized_end=3092
   _globals['_EVIDENCE']._serialized_start=95
   _globals['_EVIDENCE']._serialized_end=527
   _globals['_BOX']._serialized_start=529
   _globals['_BOX']._serialized_end=582
   _globals['_VISUALMATCH']._serialized_start=585
-  _globals['_VISUALMATCH']._serialized_end=876
-  _globals['_POINT']._serialized_start=878
-  _globals['_POINT']._serialized_end=907
-  _globals['_VERIFICATION']._serialized_start=910
-  _globals['_VERIFICATION']._serialized_end=1057
-  _globals['_DUPLICATE']._serialized_start=1060
-  _globals['_DUPLICATE']._serialized_end=1303
-  _globals['_TEXTHIT']._serialized_start=1306
-  _globals['_TEXTHIT']._serialized_end=1463
-  _globals['_CATEGORYGUESS']._serialized_start=1465
-  _globals['_CATEGORYGUESS']._serialized_end=1515
-  _globals['_CATEGORYEVIDENCE']._serialized_start=1518
-  _globals['_CATEGORYEVIDENCE']._serialized_end=1655
-  _globals['_PRICEEVIDENCE']._serialized_start=1658
-  _globals['_PRICEEVIDENCE']._serialized_end=1911
-  _globals['_SELLEREVIDENCE']._serialized_start=1914
-  _globals['_SELLEREVIDENCE']._serialized_end=2113
-  _globals['_REPORTEVIDENCE']._serialized_start=2115
-  _globals['_REPORTEVIDENCE']._serialized_end=2169
+  _globals['_VISUALMATCH']._serialized_end=928
+  _globals['_READING']._serialized_start=931
+  _globals['_READING']._serialized_end=1075
+  _globals['_POINT']._serialized_start=1077
+  _globals['_POINT']._serialized_end=1106
+  _globals['_VERIFICATION']._serialized_start=1109
+  _globals['_VERIFICATION']._serialized_end=1256
+  _globals['_DUPLICATE']._serialized_start=1259
+  _globals['_DUPLICATE']._serialized_end=1502
+  _globals['_TEXTHIT']._serialized_start=1505
+  _globals['_TEXTHIT']._serialized_end=1662
+  _globals['_CATEGORYGUESS']._serialized_start=1664
+  _globals['_CATEGORYGUESS']._serialized_end=1714
+  _globals['_CATEGORYEVIDENCE']._serialized_start=1717
+  _globals['_CATEGORYEVIDENCE']._serialized_end=1854
+  _globals['_PRICEEVIDENCE']._serialized_start=1857
+  _globals['_PRICEEVIDENCE']._serialized_end=2110
+  _globals['_SELLEREVIDENCE']._serialized_start=2113
+  _globals['_SELLEREVIDENCE']._serialized_end=2312
+  _globals['_REPORTEVIDENCE']._serialized_start=2314
+  _globals['_REPORTEVIDENCE']._serialized_end=2368
 # @@protoc_insertion_point(module_scope)

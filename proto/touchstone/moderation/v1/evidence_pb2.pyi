@@ -253,7 +253,7 @@ Global___Box: _TypeAlias = Box  # noqa: Y015
 
 @_typing.final
 class VisualMatch(_message.Message):
-    """A region of a photo looks like a reference of a brand."""
+    """A region of a photo looks like a reference of a brand, or writing in it names the brand."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -266,6 +266,7 @@ class VisualMatch(_message.Message):
     SIMILARITY_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
     VERIFICATION_FIELD_NUMBER: _builtins.int
+    READING_FIELD_NUMBER: _builtins.int
     image_index: _builtins.int
     """Which photo: the position in `Listing.images`, from 0."""
     brand_id: _builtins.str
@@ -279,7 +280,7 @@ class VisualMatch(_message.Message):
     similarity: _builtins.float
     """Cosine of the two embeddings, -1..1. Comparable only within one `model_fingerprint`."""
     probability: _builtins.float
-    """How likely the brand is really present, 0..1, calibrated: `similarity` and `verification` together."""
+    """How likely the brand is really present, 0..1, calibrated: `similarity`, `verification` and `reading` together."""
     @_builtins.property
     def box(self) -> Global___Box:
         """The region of that photo."""
@@ -289,6 +290,10 @@ class VisualMatch(_message.Message):
         """The proof of the match, point by point; absent when none was found. A match without it may still be right: a plain
         mark has too few points.
         """
+
+    @_builtins.property
+    def reading(self) -> Global___Reading:
+        """The writing that names the brand; absent when its name was not read in any photo."""
 
     def __init__(
         self,
@@ -302,14 +307,61 @@ class VisualMatch(_message.Message):
         similarity: _builtins.float = ...,
         probability: _builtins.float = ...,
         verification: Global___Verification | None = ...,
+        reading: Global___Reading | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "verification", b"verification"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "reading", b"reading", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "brand", b"brand", "brand_id", b"brand_id", "image_index", b"image_index", "kind", b"kind", "probability", b"probability", "reference_id", b"reference_id", "similarity", b"similarity", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "brand", b"brand", "brand_id", b"brand_id", "image_index", b"image_index", "kind", b"kind", "probability", b"probability", "reading", b"reading", "reference_id", b"reference_id", "similarity", b"similarity", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VisualMatch: _TypeAlias = VisualMatch  # noqa: Y015
+
+@_typing.final
+class Reading(_message.Message):
+    """Writing in a photo that names a brand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
+    IMAGE_INDEX_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The line as it was read, capitals and blanks included."""
+    confidence: _builtins.float
+    """How sure the reader is of its letters, 0..1."""
+    exact: _builtins.bool
+    """True when the line gives the brand's name letter by letter. False when one letter differs, or when the name is an
+    everyday word as well: such a reading only supports what the photo looks like.
+    """
+    image_index: _builtins.int
+    """Which photo: the position in `Listing.images`, from 0."""
+    explanation: _builtins.str
+    """The same for people, such as "'adidas' is read here"."""
+    @_builtins.property
+    def box(self) -> Global___Box:
+        """The part of that photo in or around which it is written."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        exact: _builtins.bool = ...,
+        image_index: _builtins.int = ...,
+        box: Global___Box | None = ...,
+        explanation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "confidence", b"confidence", "exact", b"exact", "explanation", b"explanation", "image_index", b"image_index", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reading: _TypeAlias = Reading  # noqa: Y015
 
 @_typing.final
 class Point(_message.Message):
