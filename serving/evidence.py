@@ -7,7 +7,7 @@ verdict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from index.money import Money
@@ -33,6 +33,8 @@ SEEN = 0.5
 # Contradicting a seller's claim needs more: the seen brand at least this, the claimed one hardly seen at all.
 CONTRADICTS = 0.8
 HARDLY_SEEN = 0.3
+# A predicted category counts as evidence, and is described, from this probability on.
+SETTLED_CATEGORY = 0.4
 
 
 class SellerRecords(Protocol):
@@ -105,6 +107,13 @@ def claim_mismatch(
         matched=listing.claimed_brand,
         brand=other,
     )
+
+
+def settled(category: Category, taxonomy: Taxonomy) -> Category:
+    """Leave out a mere guess, which is told and proves nothing; leaves of one kind speak together, as shoes do."""
+    siblings = (each.probability for each in category.alternatives if taxonomy.related(category.path, each.path))
+    probability = min(category.probability + sum(siblings), 1.0) if category.path else 0.0
+    return replace(category, probability=probability) if probability >= SETTLED_CATEGORY else Category()
 
 
 def category_evidence(listing: Listing, predicted: CategoryGuess, taxonomy: Taxonomy) -> CategoryEvidence | None:

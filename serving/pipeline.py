@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -41,6 +41,7 @@ from serving.evidence import (
     price_evidence,
     price_fault,
     seller_evidence,
+    settled,
 )
 from serving.facts import gather
 from serving.fusion import explain, fuse
@@ -67,9 +68,6 @@ from vision.decode import DecodeLimits
 from vision.describe import describe
 from vision.keypoints import LocalFeatures
 from vision.taxonomy import Taxonomy
-
-FIRM = 0.4
-"""Probability from which a predicted category counts as evidence and is described."""
 
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
@@ -118,7 +116,7 @@ class Pipeline:
         results, photos = read_photos(listing.images, self.limits, stages)
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, stages, known)
-        firm = self._firm(category)
+        firm = settled(category, self.taxonomy)
         found, at_stake = self._consider(listing, evidence, firm, stages, known)
         evidence += found
         facts = gather(
@@ -195,14 +193,6 @@ class Pipeline:
         matches = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category, regions
-
-    def _firm(self, category: Category) -> Category:
-        """Leave out a mere guess, which is told and proves nothing; leaves of one kind speak together, as shoes do."""
-        siblings = (
-            each.probability for each in category.alternatives if self.taxonomy.related(category.path, each.path)
-        )
-        probability = min(category.probability + sum(siblings), 1.0) if category.path else 0.0
-        return replace(category, probability=probability) if probability >= FIRM else Category()
 
     def _consider(
         self, listing: Listing, seen: Sequence[Evidence], category: Category, stages: Stages, known: Knowledge

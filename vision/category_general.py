@@ -20,8 +20,8 @@ from vision.errors import CheckpointError
 from vision.temperature import softmax
 
 # A leaf is said from this probability on, and when it is so many times as likely as any other: what classes that mean
-# no leaf hold says little about which leaf it is. What is said with so little is a hint; `serving.pipeline` counts
-# nothing below 0.4 as evidence.
+# no leaf hold says little about which leaf it is. What is said with so little is a hint; `serving.evidence`
+# counts nothing below 0.4.
 LIMIT = 0.1
 ODDS = 4.0
 # Probability that goes to the first of several leaves before they are compared: only what is about as likely as not

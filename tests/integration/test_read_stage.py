@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 
 import numpy as np
 import pytest
@@ -30,7 +29,7 @@ from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.decode import DecodeLimits, decode
 from vision.fake import FakeEmbedder
-from vision.reading import PACKAGE, BlindReader, Reader, Words, load_reader
+from vision.reading import BlindReader, Reader, Words, load_reader
 from vision.regions import WHOLE_IMAGE, Region
 
 ZEPHYRA = Brand(brand_id="zephyra", name="Zephyra")
@@ -90,10 +89,6 @@ def matches_of(decision: decision_pb2.Decision) -> list[evidence_pb2.VisualMatch
 
 def test_a_drawn_name_is_recognised(start: Start, application: Application) -> None:
     """A word mark that resembles no reference is known by its word, in screening and in searching alike."""
-    try:
-        metadata.distribution(PACKAGE)
-    except metadata.PackageNotFoundError:
-        pytest.skip(f"{PACKAGE} is not installed")
     photo = _written("ZEPHYRA")
 
     with reading(application, load_reader()) as reads, start(reads) as service:

@@ -23,6 +23,7 @@ from serving.evidence import (
     price_evidence,
     price_fault,
     seller_evidence,
+    settled,
 )
 from serving.wording import BrandLexicon
 from vision.regions import Box
@@ -115,6 +116,32 @@ def test_claim_is_contradicted_by_title_or_photos(
 
 
 # --- category ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "probability", "others", "expected"),
+    [
+        (("fashion", "shoes", "sneakers"), 0.5, [("fashion", "shoes", "boots"), ("fashion", "bags", "handbags")], 0.7),
+        (("fashion", "shoes", "sneakers"), 0.35, [("fashion", "shoes", "boots")], 0.55),
+        (("fashion", "shoes", "sneakers"), 0.35, [("fashion", "bags", "handbags")], None),
+        ((), 0.9, [("fashion", "shoes", "boots")], None),
+        (("fashion", "shoes", "sneakers"), 0.9, [("fashion", "shoes", "boots")], 1.0),
+    ],
+    ids=["siblings", "together", "guess", "unknown", "at most 1"],
+)
+def test_leaves_of_one_kind_settle_a_category_together(
+    path: tuple[str, ...], probability: float, others: list[tuple[str, ...]], expected: float | None
+) -> None:
+    """Which shoe it is may be unsure while a shoe it is; what stays a guess is no evidence."""
+    category = Category(path, probability, tuple(CategoryGuess(other, 0.2) for other in others))
+
+    found = settled(category, load_taxonomy())
+
+    if expected is None:
+        assert found == Category()
+    else:
+        assert found.path == path
+        assert found.probability == pytest.approx(expected)
 
 
 def test_category_is_compared_only_where_both_are_known() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 import cv2
@@ -11,16 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from vision.errors import CheckpointError
-from vision.reading import PACKAGE, BlindReader, LineReader, Words, load_reader
+from vision.reading import BlindReader, LineReader, Words, load_reader
 
 
 @pytest.fixture(scope="module")
 def reader() -> LineReader:
     """Load the networks of rapidocr's wheel."""
-    try:
-        metadata.distribution(PACKAGE)
-    except metadata.PackageNotFoundError:
-        pytest.skip(f"{PACKAGE} is not installed")
     return load_reader()
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 import numpy as np
 import pytest
 
 from training.artworks import EDGE
 from training.wordmarks import installed_fonts
 from training.written import write_name
-from vision.reading import PACKAGE, load_reader
+from vision.reading import load_reader
 
 
 def test_a_name_is_written() -> None:
@@ -25,10 +23,6 @@ def test_a_name_is_written() -> None:
 
 def test_a_written_name_can_be_read() -> None:
     """Dark letters on light paper are the name that was asked for, in whichever font."""
-    try:
-        metadata.distribution(PACKAGE)
-    except metadata.PackageNotFoundError:
-        pytest.skip(f"{PACKAGE} is not installed")
     random = np.random.default_rng(5)
     papers = []
     for _ in range(6):
