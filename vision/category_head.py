@@ -110,18 +110,19 @@ class CategoryHead:
         general = self.general_scores(views)
         leaves: list[str] = []
         columns = []
-        for label, column in zip(self.probe.labels, scores.T, strict=True):
-            covered = self.covers.get(label, (label,))
+        for covered, column in zip(self._covered(), scores.T, strict=True):
             leaves += covered
             columns.append(column[:, np.newaxis] * share(covered, *general))
         return tuple(_path(leaf) for leaf in leaves), np.concatenate(columns, axis=1)
 
     def kinds(self, views: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give for each leaf of `scores` the probability of the label that covers it: float32 [n, leaves]."""
-        scores = self.probe.scores(views)
-        if self.general is None or not self.covers:
-            return scores
-        return np.repeat(scores, [len(self.covers.get(label, (label,))) for label in self.probe.labels], axis=1)
+        return np.repeat(self.probe.scores(views), [len(covered) for covered in self._covered()], axis=1)
+
+    def _covered(self) -> list[tuple[str, ...]]:
+        """Say what each of the probe's labels stands for: itself, where no general knowledge tells more apart."""
+        covers = {} if self.general is None else self.covers
+        return [covers.get(label, (label,)) for label in self.probe.labels]
 
     def general_scores(self, views: NDArray[np.float32]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Ask general knowledge, which must be there, as `GeneralKnowledge.scores`."""
