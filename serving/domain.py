@@ -230,7 +230,11 @@ class Category:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Verdict, evidence and the versions of everything that made it. Immutable once recorded."""
+    """Verdict, evidence and the versions of everything that made it. Immutable once recorded.
+
+    `uncalibrated_probability` is what `fusion_version` said, and `counterfeit_probability` what `calibration_version`
+    makes of it; `certificate_id` is "" unless a takedown rests on a certificate; `rule_ids` are the rules that applied.
+    """
 
     decision_id: str
     listing_id: str
@@ -247,3 +251,8 @@ class Decision:
     policy_version: str
     create_time: datetime
     timings_ms: dict[str, float] = field(default_factory=dict)
+    fusion_version: str = ""
+    calibration_version: str = ""
+    uncalibrated_probability: float = 0.0
+    certificate_id: str = ""
+    rule_ids: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What do price, seller and brand claim say? The evidence that needs more than pixels, one function per kind.
+"""Which brand is at stake, and do claim and category agree with what is seen? Evidence that needs more than pixels.
 
 Called by `serving.pipeline` after search and classification; each function returns evidence or nothing, and never a
 verdict.
@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from index.money import Money
-from index.pricing import PriceModel, PriceQuery
-from index.records import Brand, Seller, SellerTally
+from index.records import Brand
 from serving.domain import (
     Category,
     CategoryEvidence,
     CategoryGuess,
     Listing,
-    PriceEvidence,
-    Reason,
-    SellerEvidence,
     TextHit,
     TextKind,
     VisualMatch,
@@ -35,19 +29,6 @@ CONTRADICTS = 0.8
 HARDLY_SEEN = 0.3
 # A predicted category counts as evidence, and is described, from this probability on.
 SETTLED_CATEGORY = 0.4
-
-
-class SellerRecords(Protocol):
-    """What seller evidence needs of the store."""
-
-    def find_seller(self, seller_id: str) -> Seller | None:
-        """Find a seller; None when nobody told of them."""
-
-    def seller_tally(self, seller_id: str) -> SellerTally:
-        """Count a seller's decisions and strikes."""
-
-    def authorisation(self, brand_id: str, seller_id: str, territory: str) -> bool | None:
-        """Say whether the brand lists the seller; None when it keeps no list."""
 
 
 @dataclass(frozen=True)
@@ -127,65 +108,4 @@ def category_evidence(listing: Listing, predicted: CategoryGuess, taxonomy: Taxo
         declared_path=declared.path if declared else (),
         predicted=predicted,
         mismatch=contradicts,
-    )
-
-
-def price_evidence(
-    listing: Listing, at_stake: BrandAtStake, category: Category, prices: PriceModel | None
-) -> PriceEvidence | None:
-    """Score the unit price against what the brand and category usually cost; None without price or history."""
-    if listing.price is None or prices is None or not at_stake.name:
-        return None
-    unit_price = Money(listing.price.amount / max(listing.unit_count, 1), listing.price.currency)
-    assessment = prices.score(
-        PriceQuery(
-            brand=at_stake.name,
-            category=listing.category or " > ".join(category.path),
-            condition=listing.condition,
-            unit_price=unit_price,
-        )
-    )
-    if assessment is None:
-        return None
-    return PriceEvidence(
-        unit_price=unit_price,
-        expected=assessment.expected,
-        low=assessment.low,
-        high=assessment.high,
-        ratio=assessment.ratio,
-        score=assessment.score,
-        basis=assessment.basis,
-        observations=assessment.observations,
-        explanation=assessment.explanation,
-    )
-
-
-def price_fault(listing: Listing, at_stake: BrandAtStake, prices: PriceModel | None) -> Reason | None:
-    """Say when a price cannot be checked for want of an exchange rate: a rare currency must not be a way round it."""
-    if listing.price is None or prices is None or at_stake.brand is None:
-        return None
-    currency = listing.price.currency
-    if currency in prices.rates.units_per_base:
-        return None
-    text = f"The price was not checked: there is no exchange rate for {currency}; the operator can supply one"
-    return Reason("PRICE_NOT_COMPARABLE", text)
-
-
-def seller_evidence(listing: Listing, at_stake: BrandAtStake, records: SellerRecords) -> SellerEvidence | None:
-    """Look the seller up; None when the listing names none."""
-    if not listing.seller_id:
-        return None
-    seller = records.find_seller(listing.seller_id)
-    tally = records.seller_tally(listing.seller_id)
-    authorised = None
-    if at_stake.brand is not None:
-        authorised = records.authorisation(at_stake.brand.brand_id, listing.seller_id, listing.market)
-    return SellerEvidence(
-        seller_id=listing.seller_id,
-        known=seller is not None or tally.decisions > 0,
-        brand=at_stake.name,
-        authorised=authorised,
-        verified=seller is not None and seller.verified,
-        strikes=tally.strikes,
-        decisions=tally.decisions,
     )

@@ -32,23 +32,15 @@ from serving.domain import (
     TextHit,
     VisualMatch,
 )
-from serving.evidence import (
-    BrandAtStake,
-    SellerRecords,
-    brand_at_stake,
-    category_evidence,
-    claim_mismatch,
-    price_evidence,
-    price_fault,
-    seller_evidence,
-    settled,
-)
+from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
 from serving.facts import gather
 from serving.fusion import explain, fuse
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
 from serving.policy import Policy, decide
+from serving.price_evidence import price_evidence, price_fault
 from serving.reading import read_names
+from serving.seller_evidence import SellerRecords, seller_evidence
 from serving.stages import Stages
 from serving.visual import (
     Photo,
@@ -148,6 +140,8 @@ class Pipeline:
             policy_version=self.policy.version,
             create_time=datetime.now(UTC),
             timings_ms=stages.finish(),
+            uncalibrated_probability=fused.probability,
+            rule_ids=outcome.fired,
         )
         return Screening(decision=decision, images=records_of(photos, keypoints, regions), brand=at_stake.name)
 

@@ -60,6 +60,11 @@ def from_decision(decision: Decision) -> decision_pb2.Decision:
             for stage, duration in decision.timings_ms.items()
         ],
         create_time=create_time,
+        fusion_version=decision.fusion_version,
+        calibration_version=decision.calibration_version,
+        uncalibrated_probability=decision.uncalibrated_probability,
+        certificate_id=decision.certificate_id,
+        rule_ids=decision.rule_ids,
     )
 
 

@@ -11,7 +11,7 @@ from index.names import normalise_name
 from index.records import Brand, ChangeKind, Mark, MarkKind
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches
-from index.store.tables import brand_names, brands, marks
+from index.store.tables.registry import brand_names, brands, marks
 
 
 class BrandStore:

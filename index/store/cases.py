@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select
 from index.errors import NotFound
 from index.records import Case, CaseState
 from index.store.engine import Database
-from index.store.tables import cases
+from index.store.tables.cases import cases
 
 _FIELDS = tuple(Case.__dataclass_fields__)
 

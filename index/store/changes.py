@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from index.records import Change, ChangeKind
 from index.store.engine import Database
-from index.store.tables import change_log, counters
+from index.store.tables.changes import change_log, counters
 
 # The counters' rows are made by the first migration.
 CHANGES = "changes"

@@ -17,7 +17,7 @@ from index.records import Case, DecisionEvent, DecisionRecord, EventKind, Listin
 from index.store.cases import insert_case
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
-from index.store.tables import decision_events, decisions, idempotency_keys, listing_images
+from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
 _PHOTO = tuple(ListingImage.__dataclass_fields__)

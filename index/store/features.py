@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, Select, select, tuple_
 from index.errors import NotFound, StoreError
 from index.records import ReferenceFeatures
 from index.store.engine import Database, in_batches, insert_new
-from index.store.tables import reference_features, references, removed_images
+from index.store.tables.registry import reference_features, references
+from index.store.tables.removals import removed_images
 from vision.keypoints import LocalFeatures
 
 # 37 kB each: 2 MiB in a transaction.

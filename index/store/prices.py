@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select
 from index.money import Money
 from index.records import PriceObservation
 from index.store.engine import BATCH, Database, in_batches, insert_new
-from index.store.tables import price_observations
+from index.store.tables.market import price_observations
 
 
 class PriceStore:

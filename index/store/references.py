@@ -23,7 +23,7 @@ from index.records import (
 from index.store.brands import require_brands, require_marks
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches, insert_new
-from index.store.tables import reference_embeddings, references
+from index.store.tables.registry import reference_embeddings, references
 from vision.regions import Box
 
 ACTIVE: Collection[ReferenceState] = frozenset({ReferenceState.ACTIVE})

@@ -13,7 +13,7 @@ from index.records import ChangeKind, DecisionRecord, EventKind, RemovalReason, 
 from index.store.changes import log_changes
 from index.store.decisions import append_event, images_of, latest
 from index.store.engine import BATCH, Database, insert_new
-from index.store.tables import removed_images, removed_listings
+from index.store.tables.removals import removed_images, removed_listings
 
 # Without the keypoints, which are most of it and asked for one by one (index.store.features).
 _PHOTO = tuple(removed_images.c[name] for name in RemovedImage.__dataclass_fields__)

@@ -10,7 +10,10 @@ from index.errors import NotFound
 from index.records import AuthorisedSeller, RemovalReason, Seller, SellerTally
 from index.store.brands import require_brands
 from index.store.engine import Database
-from index.store.tables import authorised_sellers, brands, decisions, removed_listings, sellers
+from index.store.tables.decisions import decisions
+from index.store.tables.market import authorised_sellers, sellers
+from index.store.tables.registry import brands
+from index.store.tables.removals import removed_listings
 
 EVERYWHERE = ""
 

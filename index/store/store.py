@@ -15,7 +15,6 @@ from sqlalchemy import Select, Table, func, select
 
 from index.errors import StoreError
 from index.records import CaseState, ReferenceState, StoreCounts
-from index.store import tables
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
 from index.store.changes import ChangeStore
@@ -27,6 +26,12 @@ from index.store.prices import PriceStore
 from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
 from index.store.sellers import SellerStore
+from index.store.tables.cases import cases
+from index.store.tables.decisions import decisions
+from index.store.tables.market import price_observations, sellers
+from index.store.tables.registry import brands, reference_embeddings, references
+from index.store.tables.removals import removed_images
+from index.store.verdicts import VerdictStore
 
 
 class Store(
@@ -39,6 +44,7 @@ class Store(
     DecisionStore,
     CaseStore,
     RemovalStore,
+    VerdictStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 
@@ -84,23 +90,23 @@ class Store(
 
     def counts(self) -> StoreCounts:
         """Return how much the store holds."""
-        active = tables.references.c.state == str(ReferenceState.ACTIVE)
-        waiting = tables.cases.c.state == str(CaseState.OPEN)
+        active = references.c.state == str(ReferenceState.ACTIVE)
+        waiting = cases.c.state == str(CaseState.OPEN)
         with self._database.read("count what is stored") as connection:
 
             def count(query: Select[Any]) -> int:
                 return int(connection.execute(query).scalar_one())
 
             return StoreCounts(
-                brands=count(_all(tables.brands)),
-                references=count(_all(tables.references)),
-                active_references=count(_all(tables.references).where(active)),
-                embeddings=count(_all(tables.reference_embeddings)),
-                price_observations=count(_all(tables.price_observations)),
-                sellers=count(_all(tables.sellers)),
-                decisions=count(_all(tables.decisions)),
-                open_cases=count(_all(tables.cases).where(waiting)),
-                removed_images=count(_all(tables.removed_images)),
+                brands=count(_all(brands)),
+                references=count(_all(references)),
+                active_references=count(_all(references).where(active)),
+                embeddings=count(_all(reference_embeddings)),
+                price_observations=count(_all(price_observations)),
+                sellers=count(_all(sellers)),
+                decisions=count(_all(decisions)),
+                open_cases=count(_all(cases).where(waiting)),
+                removed_images=count(_all(removed_images)),
             )
 
     def verify(self) -> None:

@@ -26,7 +26,8 @@ RPCS = {
 }
 DECISION_FIELDS = (
     "decision_id listing_id verdict counterfeit_probability reasons evidence category description attributes "
-    "image_results model_fingerprint index_version policy_version timings create_time"
+    "image_results model_fingerprint index_version policy_version timings create_time "
+    "fusion_version calibration_version uncalibrated_probability certificate_id rule_ids"
 )
 EVIDENCE_KINDS = "visual_match duplicate text category price seller report"
 # Tags of descriptor.proto: a path into a file descriptor names, say, the second rpc of the first service.

@@ -15,16 +15,9 @@ from index.pricing import PriceModel
 from index.records import AuthorisedSeller, Brand, DecisionRecord, PriceObservation, ReferenceKind, Seller
 from index.store.store import Store
 from serving.domain import Category, CategoryGuess, Listing, TextHit, TextKind, VisualMatch
-from serving.evidence import (
-    BrandAtStake,
-    brand_at_stake,
-    category_evidence,
-    claim_mismatch,
-    price_evidence,
-    price_fault,
-    seller_evidence,
-    settled,
-)
+from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
+from serving.price_evidence import price_evidence, price_fault
+from serving.seller_evidence import seller_evidence
 from serving.wording import BrandLexicon
 from vision.regions import Box
 from vision.taxonomy import load_taxonomy

@@ -97,6 +97,11 @@ DECISION = domain.Decision(
     policy_version="default@abc",
     create_time=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
     timings_ms={"decode": 2.5, "total": 9.25},
+    fusion_version="logistic@1",
+    calibration_version="12",
+    uncalibrated_probability=0.5,
+    certificate_id="c1",
+    rule_ids=("known-counterfeit-copy",),
 )
 
 

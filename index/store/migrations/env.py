@@ -13,7 +13,8 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 from index.store.engine import Database
-from index.store.tables import UtcDateTime, metadata
+from index.store.tables import metadata
+from index.store.tables.base import UtcDateTime
 
 
 def _render(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:

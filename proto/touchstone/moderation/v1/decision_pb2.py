@@ -26,27 +26,27 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from touchstone.moderation.v1 import evidence_pb2 as touchstone_dot_moderation_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'touchstone/moderation/v1/decision.proto\x12\x18touchstone.moderation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'touchstone/moderation/v1/evidence.proto\"\xe6\x04\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nlisting_id\x18\x02 \x01(\t\x12\x32\n\x07verdict\x18\x03 \x01(\x0e\x32!.touchstone.moderation.v1.Verdict\x12\x1f\n\x17\x63ounterfeit_probability\x18\x04 \x01(\x01\x12\x31\n\x07reasons\x18\x05 \x03(\x0b\x32 .touchstone.moderation.v1.Reason\x12\x34\n\x08\x65vidence\x18\x06 \x03(\x0b\x32\".touchstone.moderation.v1.Evidence\x12\x34\n\x08\x63\x61tegory\x18\x07 \x01(\x0b\x32\".touchstone.moderation.v1.Category\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x37\n\nattributes\x18\t \x03(\x0b\x32#.touchstone.moderation.v1.Attribute\x12<\n\rimage_results\x18\n \x03(\x0b\x32%.touchstone.moderation.v1.ImageResult\x12\x19\n\x11model_fingerprint\x18\x0b \x01(\t\x12\x15\n\rindex_version\x18\x0c \x01(\t\x12\x16\n\x0epolicy_version\x18\r \x01(\t\x12\x36\n\x07timings\x18\x0e \x03(\x0b\x32%.touchstone.moderation.v1.StageTiming\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"l\n\x08\x43\x61tegory\x12\x0c\n\x04path\x18\x01 \x03(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12=\n\x0c\x61lternatives\x18\x03 \x03(\x0b\x32\'.touchstone.moderation.v1.CategoryGuess\"=\n\tAttribute\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x01\"\x84\x01\n\x0bImageResult\x12\x35\n\x06status\x18\x01 \x01(\x0e\x32%.touchstone.moderation.v1.ImageStatus\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12\x0f\n\x07message\x18\x05 \x01(\t\"1\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x01*_\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x12\n\x0eVERDICT_REVIEW\x10\x02\x12\x14\n\x10VERDICT_TAKEDOWN\x10\x03*\xd5\x02\n\x0bImageStatus\x12\x1c\n\x18IMAGE_STATUS_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMAGE_STATUS_OK\x10\x01\x12\x16\n\x12IMAGE_STATUS_EMPTY\x10\x02\x12\x1f\n\x1bIMAGE_STATUS_TOO_MANY_BYTES\x10\x03\x12#\n\x1fIMAGE_STATUS_UNSUPPORTED_FORMAT\x10\x04\x12\x1a\n\x16IMAGE_STATUS_TRUNCATED\x10\x05\x12\x18\n\x14IMAGE_STATUS_CORRUPT\x10\x06\x12\x1a\n\x16IMAGE_STATUS_TOO_SMALL\x10\x07\x12 \n\x1cIMAGE_STATUS_TOO_MANY_PIXELS\x10\x08\x12 \n\x1cIMAGE_STATUS_TOO_MANY_FRAMES\x10\t\x12\x1f\n\x1bIMAGE_STATUS_EXTREME_ASPECT\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'touchstone/moderation/v1/decision.proto\x12\x18touchstone.moderation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'touchstone/moderation/v1/evidence.proto\"\xe7\x05\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nlisting_id\x18\x02 \x01(\t\x12\x32\n\x07verdict\x18\x03 \x01(\x0e\x32!.touchstone.moderation.v1.Verdict\x12\x1f\n\x17\x63ounterfeit_probability\x18\x04 \x01(\x01\x12\x31\n\x07reasons\x18\x05 \x03(\x0b\x32 .touchstone.moderation.v1.Reason\x12\x34\n\x08\x65vidence\x18\x06 \x03(\x0b\x32\".touchstone.moderation.v1.Evidence\x12\x34\n\x08\x63\x61tegory\x18\x07 \x01(\x0b\x32\".touchstone.moderation.v1.Category\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x37\n\nattributes\x18\t \x03(\x0b\x32#.touchstone.moderation.v1.Attribute\x12<\n\rimage_results\x18\n \x03(\x0b\x32%.touchstone.moderation.v1.ImageResult\x12\x19\n\x11model_fingerprint\x18\x0b \x01(\t\x12\x15\n\rindex_version\x18\x0c \x01(\t\x12\x16\n\x0epolicy_version\x18\r \x01(\t\x12\x36\n\x07timings\x18\x0e \x03(\x0b\x32%.touchstone.moderation.v1.StageTiming\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x66usion_version\x18\x10 \x01(\t\x12\x1b\n\x13\x63\x61libration_version\x18\x11 \x01(\t\x12 \n\x18uncalibrated_probability\x18\x12 \x01(\x01\x12\x16\n\x0e\x63\x65rtificate_id\x18\x13 \x01(\t\x12\x10\n\x08rule_ids\x18\x14 \x03(\t\"4\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"l\n\x08\x43\x61tegory\x12\x0c\n\x04path\x18\x01 \x03(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12=\n\x0c\x61lternatives\x18\x03 \x03(\x0b\x32\'.touchstone.moderation.v1.CategoryGuess\"=\n\tAttribute\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x01\"\x84\x01\n\x0bImageResult\x12\x35\n\x06status\x18\x01 \x01(\x0e\x32%.touchstone.moderation.v1.ImageStatus\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x0e\n\x06height\x18\x04 \x01(\x05\x12\x0f\n\x07message\x18\x05 \x01(\t\"1\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x01*_\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x12\n\x0eVERDICT_REVIEW\x10\x02\x12\x14\n\x10VERDICT_TAKEDOWN\x10\x03*\xd5\x02\n\x0bImageStatus\x12\x1c\n\x18IMAGE_STATUS_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMAGE_STATUS_OK\x10\x01\x12\x16\n\x12IMAGE_STATUS_EMPTY\x10\x02\x12\x1f\n\x1bIMAGE_STATUS_TOO_MANY_BYTES\x10\x03\x12#\n\x1fIMAGE_STATUS_UNSUPPORTED_FORMAT\x10\x04\x12\x1a\n\x16IMAGE_STATUS_TRUNCATED\x10\x05\x12\x18\n\x14IMAGE_STATUS_CORRUPT\x10\x06\x12\x1a\n\x16IMAGE_STATUS_TOO_SMALL\x10\x07\x12 \n\x1cIMAGE_STATUS_TOO_MANY_PIXELS\x10\x08\x12 \n\x1cIMAGE_STATUS_TOO_MANY_FRAMES\x10\t\x12\x1f\n\x1bIMAGE_STATUS_EXTREME_ASPECT\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'touchstone.moderation.v1.decision_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=1173
-  _globals['_VERDICT']._serialized_end=1268
-  _globals['_IMAGESTATUS']._serialized_start=1271
-  _globals['_IMAGESTATUS']._serialized_end=1612
+  _globals['_VERDICT']._serialized_start=1302
+  _globals['_VERDICT']._serialized_end=1397
+  _globals['_IMAGESTATUS']._serialized_start=1400
+  _globals['_IMAGESTATUS']._serialized_end=1741
   _globals['_DECISION']._serialized_start=144
-  _globals['_DECISION']._serialized_end=758
-  _globals['_REASON']._serialized_start=760
-  _globals['_REASON']._serialized_end=812
-  _globals['_CATEGORY']._serialized_start=814
-  _globals['_CATEGORY']._serialized_end=922
-  _globals['_ATTRIBUTE']._serialized_start=924
-  _globals['_ATTRIBUTE']._serialized_end=985
-  _globals['_IMAGERESULT']._serialized_start=988
-  _globals['_IMAGERESULT']._serialized_end=1120
-  _globals['_STAGETIMING']._serialized_start=1122
-  _globals['_STAGETIMING']._serialized_end=1171
+  _globals['_DECISION']._serialized_end=887
+  _globals['_REASON']._serialized_start=889
+  _globals['_REASON']._serialized_end=941
+  _globals['_CATEGORY']._serialized_start=943
+  _globals['_CATEGORY']._serialized_end=1051
+  _globals['_ATTRIBUTE']._serialized_start=1053
+  _globals['_ATTRIBUTE']._serialized_end=1114
+  _globals['_IMAGERESULT']._serialized_start=1117
+  _globals['_IMAGERESULT']._serialized_end=1249
+  _globals['_STAGETIMING']._serialized_start=1251
+  _globals['_STAGETIMING']._serialized_end=1300
 # @@protoc_insertion_point(module_scope)

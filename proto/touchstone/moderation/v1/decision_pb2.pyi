@@ -128,6 +128,11 @@ class Decision(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FUSION_VERSION_FIELD_NUMBER: _builtins.int
+    CALIBRATION_VERSION_FIELD_NUMBER: _builtins.int
+    UNCALIBRATED_PROBABILITY_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_ID_FIELD_NUMBER: _builtins.int
+    RULE_IDS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Unique, given by the service."""
     listing_id: _builtins.str
@@ -146,6 +151,16 @@ class Decision(_message.Message):
     """The state of the reference index that was searched."""
     policy_version: _builtins.str
     """The policy that turned evidence into the verdict."""
+    fusion_version: _builtins.str
+    """The model that weighed all evidence together."""
+    calibration_version: _builtins.str
+    """The state of the calibration by moderators' verdicts: with it and `fusion_version` the probability can be computed
+    again. Empty when there was none.
+    """
+    uncalibrated_probability: _builtins.float
+    """`counterfeit_probability` before that calibration, 0..1."""
+    certificate_id: _builtins.str
+    """The certificate that bounds how often takedowns of this kind are wrong; empty unless the verdict rests on one."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reason]:
         """Why, for programs and for people."""
@@ -174,6 +189,10 @@ class Decision(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the decision was recorded."""
 
+    @_builtins.property
+    def rule_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rules of the policy that applied, by id, in the policy's order."""
+
     def __init__(
         self,
         *,
@@ -192,10 +211,15 @@ class Decision(_message.Message):
         policy_version: _builtins.str = ...,
         timings: _abc.Iterable[Global___StageTiming] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        fusion_version: _builtins.str = ...,
+        calibration_version: _builtins.str = ...,
+        uncalibrated_probability: _builtins.float = ...,
+        certificate_id: _builtins.str = ...,
+        rule_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "category", b"category", "counterfeit_probability", b"counterfeit_probability", "create_time", b"create_time", "decision_id", b"decision_id", "description", b"description", "evidence", b"evidence", "image_results", b"image_results", "index_version", b"index_version", "listing_id", b"listing_id", "model_fingerprint", b"model_fingerprint", "policy_version", b"policy_version", "reasons", b"reasons", "timings", b"timings", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "calibration_version", b"calibration_version", "category", b"category", "certificate_id", b"certificate_id", "counterfeit_probability", b"counterfeit_probability", "create_time", b"create_time", "decision_id", b"decision_id", "description", b"description", "evidence", b"evidence", "fusion_version", b"fusion_version", "image_results", b"image_results", "index_version", b"index_version", "listing_id", b"listing_id", "model_fingerprint", b"model_fingerprint", "policy_version", b"policy_version", "reasons", b"reasons", "rule_ids", b"rule_ids", "timings", b"timings", "uncalibrated_probability", b"uncalibrated_probability", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

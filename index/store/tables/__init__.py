@@ -1,0 +1,36 @@
+"""Which tables hold what the store knows? SQLAlchemy Core tables, the same on SQLite and PostgreSQL.
+
+The migrations in `index/store/migrations` build this schema step by step; a test holds both equal. Numbers that grow
+without gaps in commit order (change log, events) come from `counters`, not from a sequence: a sequence hands out
+numbers before the commit, so a reader that remembers the last one it saw could miss a slower transaction's lower one.
+
+Importing the package completes `metadata`: every module that defines tables stands in this list.
+"""
+
+from index.store.tables import (
+    cases,
+    changes,
+    decisions,
+    learning,
+    market,
+    policies,
+    prices,
+    registry,
+    removals,
+    sellers,
+)
+from index.store.tables.base import metadata
+
+__all__ = [
+    "cases",
+    "changes",
+    "decisions",
+    "learning",
+    "market",
+    "metadata",
+    "policies",
+    "prices",
+    "registry",
+    "removals",
+    "sellers",
+]

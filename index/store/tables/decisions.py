@@ -1,0 +1,63 @@
+"""Which tables keep decisions and the events that tell of them? Part of `index.store.tables`."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+
+from index.store.tables.base import UtcDateTime, metadata, number, sha256, words
+
+decisions = Table(
+    "decisions",
+    metadata,
+    number("number"),
+    Column("decision_id", Text, nullable=False, unique=True),
+    words("listing_id"),
+    words("seller_id"),
+    words("brand"),
+    Column("verdict", String(16), nullable=False),
+    Column("create_time", UtcDateTime, nullable=False, index=True),
+    Column("idempotency_key", Text, nullable=True),
+    sha256("request_sha256"),
+    words("model_fingerprint"),
+    words("index_version"),
+    words("policy_version"),
+    Column("payload", LargeBinary, nullable=False),
+    Index(None, "listing_id", "number"),
+    # Covers the seller's tally, which every screening asks for.
+    Index(None, "seller_id", "listing_id", "verdict"),
+    Index(None, "brand", "number"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    sha256("request_sha256"),
+    # Checked at the commit, because the key is claimed before its decision is inserted.
+    Column(
+        "decision_id",
+        ForeignKey("decisions.decision_id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
+    Column("create_time", UtcDateTime, nullable=False),
+)
+
+listing_images = Table(
+    "listing_images",
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    sha256("sha256"),
+    Column("pdq", LargeBinary, nullable=True),
+    Column("features", LargeBinary, nullable=True),  # vision.keypoints.LocalFeatures.to_bytes
+    Column("embedding", LargeBinary, nullable=True),  # float16, little-endian, by the decision's model
+)
+
+decision_events = Table(
+    "decision_events",
+    metadata,
+    Column("cursor", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False),
+    Column("create_time", UtcDateTime, nullable=False),
+)
