@@ -6,6 +6,8 @@ around such words vouches for a name, as it does in a listing's text, which is `
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,7 +20,10 @@ _FEWEST, _FEWEST_SIGNS = 3, 2
 _FEWEST_NEAR = 5
 # The name must be this share of a line's letters: "adidas originals" names it, a sentence or an address does not.
 _LEAST_SHARE = 0.4
+# What is read of a mark whose ends are cut off or covered: "ike", "RedBu". Fewer letters are a piece of too many names.
+_FEWEST_OF_PIECE, _LEAST_PIECE = 3, 0.6
 _ANY = "\0"  # stands for one letter, whichever
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +48,12 @@ class NameTable:
         spellings = [(brand.name, brand) for brand in known]
         spellings += [(alias, brand) for brand in known for alias in brand.aliases]
         self._exact: dict[str, Brand] = {}
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
         for spelling, brand in spellings:
             name = _letters(spelling)
             if _long_enough(name):
                 self._exact.setdefault(name, brand)
+                self._names[brand.brand_id].add(name)
         self._near: dict[str, Brand | None] = {}  # None where two brands are equally near
         for name, brand in self._exact.items():
             if len(name) >= _FEWEST_NEAR and name not in self._everyday:
@@ -66,6 +73,14 @@ class NameTable:
         if part is not None and near in (None, part):
             return Named(brand=part, exact=True)
         return Named(brand=near, exact=False) if near else None
+
+    def holds(self, line: str, brand_id: str) -> bool:
+        """Tell whether `line` may be a piece of a name of that brand: most of its letters, in their order."""
+        read = _letters(line)
+        if len(read) < _FEWEST_OF_PIECE or read in self._everyday:
+            return False
+        names = self._names.get(brand_id, ())
+        return any(read in name and len(read) >= _LEAST_PIECE * len(name) for name in names)
 
     def _nearest(self, read: str) -> Brand | None:
         """Find the one brand whose name is a single letter off; None when there is none or more than one."""
@@ -92,7 +107,7 @@ def _long_enough(name: str) -> bool:
 
 def _parts(line: str) -> Iterator[str]:
     """Yield the letters of each run of the line's words that is a large enough share of it, longest first."""
-    words = [letters for word in normalise_name(line).split() if (letters := _letters(word))]
+    words = _WORD.findall(normalise_name(line))
     least = _LEAST_SHARE * sum(map(len, words))
     for length in range(len(words) - 1, 0, -1):
         for start in range(len(words) - length + 1):

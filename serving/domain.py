@@ -60,7 +60,8 @@ class ImageResult:
 class Reading:
     """Writing in a photo that names a brand: `text` as it was read, `confidence` of its letters, 0..1.
 
-    Not `exact` when one letter differs from the brand's name, or when that is an everyday word as well.
+    Not `exact` when one letter differs from the brand's name, when only a piece of it is read, or when that is an
+    everyday word as well.
     """
 
     image_index: int
@@ -73,7 +74,7 @@ class Reading:
     def explanation(self) -> str:
         """The reading as a sentence for people."""
         says = f"'{self.text}' is read here"
-        return says if self.exact else f"{says}: one letter off the brand's name, or an everyday word as well"
+        return says if self.exact else f"{says}: nearly the brand's name, a piece of it, or an everyday word as well"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,11 @@ CANDIDATES = 8
 _KEPT = 512
 # What a name that is not read exactly counts for, by one that is.
 _NEARLY = 0.5
+# What writing counts for that fills a region and is no name of the brand that the region looks like. Strangers' words
+# look like a word mark; so much takes four of the five likeliest ones of FlickrLogos-27 out of consideration.
+_OTHERWISE = -0.2
+# A region is filled by what is read in a part of the photo when so much of it lies there.
+_FILLED = 0.5
 
 SHOWN: Mapping[ReferenceKind, Shown] = {
     ReferenceKind.LOGO: Shown.MARK,
@@ -65,11 +70,37 @@ class Verified:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Line:
+    """Words in `box` of photo `image_index`, whatever they say; `confidence` is that of their letters, 0..1."""
+
+    image_index: int
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Readings:
-    """What is read in the photos: by `brand_id` the surest reading of its name, and candidates that only it names."""
+    """What is read in the photos: by `brand_id` the surest reading of its name, and candidates that only it names.
+
+    `lines` are all words that were read, whether they name a brand or not.
+    """
 
     of_brand: Mapping[str, Reading] = field(default_factory=dict)
     named: tuple[Candidate, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+    def sign(self, candidate: Candidate, verified: Verified | None) -> float:
+        """Say what the readings count for beside the embedding, -1..1: 1 is the brand's name, surely read.
+
+        Below 0 where something else is written in a region that only the embedding takes for the brand.
+        """
+        reading = self.of_brand.get(candidate.match.brand_id)
+        if reading is not None:
+            return reading.confidence * (1.0 if reading.exact else _NEARLY)
+        if verified is not None and verified.verification.strength > 0:
+            return 0.0
+        filling = (line.confidence for line in self.lines if _fills(line, candidate))
+        return _OTHERWISE * max(filling, default=0.0)
 
 
 NOTHING_READ = Readings()
@@ -117,8 +148,7 @@ def judge(
     The box is where the reference was found, else what the embedding saw; a reading has a place of its own.
     """
     matches = [
-        _judged(candidate, proof, read.of_brand.get(candidate.match.brand_id), calibration)
-        for candidate, proof in proposed(candidates, verified, read)
+        _judged(candidate, proof, read, calibration) for candidate, proof in proposed(candidates, verified, read)
     ]
     return tuple(sorted(matches, key=lambda match: -match.probability)[:most])
 
@@ -130,11 +160,17 @@ def proposed(
     return [*zip(candidates, verified, strict=True), *((candidate, None) for candidate in read.named)]
 
 
-def signs_of(candidate: Candidate, verified: Verified | None, reading: Reading | None = None) -> Signs:
-    """Collect what speaks for a candidate."""
+def signs_of(candidate: Candidate, verified: Verified | None, read: Readings = NOTHING_READ) -> Signs:
+    """Collect what speaks for a candidate, and against it."""
     strength = verified.verification.strength if verified else 0.0
-    read = reading.confidence * (1.0 if reading.exact else _NEARLY) if reading else 0.0
-    return Signs(score=candidate.match.score, strength=strength, read=read)
+    return Signs(score=candidate.match.score, strength=strength, read=read.sign(candidate, verified))
+
+
+def _fills(line: Line, candidate: Candidate) -> bool:
+    """Tell whether a line was read where the candidate's region is."""
+    if line.image_index != candidate.image_index:
+        return False
+    return candidate.region.share_within(line.box) >= _FILLED
 
 
 def _verified(
@@ -151,7 +187,7 @@ def _verified(
 
 
 def _judged(
-    candidate: Candidate, verified: Verified | None, reading: Reading | None, calibration: MatchCalibration
+    candidate: Candidate, verified: Verified | None, read: Readings, calibration: MatchCalibration
 ) -> VisualMatch:
     match = candidate.match
     verification = verified.verification if verified else NOTHING
@@ -164,7 +200,7 @@ def _judged(
         reference_id=verified.reference_id if verified and proven else match.reference_id,
         kind=match.kind,
         similarity=match.similarity,
-        probability=calibration.probability(SHOWN[match.kind], signs_of(candidate, verified, reading)),
+        probability=calibration.probability(SHOWN[match.kind], signs_of(candidate, verified, read)),
         verification=verification if proven else None,
-        reading=reading,
+        reading=read.of_brand.get(match.brand_id),
     )

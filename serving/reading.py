@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from index.named import Named
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
 from serving.domain import Reading, VisualMatch
 from serving.knowledge import Knowledge
-from serving.matching import Candidate, Readings
+from serving.matching import Candidate, Line, Readings
 from serving.visual import Photo, Regions
 from vision.reading import Words
 from vision.regions import Box, Region, crop
 
 SETTLED = 0.9
 """Probability from which a match leaves nothing to read in its photo."""
+
+# Letters and digits from which a line is a word, and none of the signs that are read into ornaments.
+_FEWEST_OF_WORD = 3
 
 # Regions carry a little of their surroundings; with this much more a finder's box is grown by half, as `vision.reading`
 # was tried on.
@@ -47,7 +49,8 @@ def read_names(
 ) -> Readings:
     """Read the likeliest mark of every photo in which no match of `seen` is settled, and find the brands named there.
 
-    A name that is not read exactly must be a candidate's: it supports what the embedding saw, and proposes nothing.
+    A name that is not read exactly must be a candidate's: it supports what the embedding saw, and proposes nothing. So
+    does a piece of a candidate's name.
 
     Raises:
         Overloaded, DeadlineExceeded: as `BatchingEmbedder.read`.
@@ -59,9 +62,10 @@ def read_names(
     crops = [crop(pixels[part.image_index], part.box.grown(_FURTHER)) for part in parts]
     lines = embedder.read(crops, deadline=deadline)
     proposed = {candidate.match.brand_id for candidate in candidates}
+    found = [*_readings(parts, lines, known), *_pieces(parts, lines, known, proposed)]
     of_brand: dict[str, Reading] = {}
     named: dict[str, Candidate] = {}
-    for brand_id, reading in sorted(_readings(parts, lines, known), key=_surest_first):
+    for brand_id, reading in sorted(found, key=_surest_first):
         if brand_id in of_brand or not (reading.exact or brand_id in proposed):
             continue
         if brand_id not in proposed:
@@ -70,7 +74,7 @@ def read_names(
                 continue
             named[brand_id] = Candidate(image_index=reading.image_index, region=reading.box, match=match)
         of_brand[brand_id] = reading
-    return Readings(of_brand=of_brand, named=tuple(named.values()))
+    return Readings(of_brand=of_brand, named=tuple(named.values()), lines=tuple(_written(parts, lines)))
 
 
 def _parts(photos: Sequence[Photo], regions: Regions, *, settled: set[int]) -> list[_Part]:
@@ -91,16 +95,31 @@ def _readings(
         for words in read:
             found = known.names.find(words.text)
             if found is not None:
-                yield found.brand.brand_id, _reading(part, words, found)
+                yield found.brand.brand_id, _reading(part, words, exact=found.exact)
 
 
-def _reading(part: _Part, words: Words, found: Named) -> Reading:
+def _pieces(
+    parts: Sequence[_Part], lines: Iterable[Sequence[Words]], known: Knowledge, proposed: Iterable[str]
+) -> Iterable[tuple[str, Reading]]:
+    """Yield the candidates, by brand, of whose names lines are a piece, each with the line."""
+    for part, read in zip(parts, lines, strict=True):
+        for words in read:
+            for brand_id in proposed:
+                if known.names.holds(words.text, brand_id):
+                    yield brand_id, _reading(part, words, exact=False)
+
+
+def _written(parts: Sequence[_Part], lines: Iterable[Sequence[Words]]) -> Iterable[Line]:
+    """Yield what is written in each part, as far as it is words: whatever region it fills shows no other brand's."""
+    for part, read in zip(parts, lines, strict=True):
+        sure = [words.confidence for words in read if sum(map(str.isalnum, words.text)) >= _FEWEST_OF_WORD]
+        if sure:
+            yield Line(image_index=part.image_index, box=part.box, confidence=max(sure))
+
+
+def _reading(part: _Part, words: Words, *, exact: bool) -> Reading:
     return Reading(
-        image_index=part.image_index,
-        box=part.box,
-        text=words.text,
-        confidence=words.confidence,
-        exact=found.exact,
+        image_index=part.image_index, box=part.box, text=words.text, confidence=words.confidence, exact=exact
     )
 
 

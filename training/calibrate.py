@@ -109,7 +109,7 @@ def search(application: Application, query: Query) -> list[Trial]:
     read = read_names(photos, regions, candidates, (), pipeline.embedder, known, NEVER)
     return [
         Trial(
-            signs_of(candidate, proof, read.of_brand.get(candidate.match.brand_id)),
+            signs_of(candidate, proof, read),
             candidate.match.brand_id == query.brand_id,
         )
         for candidate, proof in proposed(candidates, verified, read)

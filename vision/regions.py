@@ -51,13 +51,19 @@ class Box:
 
     def iou(self, other: Box) -> float:
         """Intersection over union with `other`, 0..1."""
+        common = self._common(other)
+        union = self.area + other.area - common
+        return common / union if union else 0.0  # areas of 1e-300 vanish in the product
+
+    def share_within(self, other: Box) -> float:
+        """Share of this box that lies in `other`, 0..1."""
+        return self._common(other) / self.area if self.area else 0.0
+
+    def _common(self, other: Box) -> float:
+        """Area of the intersection with `other`."""
         width = min(self.x2, other.x2) - max(self.x1, other.x1)
         height = min(self.y2, other.y2) - max(self.y1, other.y1)
-        if width <= 0 or height <= 0:
-            return 0.0
-        intersection = width * height
-        union = self.area + other.area - intersection
-        return intersection / union if union else 0.0  # areas of 1e-300 vanish in the product
+        return max(width, 0.0) * max(height, 0.0)
 
 
 WHOLE_IMAGE = Box(0.0, 0.0, 1.0, 1.0)

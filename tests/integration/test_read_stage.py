@@ -163,7 +163,10 @@ def test_what_does_not_surely_name_a_brand_proposes_nothing(application: Applica
     application.store.put_brands([Brand(brand_id="bodiless", name="Bodiless")])
     application.knowledge.refresh()
 
-    assert read_alone(application, text) == Readings()
+    read = read_alone(application, text)
+
+    assert (read.of_brand, read.named) == ({}, ())
+    assert [line.confidence for line in read.lines] == [read.lines[0].confidence]
 
 
 def test_an_everyday_word_supports_and_does_not_propose(application: Application) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from index.matches import BrandMatch
 from index.records import ReferenceKind
 from serving.domain import Reading
-from serving.matching import Candidate, Readings, Verifier, judge, signs_of
+from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of
 from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.keypoints import LocalFeatures, photo_features, reference_features
 from vision.regions import WHOLE_IMAGE, Box
+from vision.verify import Verification
 
 CURVE = Curve(bias=-6.0, score=5.0, strength=2.0, read=6.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
 CALIBRATION = MatchCalibration(fingerprint="model@1", curves=dict.fromkeys(Shown, CURVE))
@@ -104,10 +107,27 @@ def test_a_proof_says_where_a_brand_is_that_is_read_as_well() -> None:
 def test_a_name_that_is_nearly_read_counts_for_half() -> None:
     """One letter off, or an everyday word, is a weaker sign; none is none."""
     candidate = a_candidate("acme", "r1", score=0.5)
-    exact, near = (signs_of(candidate, None, a_reading("Acme", exact=exact)).read for exact in (True, False))
+    readings = (Readings(of_brand={"acme": a_reading("Acme", exact=exact)}) for exact in (True, False))
+    exact, near = (signs_of(candidate, None, read).read for read in readings)
 
     assert (exact, near) == (0.9, 0.45)
     assert signs_of(candidate, None).read == 0
+
+
+def test_other_words_speak_against_the_brand_that_their_region_looks_like() -> None:
+    """Words that fill a region and name no brand lower what looks alike there, and nothing beside them or found."""
+    quarter, beside = Box(0.0, 0.0, 0.5, 0.5), Box(0.5, 0.5, 1.0, 1.0)
+    words = Line(image_index=0, box=quarter, confidence=0.8)
+    there, elsewhere = (replace(a_candidate("acme", "r1", score=0.5), region=box) for box in (quarter, beside))
+    found = Verified("r1", Verification(inliers=20, tentative=30, outline=((0, 0), (1, 0), (1, 1), (0, 1))))
+
+    read = Readings(lines=(words,))
+
+    assert signs_of(there, None, read).read == pytest.approx(-0.16)
+    assert signs_of(elsewhere, None, read).read == 0
+    assert signs_of(replace(there, image_index=1), None, read).read == 0
+    assert signs_of(there, found, read).read == 0
+    assert signs_of(there, None, replace(read, of_brand={"acme": a_reading("Acme")})).read == 0.9
 
 
 def test_inverted_marks_are_found_but_inverted_examples_are_not_looked_for() -> None:

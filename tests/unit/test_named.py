@@ -34,6 +34,7 @@ TABLE = NameTable(BRANDS)
         ("B.M.W.", BMW),
         ("adidas originals", ADIDAS),
         ("enjoy Coca Cola", COCA_COLA),
+        ("BMW.com", BMW),
     ],
 )
 def test_a_name_is_found(line: str, brand: Brand) -> None:
@@ -114,6 +115,24 @@ def test_an_everyday_word_is_hardly_a_name(line: str, exact: bool | None) -> Non
 
     assert found == (None if exact is None else Named(brand=express, exact=exact))
     assert NameTable([express]).find("EXPRESS") == Named(brand=express, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "held"),
+    [("ike", True), ("NIK", True), ("ik", False), ("nie", False), ("dida", False), ("Nikes", False), ("ADIDA", False)],
+)
+def test_a_piece_of_a_name_is_most_of_it_in_one_run(line: str, held: bool) -> None:
+    """A mark whose end is covered leaves a run of letters; few letters, or those of another brand, are no piece."""
+    assert TABLE.holds(line, "nike") is held
+
+
+def test_an_everyday_word_is_no_piece_of_a_name() -> None:
+    """What "bull" on a sign says is no brand's cut name."""
+    table = NameTable([Brand(brand_id="rebull", name="Rebull")], everyday=["bull"])
+
+    assert not table.holds("bull", "rebull")
+    assert table.holds("ebul", "rebull")
+    assert not table.holds("ebul", "unknown")
 
 
 @given(st.text(max_size=30))

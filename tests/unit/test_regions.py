@@ -88,3 +88,12 @@ def test_the_whole_image_crops_to_itself() -> None:
     pixels = np.zeros((7, 5, 3), np.uint8)
 
     assert crop(pixels, WHOLE_IMAGE).shape == pixels.shape
+
+
+def test_the_share_of_a_box_within_another() -> None:
+    """A box lies in a larger one whole, in a smaller one in part, and in one beside it not at all."""
+    small, large = Box(0.0, 0.0, 0.25, 0.5), Box(0.0, 0.0, 0.5, 0.5)
+
+    assert small.share_within(large) == 1.0
+    assert large.share_within(small) == 0.5
+    assert small.share_within(Box(0.5, 0.5, 1.0, 1.0)) == 0.0
