@@ -1,7 +1,7 @@
 """What is a legal hold? An order by counsel or a court on a listing, a seller or a brand, that no rule changes.
 
-While it stands, what it covers is neither allowed nor taken down by the service itself: a person looks, unless the order
-itself says that the goods come down.
+While it stands, what it covers is neither allowed nor taken down by the service itself: a person looks, unless the
+order says that the goods come down.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is a stored policy, what became of it, and what would it have said? Versions, their audit trail, shadow outcomes.
+"""What is a stored policy, what became of it, and what would it have said? Versions, audit trail, shadow outcomes.
 
 A version is immutable: its name carries the hash of its text. It goes draft -> shadow -> active -> retired, and every
 step is an event with who, when and why. `serving.policy_file` compiles the text; the store only keeps it.

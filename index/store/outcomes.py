@@ -58,8 +58,11 @@ class OutcomeStore:
             query = query.where(decisions.c.create_time >= since)
         for row in self._pages(query, limit):
             fired = tuple(row.shadow_fired.split())
-            yield _facts(row), ShadowOutcome(
-                policy_version=version, verdict=row.shadow_verdict, fired=fired, errors=row.shadow_errors
+            yield (
+                _facts(row),
+                ShadowOutcome(
+                    policy_version=version, verdict=row.shadow_verdict, fired=fired, errors=row.shadow_errors
+                ),
             )
 
     def _pages(self, query: Select[Any], limit: int | None) -> Iterator[Row[Any]]:

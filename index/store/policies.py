@@ -1,7 +1,7 @@
 """Which policy decides? Versions and their way draft -> shadow -> active -> retired, every step with who and why.
 
-Numbers of the audit trail are taken first in each transaction, not last: the counter's row is what keeps two people from
-activating two versions at the same time.
+Numbers of the audit trail are taken first in each transaction, not last: the counter's row is what keeps two people
+from activating two versions at the same time.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from serving.cli.main import touchstone
 from serving.facts import FACTS, Facts
 from serving.fusion import BIAS, FEATURES
 from serving.policy import decide, load_policy
-from serving.policy_file import MAX_BYTES
+from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -401,7 +401,7 @@ FAULTS: dict[str, tuple[str | bytes, int, str]] = {
     "list at the top": ("- a\n", 1, "format_version, name, rules"),
     "unknown key at the top": (GOOD + "shadow: true\n", 9, "format_version, name, rules"),
     "key missing at the top": (GOOD.replace("name: mine\n", ""), 1, "lacks name"),
-    "other format version": (GOOD.replace(": 1", ": 2"), 1, "must be 1"),
+    "other format version": (GOOD.replace(": 1", ": 3"), 1, "must be 1 or 2"),
     "odd name": (GOOD.replace("mine", "my policy"), 2, "letters, digits"),
     "rules are no list": ("format_version: 1\nname: mine\nrules: none\n", 3, "list of at least one rule"),
     "no rules": ("format_version: 1\nname: mine\nrules: []\n", 3, "list of at least one rule"),
