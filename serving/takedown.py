@@ -1,8 +1,8 @@
 """Is there enough to take a listing down without a person? What stands between a rule's TAKEDOWN and the verdict.
 
 Part of `serving.policy`. Two ways lead there: a rule of the operator's that rests on a copy of a known counterfeit, or
-a certificate of the gate. A certificate alone does not do: genuine goods match best and are sold off cheap, so neither a
-price by itself nor what the photos show by itself takes anything down, however sure the model is.
+a certificate of the gate. A certificate alone does not do: genuine goods match best and are sold off cheap, so neither
+a price by itself nor what the photos show by itself takes anything down, however sure the model is.
 """
 
 from __future__ import annotations
