@@ -18,7 +18,7 @@ from index.store.engine import Database
 from index.store.tables.decisions import decisions
 from index.store.tables.policies import decision_facts, shadow_outcomes
 
-_PAGE = 1_000
+_PAGE = 500
 _DECISION = tuple(decisions.c[name] for name in FactsOnRecord.__dataclass_fields__ if name != "facts")
 _SHADOW = tuple(shadow_outcomes.c[name].label(f"shadow_{name}") for name in ("verdict", "fired", "errors"))
 

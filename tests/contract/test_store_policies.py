@@ -1,7 +1,7 @@
 """Do policies, legal holds, facts and shadow outcomes fare alike in every database? One suite, one class each.
 
-The suite for PostgreSQL needs a server: $TOUCHSTONE_TEST_POSTGRES is its URL (postgresql+psycopg://HOST/NAME); each test
-has a schema of its own there.
+The suite for PostgreSQL needs a server: $TOUCHSTONE_TEST_POSTGRES is its URL (postgresql+psycopg://HOST/NAME); each
+test has a schema of its own there.
 """
 
 from __future__ import annotations
@@ -168,13 +168,12 @@ class PolicyContract:
         store.submit_policy("p@1", b"one", ANN)
         store.activate_policy("p@1", BEN, two_people=True)
 
-        for step in (
-            lambda: store.retire_policy("p@1", ANN),
-            lambda: store.shadow_policy("p@1", ANN),
-            lambda: store.activate_policy("p@1", BEN, two_people=True),
-        ):
-            with pytest.raises(Conflict, match="active"):
-                step()
+        with pytest.raises(Conflict, match="active"):
+            store.retire_policy("p@1", ANN)
+        with pytest.raises(Conflict, match="active"):
+            store.shadow_policy("p@1", ANN)
+        with pytest.raises(Conflict, match="active"):
+            store.activate_policy("p@1", BEN, two_people=True)
         with pytest.raises(NotFound, match="'no@0'"):
             store.activate_policy("no@0", BEN, two_people=True)
 
@@ -195,7 +194,7 @@ class PolicyContract:
     # --- legal holds -------------------------------------------------------------------------------------------------
 
     def test_hold_covers_its_subject_alone(self, store: Store) -> None:
-        """A listing's hold covers the listing, a seller's all of the seller's, a brand's every spelling of the brand."""
+        """A listing's hold covers the listing, a seller's all of the seller's, a brand's every spelling of its name."""
         holds = [
             a_hold(HoldSubject.LISTING, "l1", hold_id="hold-1"),
             a_hold(HoldSubject.SELLER, "s1", hold_id="hold-2"),
@@ -268,11 +267,11 @@ class PolicyContract:
 
     def test_many_facts_are_read_page_by_page(self, store: Store) -> None:
         """More decisions than a page holds come all, each once, also up to a limit."""
-        for number in range(1_203):
+        for number in range(603):
             store.record_decision(a_decision(number), facts=b"f")
 
-        assert [one.decision_id for one in store.iter_facts()] == [f"d{number}" for number in reversed(range(1_203))]
-        assert len(list(store.iter_facts(limit=1_100))) == 1_100
+        assert [one.decision_id for one in store.iter_facts()] == [f"d{number}" for number in reversed(range(603))]
+        assert len(list(store.iter_facts(limit=550))) == 550
 
     def test_failed_recording_leaves_no_facts(self, store: Store) -> None:
         """Facts and outcomes are in the decision's transaction: when its guard raises, nothing stays."""

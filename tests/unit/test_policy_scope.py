@@ -71,7 +71,12 @@ def test_condition_is_not_evaluated_outside_the_scope(tmp_path: Path) -> None:
 def test_policy_of_format_1_decides_as_it_did() -> None:
     """A file of format 1 keeps its version and its verdicts in every later release."""
     policy = load_policy(GOLDEN / "v1.yaml")
-    cheap = {"price__known": True, "price__ratio": 0.25, "brand__known": True, "brand__name": "Aurora"}
+    cheap: dict[str, Value] = {
+        "price__known": True,
+        "price__ratio": 0.25,
+        "brand__known": True,
+        "brand__name": "Aurora",
+    }
 
     assert policy.version == "golden-v1@5d25d621e264"
     assert decide(
@@ -86,7 +91,7 @@ def test_policy_of_format_1_decides_as_it_did() -> None:
 def test_policy_of_format_2_decides_as_it_did() -> None:
     """So does a file of format 2: `NO` is Norway, and a brand is known by any spelling."""
     policy = load_policy(GOLDEN / "v2.yaml")
-    cheap = {"price__known": True, "price__ratio": 0.25, "category__predicted": BAG}
+    cheap: dict[str, Value] = {"price__known": True, "price__ratio": 0.25, "category__predicted": BAG}
 
     assert policy.version == "golden-v2@b25f6f5deffb"
     assert [decide(_facts(**cheap, listing__market=market), policy).verdict for market in ("DE", "NO", "FR")] == [
