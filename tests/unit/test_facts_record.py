@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from pathlib import Path
 
@@ -74,15 +75,13 @@ def test_damaged_and_newer_facts_are_refused(data: bytes) -> None:
 
 def test_a_listing_full_of_findings_takes_less_than_a_kilobyte() -> None:
     """Even where every fact is known, what lies beside a decision stays below 1,000 bytes."""
-    filled: dict[str, Value] = {
-        name: {
-            "bool": True,
-            "int": 12_345,
-            "double": 0.123456789,
-            "string": f"{name} as typed",
-            "list<string>": ["AAA"],
-        }[fact.type]
-        for name, fact in FACTS.items()
-    }
+    dice = random.Random(0)
+    filled: dict[str, Value] = {}
+    for name, fact in FACTS.items():
+        typed: dict[str, Value] = {
+            "bool": True, "int": dice.randrange(10**6), "double": dice.random(), "string": f"{name} as typed",
+            "list<string>": [f"{name} as written"],
+        }  # fmt: skip
+        filled[name] = typed[fact.type]
 
     assert len(pack(Facts(filled))) < 1_000

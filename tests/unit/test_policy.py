@@ -422,6 +422,7 @@ def _write(folder: Path, text: str | bytes) -> Path:
         GOOD.replace("images.count > 2", "images.count > 2 &&\n      !seller.verified"),
         GOOD.replace("images.count > 2", "'text.brands.exists(one, one == brand.name) || images.count > 2'"),
         GOOD.replace("images.count > 2", "double(images.count) > 2.5"),
+        GOOD.replace("images.count > 2", "images . count > 2"),
         GOOD.replace("Many photos", "Zu viele Fotos, 照片太多: {images.count}"),
     ],
 )
