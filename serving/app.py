@@ -19,11 +19,13 @@ from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
 from serving.copying import CopyFinder
+from serving.gate import UNCERTIFIED, TakedownGate
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
+from serving.policy_book import Policies, PolicySource
 from serving.settings import Settings
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
@@ -60,6 +62,7 @@ class Application:
     store: Store
     embedder: BatchingEmbedder
     knowledge: Holder[Knowledge]
+    policies: Holder[Policies]
     moderation: Moderation
 
     @property
@@ -88,8 +91,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
         TouchstoneError: a checkpoint, snapshot, policy, taxonomy or rate table cannot be used; it names the file.
 
     """
-    policy = load_policy(settings.policy)
     taxonomy = load_taxonomy(settings.taxonomy)
+    bootstrap = load_policy(settings.policy, taxonomy=lambda: taxonomy)
     rates = ExchangeRates.load(settings.exchange_rates)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
@@ -110,6 +113,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
             base_currency=settings.base_currency,
         )
         knowledge = Holder(source.open(), source.renew)
+        book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
+        policies = Holder(book.open(), book.renew)
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
@@ -120,7 +125,9 @@ def open_application(settings: Settings) -> Iterator[Application]:
             calibration=load_calibration(embedder.fingerprint),
             verifier=Verifier(store),
             copies=CopyFinder(store),
-            policy=policy,
+            policies=lambda: policies.current,
+            holds=store,
+            gate=load_gate(store),
             max_matches=settings.max_matches,
         )
         yield Application(
@@ -128,6 +135,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             store=store,
             embedder=embedder,
             knowledge=knowledge,
+            policies=policies,
             moderation=Moderation(pipeline, store),
         )
 
@@ -148,6 +156,11 @@ def load_reader(settings: Settings) -> Reader:
     """Load the reader that goes with the embedder."""
     reader: Reader = resolve(READERS[settings.embedder])(settings)
     return reader
+
+
+def load_gate(store: Store) -> TakedownGate:  # noqa: ARG001 - certificates will be the store's
+    """Load what decides on takedowns without a person; backtests ask the same."""
+    return UNCERTIFIED
 
 
 def load_calibration(fingerprint: str) -> MatchCalibration:

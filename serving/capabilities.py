@@ -31,7 +31,7 @@ def capabilities_of(application: Application) -> pb.GetCapabilitiesResponse:
             reference_count=len(catalogue),
             brand_count=catalogue.brand_count,
         ),
-        policy_version=pipeline.policy.version,
+        policy_version=application.policies.current.active.version,
         limits=pb.Limits(
             max_images_per_listing=MAX_IMAGES,
             max_image_bytes=MAX_IMAGE_BYTES,

@@ -9,14 +9,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from index.money import ExchangeRates
 from serving.app import Application, load_calibration, load_embedder, load_reader, open_application, open_store
-from serving.errors import SettingsError
+from serving.errors import ServingError, SettingsError
 from serving.policy import load_policy
+from serving.policy_book import PolicySource
 from serving.settings import Settings
 from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError
@@ -71,7 +73,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     """Check each part by itself: all that an application is put together from."""
     yield _try("data folder", lambda: _data_folder(settings))
     yield _try("store", lambda: _store(settings))
-    yield _try("policy", lambda: load_policy(settings.policy).version)
+    yield _try("policy", lambda: _policy(settings))
     yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
     yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
     yield _try("reader", lambda: _reader(settings))
@@ -126,6 +128,17 @@ def _store(settings: Settings) -> str:
         store.verify()
         counts = store.counts()
     return f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
+
+
+def _policy(settings: Settings) -> str:
+    taxonomy = cache(lambda: load_taxonomy(settings.taxonomy))
+    bootstrap = load_policy(settings.policy, taxonomy=taxonomy)
+    with open_store(settings) as store:
+        found = PolicySource(store=store, bootstrap=bootstrap, taxonomy=taxonomy).open()
+    if found.refused:
+        raise ServingError(f"left out of the shadows: {'; '.join(found.refused)}; retire it or submit it anew")
+    beside = f", in shadow: {', '.join(policy.version for policy in found.shadows)}" if found.shadows else ""
+    return f"{found.active.version} decides{beside}"
 
 
 def _reader(settings: Settings) -> str:

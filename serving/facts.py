@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from index.holds import HoldVerdict, LegalHold
 from index.records import DuplicateSource
 from serving.domain import (
+    Category,
     CategoryEvidence,
     Duplicate,
     Evidence,
@@ -31,6 +33,7 @@ Value = bool | int | float | str | list[str]
 
 # No near-copy is farther than the 256 bits of a PDQ hash; this stands for "none found".
 NO_DISTANCE = 257
+NO_CATEGORY = Category()
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ FACTS: dict[str, Fact] = {
     "text.brands": Fact("list<string>", [], "registry brands named in title or description"),
     "text.claim_mismatch": Fact("bool", False, "the claimed brand is not the one that the words or photos show"),
     "category.declared": Fact("string", "", "category as typed by the seller"),
+    "category.declared_path": Fact(
+        "string", "", "path of the category that these words mean, `a > b`; empty when unknown"
+    ),
     "category.predicted": Fact("string", "", "predicted path, `a > b`; empty when unknown"),
     "category.probability": Fact("double", 0.0, "probability of that category and its likeliest siblings, 0..1"),
     "category.mismatch": Fact("bool", False, "declared and predicted category contradict each other"),
@@ -84,6 +90,10 @@ FACTS: dict[str, Fact] = {
     "seller.strikes": Fact("int", 0, "takedowns of this seller on record"),
     "reports.count": Fact("int", 0, "reports by buyers"),
     "reports.weight": Fact("double", 0.0, "reports weighed by the reporters' record"),
+    "legal_hold.active": Fact("bool", False, "a legal hold covers the listing; no rule changes what it orders"),
+    "legal_hold.verdict": Fact("string", "", "what it orders, `REVIEW` or `TAKEDOWN`; of several REVIEW goes first"),
+    "legal_hold.ids": Fact("list<string>", [], "the holds by id"),
+    "legal_hold.reason": Fact("string", "", "the holds in words"),
     "fused.probability": Fact("double", 0.0, "probability of a counterfeit, all evidence together, 0..1"),
 }
 
@@ -109,9 +119,14 @@ def gather(
     images: Sequence[ImageResult],
     brand: str,
     brand_known: bool,
+    category: Category = NO_CATEGORY,
+    holds: Sequence[LegalHold] = (),
     faults: Iterable[Reason] = (),
 ) -> Facts:
-    """Flatten one listing's evidence. `brand` is the brand at stake, empty when none is."""
+    """Flatten one listing's evidence.
+
+    `brand` is the brand at stake, empty when none is; `category` what the photos show; `holds` the orders that stand.
+    """
     values: dict[str, Value] = {name: fact.neutral for name, fact in FACTS.items()}
     values |= {
         "listing.claimed_brand": listing.claimed_brand,
@@ -121,7 +136,10 @@ def gather(
         "images.unreadable": sum(image.fault is not None for image in images),
         "brand.name": brand,
         "brand.known": brand_known,
+        "category.predicted": " > ".join(category.path),
+        "category.probability": category.probability,
     }
+    values |= _legal_holds(holds)
     values |= _visual([item for item in evidence if isinstance(item, VisualMatch)])
     values |= _duplicates([item for item in evidence if isinstance(item, Duplicate)])
     values |= _text([item for item in evidence if isinstance(item, TextHit)])
@@ -214,9 +232,23 @@ def _text(hits: Sequence[TextHit]) -> dict[str, Value]:
 def _category(evidence: CategoryEvidence) -> dict[str, Value]:
     return {
         "category.declared": evidence.declared,
+        "category.declared_path": " > ".join(evidence.declared_path),
         "category.predicted": " > ".join(evidence.predicted.path),
         "category.probability": evidence.predicted.probability,
         "category.mismatch": evidence.mismatch,
+    }
+
+
+def _legal_holds(holds: Sequence[LegalHold]) -> dict[str, Value]:
+    if not holds:
+        return {}
+    # Where orders contradict each other a person finds out which one binds.
+    down = all(hold.verdict is HoldVerdict.TAKEDOWN for hold in holds)
+    return {
+        "legal_hold.active": True,
+        "legal_hold.verdict": str(HoldVerdict.TAKEDOWN if down else HoldVerdict.REVIEW),
+        "legal_hold.ids": [hold.hold_id for hold in holds],
+        "legal_hold.reason": "; ".join(hold.sentence for hold in holds),
     }
 
 

@@ -34,3 +34,6 @@ class Uncertified:
     def permit(self, facts: Facts) -> Permit:  # noqa: ARG002 - the signature is the gate's
         """Refuse."""
         return Permit(refusal=Reason("TAKEDOWN_NOT_CERTIFIED", "No certificate allows a takedown without a person"))
+
+
+UNCERTIFIED = Uncertified()

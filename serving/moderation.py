@@ -17,6 +17,7 @@ from index.store.store import Store
 from serving.deadline import NEVER, Deadline
 from serving.domain import Decision, Verdict
 from serving.errors import FieldViolation, InvalidListing
+from serving.facts_record import pack
 from serving.pipeline import Pipeline, Screening
 from serving.wire import to_listing
 from serving.wire_decision import from_decision
@@ -59,6 +60,8 @@ class Moderation:
                 _record(screening, seller_id=listing.seller_id, request_id=request.request_id, digest=digest),
                 case=_case(screening),
                 images=screening.images,
+                facts=pack(screening.facts),
+                shadows=screening.shadows,
                 commit_guard=lambda: deadline.check("the decision was recorded"),
             )
         except Conflict as error:

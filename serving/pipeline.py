@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from index.holds import LegalHold
+from index.policies import ShadowOutcome
 from index.records import ListingImage
 from serving.batching import BatchingEmbedder
 from serving.copying import CopyFinder, records_of
@@ -33,11 +35,14 @@ from serving.domain import (
     VisualMatch,
 )
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
-from serving.facts import gather
+from serving.facts import Facts, gather
 from serving.fusion import explain, fuse
+from serving.gate import UNCERTIFIED, TakedownGate
+from serving.hold_evidence import HoldRecords, holds_on
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
-from serving.policy import Policy, decide
+from serving.policy import decide
+from serving.policy_book import Policies, shadow_outcomes
 from serving.price_evidence import price_evidence, price_fault
 from serving.reading import read_names
 from serving.seller_evidence import SellerRecords, seller_evidence
@@ -63,6 +68,7 @@ from vision.taxonomy import Taxonomy
 
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
+_NO_HOLDS: tuple[LegalHold, ...] = ()
 _NO_CANDIDATES: tuple[Candidate, ...] = ()
 _NO_KEYPOINTS: dict[int, LocalFeatures] = {}
 _NO_ATTRIBUTES: tuple[Attribute, ...] = ()
@@ -76,6 +82,8 @@ class Screening:
     decision: Decision
     images: tuple[ListingImage, ...]
     brand: str
+    facts: Facts
+    shadows: tuple[ShadowOutcome, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +99,9 @@ class Pipeline:
     calibration: MatchCalibration
     verifier: Verifier
     copies: CopyFinder
-    policy: Policy
+    policies: Callable[[], Policies]
+    holds: HoldRecords
+    gate: TakedownGate = UNCERTIFIED
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
@@ -103,7 +113,7 @@ class Pipeline:
             Overloaded: the embedder's queue is full.
 
         """
-        stages, known = Stages(deadline), self.knowledge()
+        stages, known, policies = Stages(deadline), self.knowledge(), self.policies()
         stages.note(_blind_index(known))
         results, photos = read_photos(listing.images, self.limits, stages)
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
@@ -111,16 +121,20 @@ class Pipeline:
         firm = settled(category, self.taxonomy)
         found, at_stake = self._consider(listing, evidence, firm, stages, known)
         evidence += found
+        holds = stages.run("holds", lambda: holds_on(listing, at_stake, evidence, self.holds), _NO_HOLDS)
         facts = gather(
             listing,
             evidence,
             images=results,
             brand=at_stake.name,
             brand_known=at_stake.brand is not None,
+            category=firm,
+            holds=holds,
             faults=stages.faults,
         )
         fused = fuse(facts)
-        outcome = decide(facts.plus("fused.probability", fused.probability), self.policy)
+        facts = facts.plus("fused.probability", fused.probability)
+        outcome = decide(facts, policies.active, self.gate)
         attributes = stages.run(
             "describe", lambda: measure_attributes(photos, regions, firm, self.attributes), _NO_ATTRIBUTES
         )
@@ -137,13 +151,20 @@ class Pipeline:
             image_results=results,
             model_fingerprint=self.embedder.fingerprint,
             index_version=known.catalogue.version,
-            policy_version=self.policy.version,
+            policy_version=policies.active.version,
             create_time=datetime.now(UTC),
             timings_ms=stages.finish(),
             uncalibrated_probability=fused.probability,
+            certificate_id=outcome.certificate_id,
             rule_ids=outcome.fired,
         )
-        return Screening(decision=decision, images=records_of(photos, keypoints, regions), brand=at_stake.name)
+        return Screening(
+            decision=decision,
+            images=records_of(photos, keypoints, regions),
+            brand=at_stake.name,
+            facts=facts,
+            shadows=shadow_outcomes(facts, policies.shadows, self.gate),
+        )
 
     def search_image(
         self, data: bytes, *, most: int, deadline: Deadline = Deadline()

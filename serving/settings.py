@@ -42,7 +42,12 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
-    policy: Annotated[Path | None, Field(description="policy file; unset: the default policy that ships")] = None
+    policy: Annotated[
+        Path | None, Field(description="policy file, until a stored one is active; unset: the one that ships")
+    ] = None
+    policy_two_people: Annotated[
+        bool, Field(description="a stored policy is activated by somebody else than its author")
+    ] = False
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
     exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the one that ships")] = None
     base_currency: Annotated[

@@ -58,7 +58,7 @@ def check_range(field: str, value: int, *, low: int, high: int, default: int) ->
 
 def check_market(field: str, value: str) -> Iterator[FieldViolation]:
     """Check a country code; an empty one means unknown."""
-    if value and value not in _countries():
+    if value and value not in countries():
         yield FieldViolation(
             field, f"{shown(value)} is not an ISO 3166-1 alpha-2 code; send one in capitals, such as DE, or nothing"
         )
@@ -86,7 +86,8 @@ def shown(value: str) -> str:
 
 
 @functools.cache
-def _countries() -> frozenset[str]:
+def countries() -> frozenset[str]:
+    """All ISO 3166-1 alpha-2 codes."""
     import pycountry
 
     return frozenset(str(country.alpha_2) for country in pycountry.countries)

@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from index.errors import Conflict, NotFound, StoreError
+from index.policies import ShadowOutcome
 from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
 from index.store.cases import insert_case
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
+from index.store.outcomes import insert_outcomes
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
@@ -34,12 +36,15 @@ class DecisionStore:
         *,
         case: Case | None = None,
         images: Sequence[ListingImage] = (),
+        facts: bytes | None = None,
+        shadows: Sequence[ShadowOutcome] = (),
         commit_guard: Callable[[], None] | None = None,
     ) -> RecordOutcome:
         """Put a decision on record, with the case that it opens and what the listing's photos are recognised by.
 
         When the idempotency key was used before with the same request, the decision recorded then is returned and
-        nothing is written. `commit_guard` is called last; if it raises (the deadline has passed, say), nothing stays.
+        nothing is written. `facts` is what it was taken on (`serving.facts_record`), `shadows` what the shadow policies
+        would have said. `commit_guard` is called last; if it raises (the deadline has passed, say), nothing stays.
 
         Raises:
             Conflict: the key was used for another request, or the decision's id is taken.
@@ -54,6 +59,7 @@ class DecisionStore:
             earlier = _claim_key(connection, record)
             if earlier is None:
                 _insert(connection, record, images)
+                insert_outcomes(connection, record.decision_id, facts, shadows)
                 if case is not None:
                     insert_case(connection, case)
                 append_event(connection, EventKind.DECIDED, record)

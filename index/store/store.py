@@ -21,7 +21,10 @@ from index.store.changes import ChangeStore
 from index.store.decisions import DecisionStore
 from index.store.engine import Database
 from index.store.features import FeatureStore
+from index.store.holds import HoldStore
 from index.store.migrate import ensure_schema
+from index.store.outcomes import OutcomeStore
+from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
@@ -42,6 +45,9 @@ class Store(
     PriceStore,
     SellerStore,
     DecisionStore,
+    OutcomeStore,
+    PolicyStore,
+    HoldStore,
     CaseStore,
     RemovalStore,
     VerdictStore,

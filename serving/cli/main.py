@@ -25,7 +25,7 @@ COMMANDS = {
     "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
     "prices": ("serving.cli.prices:prices", "Price observations: import."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
-    "policy": ("serving.cli.policy:policy", "Policy files: check."),
+    "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import annotated_types
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
 from pydantic.fields import FieldInfo
 
 from serving.cli.main import touchstone
+from serving.cli.policy import policy as policy_commands
 from serving.facts import FACTS, Facts
 from serving.fusion import BIAS, FEATURES
 from serving.policy import decide, load_policy
-from serving.policy_file import MAX_BYTES
+from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -109,12 +111,16 @@ def test_example_policy_does_what_its_page_says(tmp_path: Path) -> None:
     nothing = Facts({name: fact.neutral for name, fact in FACTS.items()})
     cheap = Facts(
         nothing.values
-        | {"category.predicted": "watches > wrist watches", "price.known": True, "price.ratio": 0.25}
+        | {"category.predicted": "fashion > watches-and-jewellery > watches", "listing.market": "FR"}
+        | {"price.known": True, "price.ratio": 0.25}
         | {"brand.known": True, "brand.name": "Rolex"}
     )
 
     assert decide(nothing, policy).verdict == "ALLOW"
     assert decide(cheap.plus("seller.authorised", True), policy).verdict == "ALLOW"
+    assert decide(cheap.plus("listing.market", "US"), policy).verdict == "ALLOW"
+    named = re.findall(rf"{policy.version.partition('@')[0]}@\w+", (DOCS / "policy.md").read_text(encoding="utf-8"))
+    assert set(named) == {policy.version}
     assert decide(cheap, policy).reasons[0].text.startswith("A Rolex watch at 0.25 of its usual price")
 
 
@@ -150,11 +156,21 @@ def test_check_command_lists_the_rules(tmp_path: Path) -> None:
     assert re.search(r"TAKEDOWN +known-counterfeit-copy", answer.output)
 
 
+def test_page_names_every_command() -> None:
+    """Every command of `touchstone policy`, and of its holds, stands on the page."""
+    text = (DOCS / "policy.md").read_text(encoding="utf-8")
+
+    holds = policy_commands.commands["hold"]
+    assert isinstance(holds, click.Group)
+    for command in (*policy_commands.commands.keys() - {"hold"}, *(f"hold {name}" for name in holds.commands)):
+        assert f"policy {command}" in text or f"`{command} " in text, command
+
+
 def test_page_names_every_code_that_stands_in_code() -> None:
     """Whoever reads a decision finds the codes that no policy gives, and the limits, on the page."""
     text = (DOCS / "policy.md").read_text(encoding="utf-8")
 
-    for module in ("policy", "facts", "stages"):
+    for module in ("policy", "facts", "stages", "takedown", "gate"):
         source = (DOCS.parent / "serving" / f"{module}.py").read_text(encoding="utf-8")
         for code in re.findall(r'Reason\(\s*"([A-Z_]+)"', source):
             assert f"`{code}`" in text, code
