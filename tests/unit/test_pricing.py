@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from index.errors import PriceDataError
 from index.money import ExchangeRates, Money
-from index.price_explanations import StoryShares
-from index.pricing import MINIMUM_OBSERVATIONS, PriceAssessment, PriceModel, PriceQuery
+from index.price_query import PriceAssessment, PriceQuery
+from index.price_stories import StoryShares
+from index.pricing import MINIMUM_OBSERVATIONS, PriceModel
 from index.records import PriceObservation
 
 DOLLARS_ONLY = ExchangeRates(date(2025, 9, 1), "USD", {"USD": Decimal(1)})
