@@ -56,6 +56,7 @@ def observe(row: ListingRow) -> PriceObservation:
         condition=row.condition,
         unit_price=Money(row.unit_price.amount / units, row.unit_price.currency),
         observation_id=row.listing_id,
+        observe_time=row.observe_time,
     )
 
 

@@ -18,6 +18,7 @@ from serving.deadline import NEVER, Deadline
 from serving.domain import Decision, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.pipeline import Pipeline, Screening
+from serving.price_learning import cleared_price
 from serving.wire import to_listing
 from serving.wire_decision import from_decision
 from touchstone.moderation.v1 import decision_pb2
@@ -59,6 +60,7 @@ class Moderation:
                 _record(screening, seller_id=listing.seller_id, request_id=request.request_id, digest=digest),
                 case=_case(screening),
                 images=screening.images,
+                price=cleared_price(listing, screening.decision, screening.brand),
                 commit_guard=lambda: deadline.check("the decision was recorded"),
             )
         except Conflict as error:

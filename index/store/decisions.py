@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from index.errors import Conflict, NotFound, StoreError
-from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
+from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, PriceObservation, RecordOutcome
 from index.store.cases import insert_case
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
+from index.store.prices import insert_observations
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
@@ -34,9 +35,12 @@ class DecisionStore:
         *,
         case: Case | None = None,
         images: Sequence[ListingImage] = (),
+        price: PriceObservation | None = None,
         commit_guard: Callable[[], None] | None = None,
     ) -> RecordOutcome:
         """Put a decision on record, with the case that it opens and what the listing's photos are recognised by.
+
+        `price` is what the price model may learn from the listing, None when nothing is.
 
         When the idempotency key was used before with the same request, the decision recorded then is returned and
         nothing is written. `commit_guard` is called last; if it raises (the deadline has passed, say), nothing stays.
@@ -56,6 +60,8 @@ class DecisionStore:
                 _insert(connection, record, images)
                 if case is not None:
                     insert_case(connection, case)
+                if price is not None:
+                    insert_observations(connection, [price])
                 append_event(connection, EventKind.DECIDED, record)
             if commit_guard is not None:
                 commit_guard()
