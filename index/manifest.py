@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +51,7 @@ class ListingRow:
     unit_count: int = 1
     seller_id: str = ""
     market: str = ""
+    observe_time: datetime | None = None
     labels: ListingLabels = ListingLabels()
 
     @property
@@ -106,6 +108,17 @@ class _Fields:
         if value is not None and not isinstance(value, bool):
             raise self.refuse(name, "true or false")
         return value
+
+    def time(self, name: str) -> datetime | None:
+        if (value := self._values.get(name)) is None:
+            return None
+        try:
+            time = datetime.fromisoformat(value)  # type: ignore[arg-type]  # a TypeError is caught
+        except (TypeError, ValueError) as error:
+            raise self.refuse(name, "a time such as 2025-09-01T12:00:00Z") from error
+        if time.tzinfo is None:
+            raise self.refuse(name, "a time with its zone, such as 2025-09-01T12:00:00Z")
+        return time
 
     def path(self, value: object, name: str) -> Path:
         if not isinstance(value, str) or not value:
@@ -167,6 +180,7 @@ def _listing(fields: _Fields) -> ListingRow:
         unit_count=fields.unit_count(),
         seller_id=fields.text("seller_id"),
         market=fields.text("market"),
+        observe_time=fields.time("observe_time"),
         labels=ListingLabels(
             brand=labels.text("brand") or None,
             boxes=tuple(labels.box(box, "boxes") for box in labels.items("boxes")),

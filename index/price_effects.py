@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # 95% efficiency under normality (Huber 1981), and the inflation of the variance that it costs, rounded up.
-_HUBER_TUNING = 1.345
-_HUBER_VARIANCE = 1.1
+HUBER_TUNING = 1.345
+HUBER_VARIANCE = 1.1
 _HUBER_STEPS = 8
 _BISECTIONS = 50
 # The median of |X - Y| for independent standard normal X, Y: 0.6745 sqrt(2).
@@ -76,22 +76,25 @@ class Effects:
     between: float
 
 
-def pooled_scale(groups: Groups, values: NDArray[np.float64]) -> float:
-    """Return the standard deviation within groups, pooled by degrees of freedom; nan when no group has two rows."""
+def pooled_scale(codes: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[float, int]:
+    """Return the standard deviation within groups, pooled by degrees of freedom, and their number; nan without any."""
+    if not len(codes):
+        return math.nan, 0
+    groups = Groups.of(np.unique(codes, return_inverse=True)[1], values)
     freedom = np.maximum(groups.counts - 1, 0)
     total = int(freedom.sum())
-    return float(np.sum(freedom * groups.scale(values)) / total) if total else math.nan
+    return (float(np.sum(freedom * groups.scale(values)) / total) if total else math.nan), total
 
 
-def core_scale(groups: Groups, values: NDArray[np.float64]) -> tuple[float, int]:
+def core_scale(codes: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[float, int]:
     """Return the standard deviation of the bulk within groups, and the number of differences that it rests on.
 
     It is the median absolute difference of successive rows of a group (Rice 1984), which fakes among the rows hardly
     move. The rows are first shuffled by a hash of their value: any order of the input gives the same figure.
     """
     hashes = np.round(values, 9) * _SHUFFLE % 1.0
-    shuffled = np.lexsort((hashes, groups.codes))
-    together = np.diff(groups.codes[shuffled]) == 0
+    shuffled = np.lexsort((hashes, codes))
+    together = np.diff(codes[shuffled]) == 0
     differences = np.abs(np.diff(values[shuffled]))[together]
     return (float(np.median(differences)) / _MEDIAN_DIFFERENCE, len(differences)) if len(differences) else (math.nan, 0)
 
@@ -106,7 +109,7 @@ def shrunken_effects(
     """
     groups = Groups.of(codes, residuals)
     located = _huber(groups, residuals, scale=scale)
-    sampling = _HUBER_VARIANCE * scale**2 / groups.counts
+    sampling = HUBER_VARIANCE * scale**2 / groups.counts
     between = _paule_mandel(located, sampling) if between is None else between
     keep = between / (between + sampling)
     return Effects(located * keep, between * (1.0 - keep), groups.counts, between)
@@ -114,7 +117,7 @@ def shrunken_effects(
 
 def _huber(groups: Groups, values: NDArray[np.float64], *, scale: float) -> NDArray[np.float64]:
     location = groups.median(values)
-    limit = _HUBER_TUNING * scale
+    limit = HUBER_TUNING * scale
     for _ in range(_HUBER_STEPS):
         away = values - location[groups.codes]
         location = location + groups.sum(np.clip(away, -limit, limit)) / groups.counts

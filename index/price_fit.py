@@ -1,13 +1,13 @@
 """What usually sets the price? Effects of category, brand and condition, fitted to the logarithms of observed prices.
 
-`index.pricing` converts the observations to one currency and hands them over; what comes back is looked up for every
-listing. Each level explains what the levels above left over and is shrunk towards none while it rests on few prices;
-what is left after all has one robust scale for every cell, because a scale per cell was measured to hurt.
+`index.price_rows` brings the observations to one currency; what comes back is looked up for every listing. Each level
+explains what the levels above left over and is shrunk towards none while it rests on few prices; what is left after
+all has one robust scale for every cell, because a scale per cell was measured to hurt. Last, `index.price_shares`
+learns from what is left how often each innocent story is true.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from index.condition import Condition, condition_words
-from index.names import normalise_name
-from index.price_effects import Groups, core_scale, pooled_scale, shrunken_effects
+from index.condition import Condition
+from index.price_effects import core_scale, pooled_scale, shrunken_effects
+from index.price_rows import LEVELS, MISTAKEN_FOR, CurrencyTable, PriceRow, usual_effect
+from index.price_shares import learn_stories
+from index.price_stories import PriceSettings, StoryShares, for_declarations
 
 FloatArray = NDArray[np.float64]
 
-# From the general to the particular; the department is the first part of the category's path.
-LEVELS = ("department", "category", "brand", "brand x department", "brand x category")
 # The scale of log prices within a cell before any data (measured on real prices: 0.39 to 0.44), the number of
 # differences that this is worth (Smyth 2004), and a floor for catalogues in which every price is the same.
 _PRIOR_SCALE, _PRIOR_WEIGHT, _LEAST_SCALE = 0.45, 25, 0.1
@@ -36,11 +36,15 @@ _CONDITION_VARIANCE = 0.35**2
 
 @dataclass(frozen=True)
 class GroupEffect:
-    """What one group adds to the log price, the variance of what is still unknown of it, and its number of prices."""
+    """What one group adds to the log price, the variance of what is still unknown of it, and what it rests on.
+
+    That is `observations`, its number of prices, and `band_weight`, what price bands weigh there in prices.
+    """
 
     value: float
     variance: float
     observations: int
+    band_weight: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,85 +62,120 @@ class Level:
 
 @dataclass(frozen=True)
 class FittedPrices:
-    """All effects. `origin` is the median log price, `scale` the standard deviation of log prices within a cell."""
+    """All effects. `origin` is the median log price; plain goods lie `offset` above what origin and effects give.
+
+    `scale` is the standard deviation of log prices within a cell, of genuine goods; `location_scale` that of all that a
+    history holds, by which effects are shrunk. `shares` says how often each innocent story is true.
+    """
 
     origin: float
+    offset: float
     scale: float
+    location_scale: float
     levels: tuple[Level, ...]
     conditions: Level
+    shares: StoryShares
 
 
-@functools.lru_cache(maxsize=4096)
-def level_keys(brand: str, category: str) -> tuple[str, ...]:
-    """Return the group of each of LEVELS that a brand and a category path ("shoes > sports-shoes") fall into.
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """One level, what it adds to each row and leaves of it, and the variance of what is unknown there: float64 [n]."""
 
-    A key is "" when brand or category, and with it the group, is unknown.
-    """
-    brand = normalise_name(brand)
-    path = [name for part in category.split(">") if (name := normalise_name(part))]
-    department, leaf = "".join(path[:1]), " > ".join(path)
-    return (
-        department,
-        leaf,
-        brand,
-        f"{brand}\n{department}" if brand and department else "",
-        f"{brand}\n{leaf}" if brand and leaf else "",
+    level: Level
+    values: FloatArray
+    left: FloatArray
+    variances: FloatArray
+
+
+def fit_prices(rows: Sequence[PriceRow], currencies: CurrencyTable, prior: StoryShares) -> FittedPrices:
+    """Fit all effects and the stories' shares. The order of the rows does not matter."""
+    observed = np.array([row.observed for row in rows], dtype=bool)
+    as_new = np.array([row.log_price - usual_effect(row.condition) for row in rows], dtype=np.float64)
+    origin = float(np.median(as_new)) if len(as_new) else 0.0
+    columns: list[tuple[str, ...]] = list(zip(*(row.keys for row in rows), strict=True)) or [()] * len(LEVELS)
+    left = as_new - origin
+    codes = _codes(columns[-1])[1]
+    scale = _blend(*core_scale(codes[observed], left[observed]))
+    # Effects are measured among sales, fakes and mistakes, and shrunk by that spread; genuine prices spread less.
+    location_scale = _blend(*pooled_scale(codes[observed], left[observed]))
+    fitted = []
+    for name, column in zip(LEVELS, columns, strict=True):
+        fitted.append(_fit_level(name, column, left, observed, scale=location_scale))
+        left = fitted[-1].left
+    stated = [row.condition.value for row in rows]
+    fitted.append(_fit_level("condition", stated, left, observed, scale=location_scale, between=_CONDITION_VARIANCE))
+    stories = learn_stories(
+        fitted[-1].left[observed], _settings(rows, currencies, fitted, scale).take(np.flatnonzero(observed)), prior
+    )
+    *levels, conditions = (each.level for each in fitted)
+    return FittedPrices(origin, stories.offset, scale, location_scale, tuple(levels), conditions, stories.shares)
+
+
+def _settings(
+    rows: Sequence[PriceRow], currencies: CurrencyTable, fitted: Sequence[_Fitted], scale: float
+) -> PriceSettings:
+    """Return where each row stands, its expected price counted as 0."""
+    everything = sum((each.values for each in fitted), np.zeros(len(rows)))
+    brand = fitted[LEVELS.index("brand")].values
+    unknown = sum((each.variances for each in fitted), np.zeros(len(rows)))
+    used = np.array([is_used(row.condition) for row in rows], dtype=bool)
+    shares, sale_shift, sale_scale = for_declarations(
+        StoryShares(), used=used, on_sale=np.zeros(len(rows), bool), sale_off=np.full(len(rows), np.nan)
+    )
+    return PriceSettings(
+        expected=np.zeros(len(rows)),
+        scale=np.sqrt(scale**2 + unknown),
+        brand_level=brand - everything,
+        currency_shifts=np.array([currencies.shifts[row.currency] for row in rows]).reshape(
+            len(rows), len(MISTAKEN_FOR)
+        ),
+        shares=shares,
+        sale_shift=sale_shift,
+        sale_scale=sale_scale,
     )
 
 
-@functools.lru_cache(maxsize=4096)
-def condition_of(words: str) -> Condition:
-    """Return the condition that the seller's words state."""
-    return condition_words().read(words)
-
-
-def usual_effect(condition: Condition) -> float:
-    """Return what a condition usually adds to the log price, before any data: 0 for new, ln 0.5 for used."""
-    return math.log(condition_words().shares[condition])
-
-
-def fit_prices(
-    log_prices: FloatArray, keys: Sequence[tuple[str, ...]], conditions: Sequence[Condition]
-) -> FittedPrices:
-    """Fit all effects to `log_prices` float64 [n], in one currency, with the `level_keys` and condition of each row."""
-    as_new = log_prices - np.array([usual_effect(condition) for condition in conditions])
-    origin = float(np.median(as_new)) if len(as_new) else 0.0
-    columns: list[tuple[str, ...]] = list(zip(*keys, strict=True)) or [()] * len(LEVELS)
-    residuals, levels = as_new - origin, []
-    cells = Groups.of(_codes(columns[-1])[1], residuals)
-    scale = _blend(*core_scale(cells, residuals))
-    # Effects are measured among sales, fakes and mistakes, and shrunk by that spread; genuine prices spread less.
-    location_scale = _blend(pooled_scale(cells, residuals), int(np.sum(cells.counts - 1)))
-    for name, column in zip(LEVELS, columns, strict=True):
-        level, residuals = _fit_level(name, column, residuals, scale=location_scale)
-        levels.append(level)
-    stated = [condition.value for condition in conditions]
-    by_condition, _ = _fit_level("condition", stated, residuals, scale=location_scale, between=_CONDITION_VARIANCE)
-    return FittedPrices(origin, scale, tuple(levels), by_condition)
+def is_used(condition: Condition) -> bool:
+    """Tell whether the seller says that the goods are not new."""
+    return condition not in {Condition.NEW, Condition.UNKNOWN}
 
 
 def _fit_level(
-    name: str, column: Sequence[str], residuals: FloatArray, *, scale: float, between: float | None = None
-) -> tuple[Level, FloatArray]:
-    """Return the level's effects, and what they leave of `residuals` float64 [n]; rows with the key "" have none."""
+    name: str,
+    column: Sequence[str],
+    residuals: FloatArray,
+    observed: NDArray[np.bool_],
+    *,
+    scale: float,
+    between: float | None = None,
+) -> _Fitted:
+    """Fit one level to `residuals` float64 [n]; rows with the key "" have no effect."""
     names, codes = _codes(column)
     known = np.array([key != "" for key in column], dtype=bool)
+    nothing = np.zeros(len(residuals))
     if not known.any():
-        return Level(name, MappingProxyType({}), _PRIOR_BETWEEN if between is None else between), residuals
-    offset = 1 if names[0] == "" else 0
-    effects = shrunken_effects(codes[known] - offset, residuals[known], scale=scale, between=between)
+        unseen = _PRIOR_BETWEEN if between is None else between
+        return _Fitted(Level(name, MappingProxyType({}), unseen), nothing, residuals, nothing + unseen)
+    codes, names = (codes - 1, names[1:]) if names[0] == "" else (codes, names)
+    effects = shrunken_effects(codes[known], residuals[known], scale=scale, between=between)
+    seen = np.bincount(codes[known & observed], minlength=len(names))
     groups = {
-        key: GroupEffect(float(value), float(variance), int(count))
-        for key, value, variance, count in zip(
-            names[offset:], effects.values, effects.variances, effects.counts, strict=True
+        key: GroupEffect(*numbers)
+        for key, *numbers in zip(
+            names,
+            effects.values.tolist(),
+            effects.variances.tolist(),
+            seen.tolist(),
+            (effects.counts - seen).tolist(),
+            strict=True,
         )
     }
     unseen = effects.between
     if between is None:
         unseen = (_PRIOR_GROUPS * _PRIOR_BETWEEN + len(groups) * unseen) / (_PRIOR_GROUPS + len(groups))
-    left = residuals.copy()
-    left[known] -= effects.values[codes[known] - offset]
-    return Level(name, MappingProxyType(groups), unseen), left
+    values = np.where(known, effects.values[codes], 0.0)
+    variances = np.where(known, effects.variances[codes], unseen)
+    return _Fitted(Level(name, MappingProxyType(groups), unseen), values, residuals - values, variances)
 
 
 def _codes(column: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from index.errors import CatalogueError, PriceDataError
 from index.manifest import ListingRow, read_listings
+from index.money import Money
+from index.offer_words import declared_units
 from index.records import PriceObservation
 
 OnError = Callable[[PriceDataError], None]
@@ -38,7 +40,7 @@ def read_history(path: Path, *, on_error: OnError | None = None) -> Iterator[Pri
 
 
 def observe(row: ListingRow) -> PriceObservation:
-    """Return the price that a listing row observes, per piece. Raises PriceDataError without a brand or a price."""
+    """Return the price of one piece, as declared or as the title says. Raises PriceDataError without brand or price."""
     if not row.claimed_brand.strip():
         raise PriceDataError(
             f"{row.where}: claimed_brand: a price history needs the brand; give it or leave the row out."
@@ -47,12 +49,14 @@ def observe(row: ListingRow) -> PriceObservation:
         raise PriceDataError(
             f'{row.where}: price: a history needs a price above 0, such as {{"amount": 49.90, "currency": "USD"}}.'
         )
+    units = declared_units(row.title) if row.unit_count == 1 else 1
     return PriceObservation(
         brand=row.claimed_brand,
         category=row.category,
         condition=row.condition,
-        unit_price=row.unit_price,
+        unit_price=Money(row.unit_price.amount / units, row.unit_price.currency),
         observation_id=row.listing_id,
+        observe_time=row.observe_time,
     )
 
 

@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
-from index.price_explanations import Story, Weighing
+from dataclasses import dataclass
+
+from index.offer_words import DeclaredSale
+from index.price_query import LevelCount
+from index.price_stories import LARGEST_SALE, Story
 
 # A score of 2 is a likelihood ratio of 7: below it the innocent story is named without a warning.
 _SUSPICIOUS = 2.0
 
 
-def explain(weighing: Weighing, *, ratio: float, basis: str, observations: int, minimum: int) -> str:
-    """Return the sentence, without a full stop: it becomes a part of others. `ratio` is price / expected price."""
-    resting = f"{basis}, {observations} price{'' if observations == 1 else 's'}"
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What there is to tell: `ratio` is price / expected price, `enough` whether `basis` bears an assertion."""
+
+    ratio: float
+    score: float
+    story: Story
+    meant_in: str
+    basis: LevelCount
+    enough: bool
+    sale: DeclaredSale | None
+
+
+def explain(finding: Finding) -> str:
+    """Return the sentence, without a full stop: it becomes a part of others."""
+    resting, ratio = _resting(finding.basis), finding.ratio
     share = f"{ratio:.0%}" if ratio >= 0.1 else f"{100 * ratio:.2g}%"
-    if observations < minimum:
+    if not finding.enough:
         return f"{share} of the expected price, which rests on too few prices to be weighed ({resting})"
     if ratio >= 1.0:
-        return f"{_times(ratio)} the usual price: not low ({resting})"
-    story = _in_words(weighing, ratio=ratio)
-    if weighing.score >= _SUSPICIOUS:
-        return f"{share} of the usual price: likelier a counterfeit than {story} ({resting})"
-    return f"{share} of the usual price: consistent with {story} ({resting})"
+        mistake = f"; consistent with {_in_words(finding)}" if finding.story is Story.CURRENCY else ""
+        return f"{_times(ratio)} the usual price: not low{mistake} ({resting})"
+    if finding.score >= _SUSPICIOUS:
+        return f"{share} of the usual price: likelier a counterfeit than {_in_words(finding)} ({resting})"
+    return f"{share} of the usual price: consistent with {_in_words(finding)} ({resting})"
 
 
-def _in_words(weighing: Weighing, *, ratio: float) -> str:
-    off = 5 * round(20 * (1 - ratio))
+def _resting(basis: LevelCount) -> str:
+    prices = f"{basis.name}, {basis.observations} price{'' if basis.observations == 1 else 's'}"
+    return f"{prices} and the brand owner's price band" if basis.band_weight else prices
+
+
+def _in_words(finding: Finding) -> str:
+    off = 5 * round(20 * (1 - finding.ratio))
     return {
         Story.USUAL: f"the usual spread of prices or a {off}% sale" if off >= 10 else "the usual spread of prices",
-        Story.SALE: f"a {off}% sale",
+        Story.SALE: _sale(finding.sale, off=off),
         Story.USED: "used goods",
         Story.OTHER_GOODS: "another article of the brand, such as an accessory",
-        Story.CURRENCY: f"an amount meant in {weighing.meant_in}",
-    }[weighing.story]
+        Story.CURRENCY: f"an amount meant in {finding.meant_in}",
+    }[finding.story]
+
+
+def _sale(sale: DeclaredSale | None, *, off: int) -> str:
+    if sale is None:
+        return f"a {off}% sale"
+    if sale.off is None:
+        return f"the declared sale ('{sale.words}')"
+    limit = f", believed up to {LARGEST_SALE:.0%}" if sale.off > LARGEST_SALE else ""
+    return f"the declared {sale.off:.0%} sale ('{sale.words}'{limit})"
 
 
 def _times(ratio: float) -> str:

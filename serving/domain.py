@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from index.money import Money
+from index.price_query import LevelCount
+from index.price_stories import Story
 from index.records import DuplicateSource, ReferenceKind
 from vision.errors import ImageFault
 from vision.regions import Box
@@ -161,7 +163,10 @@ class PriceEvidence:
 
     `expected`, `low` and `high` (the central 90%) are in the listing's own currency; `ratio` is unit price / expected;
     `score` is a log-likelihood ratio or z-like figure, larger = more suspicious; `basis` names the level and the count
-    of prices it rests on ("brand x category", 42).
+    of prices it rests on ("brand x category", 42), `levels` has the count of every level. `story` is the innocent
+    explanation that fits best, `meant_in` the currency in which the amount was meant if it is that one. `unit_count` is
+    what the price was divided by; `declared_sale` the words that declare a sale, `declared_discount` the share that
+    they take off, 0 when they state none.
     """
 
     unit_price: Money
@@ -173,6 +178,12 @@ class PriceEvidence:
     basis: str
     observations: int
     explanation: str
+    story: Story = Story.USUAL
+    meant_in: str = ""
+    levels: tuple[LevelCount, ...] = ()
+    unit_count: int = 1
+    declared_sale: str = ""
+    declared_discount: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,11 @@ FACTS: dict[str, Fact] = {
     "price.ratio": Fact("double", 1.0, "unit price / expected price"),
     "price.score": Fact("double", 0.0, "log-likelihood ratio of a counterfeit's price to an honest one"),
     "price.observations": Fact("int", 0, "prices on record behind the expectation"),
+    "price.story": Fact(
+        "string", "", "innocent explanation that fits best: `usual`, `sale`, `used`, `other goods` or `currency`"
+    ),
+    "price.meant_in": Fact("string", "", "currency in which the amount seems to be meant, ISO 4217, if not its own"),
+    "price.declared_discount": Fact("double", 0.0, "share of the price that the words say is taken off, 0..1"),
     "seller.known": Fact("bool", False, "the seller is on record"),
     "seller.verified": Fact("bool", False, "the seller's identity is verified"),
     "seller.authorised": Fact("bool", False, "the brand at stake lists this seller as authorised"),
@@ -258,6 +263,9 @@ def _price(evidence: PriceEvidence) -> dict[str, Value]:
         "price.ratio": evidence.ratio,
         "price.score": evidence.score,
         "price.observations": evidence.observations,
+        "price.story": str(evidence.story),
+        "price.meant_in": evidence.meant_in,
+        "price.declared_discount": evidence.declared_discount,
     }
 
 

@@ -1,7 +1,8 @@
 """What is a listing compared with? References, brand names and usual prices, as one immutable view kept current.
 
 Each part is derived from the store and renewed only when the store says that it changed: references and brands by the
-registry's version, prices by the number of the newest observation.
+registry's version; prices follow the observations one by one as they arrive (`index.price_live`), and are read anew
+when a brand's price bands were set.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from index.catalogue import ReferenceCatalogue, open_catalogue
 from index.money import ExchangeRates
 from index.named import NameTable
+from index.price_live import follow, read_all
 from index.pricing import PriceModel
 from index.store.store import Store
 from serving.wording import BrandLexicon
@@ -33,6 +35,7 @@ class Knowledge:
     names: NameTable
     prices: PriceModel | None
     price_head: int = 0
+    band_version: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +52,14 @@ class KnowledgeSource:
     def open(self) -> Knowledge:
         """Read everything; the index from its snapshot when that is of the store's state. Raises SnapshotError."""
         catalogue = open_catalogue(self.store, self.index_dir, self.fingerprint, self.backend)
-        head = self.store.price_head()
+        head, bands = self.store.price_head(), self.store.price_band_version()
         return Knowledge(
             catalogue=catalogue,
             lexicon=self._lexicon(),
             names=self._names(),
             prices=self._prices(head),
             price_head=head,
+            band_version=bands,
         )
 
     def renew(self, old: Knowledge) -> Knowledge | None:
@@ -64,9 +68,9 @@ class KnowledgeSource:
         if (catalogue := old.catalogue.renewed(self.store)) is not None:
             new = replace(new, catalogue=catalogue, lexicon=self._lexicon(), names=self._names())
             log.info("references %s replace %s", catalogue.version, old.catalogue.version)
-        if (head := self.store.price_head()) != old.price_head:
-            new = replace(new, prices=self._prices(head), price_head=head)
-            log.info("prices fitted anew up to observation %d", head)
+        head, bands = self.store.price_head(), self.store.price_band_version()
+        if (head, bands) != (old.price_head, old.band_version):
+            new = replace(new, prices=self._follow(old, head, bands), price_head=head, band_version=bands)
         return None if new is old else new
 
     def _lexicon(self) -> BrandLexicon:
@@ -77,6 +81,16 @@ class KnowledgeSource:
         return NameTable(self.store.iter_brands(), everyday=everyday)
 
     def _prices(self, head: int) -> PriceModel | None:
-        if head == 0:
+        """Read all prices up to the number `head`, and all bands; None without any."""
+        observations = list(self.store.iter_price_observations(through=head))
+        bands = self.store.all_price_bands()
+        if not observations and not bands:
             return None
-        return PriceModel.fit(self.store.iter_price_observations(), self.rates, base_currency=self.base_currency)
+        log.info("prices fitted anew: %d observations, %d price bands", len(observations), len(bands))
+        return read_all(observations, self.rates, base_currency=self.base_currency, bands=bands)
+
+    def _follow(self, old: Knowledge, head: int, bands: int) -> PriceModel | None:
+        if old.prices is None or bands != old.band_version:
+            return self._prices(head)
+        arrived = list(self.store.iter_price_observations(after=old.price_head, through=head))
+        return follow(old.prices, arrived, lambda: self._prices(head))

@@ -19,6 +19,7 @@ from serving.domain import Decision, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
 from serving.pipeline import Pipeline, Screening
+from serving.price_learning import cleared_price
 from serving.wire import to_listing
 from serving.wire_decision import from_decision
 from touchstone.moderation.v1 import decision_pb2
@@ -62,6 +63,7 @@ class Moderation:
                 images=screening.images,
                 facts=pack(screening.facts),
                 shadows=screening.shadows,
+                price=cleared_price(listing, screening.decision, screening.brand),
                 commit_guard=lambda: deadline.check("the decision was recorded"),
             )
         except Conflict as error:

@@ -6,7 +6,9 @@ Called by `serving.pipeline` when the brand at stake and the category are known;
 from __future__ import annotations
 
 from index.money import Money
-from index.pricing import PriceModel, PriceQuery
+from index.offer_words import declared_sale, declared_units
+from index.price_query import PriceQuery
+from index.pricing import PriceModel
 from serving.domain import Category, Listing, PriceEvidence, Reason
 from serving.evidence import BrandAtStake
 
@@ -17,17 +19,21 @@ def price_evidence(
     """Score the unit price against what the brand and category usually cost; None without price or history."""
     if listing.price is None or prices is None or not at_stake.name:
         return None
-    unit_price = Money(listing.price.amount / max(listing.unit_count, 1), listing.price.currency)
+    units = pieces(listing)
+    unit_price = Money(listing.price.amount / units, listing.price.currency)
+    sale = declared_sale(listing.title, listing.description, price=float(listing.price.amount))
     assessment = prices.score(
         PriceQuery(
             brand=at_stake.name,
             category=listing.category or " > ".join(category.path),
             condition=listing.condition,
             unit_price=unit_price,
+            sale=sale,
         )
     )
     if assessment is None:
         return None
+    by_title = f"; the title says {units} pieces" if units != listing.unit_count else ""
     return PriceEvidence(
         unit_price=unit_price,
         expected=assessment.expected,
@@ -37,8 +43,19 @@ def price_evidence(
         score=assessment.score,
         basis=assessment.basis,
         observations=assessment.observations,
-        explanation=assessment.explanation,
+        explanation=assessment.explanation + by_title,
+        story=assessment.story,
+        meant_in=assessment.meant_in,
+        levels=assessment.levels,
+        unit_count=units,
+        declared_sale=sale.words if sale else "",
+        declared_discount=(sale.off or 0.0) if sale else 0.0,
     )
+
+
+def pieces(listing: Listing) -> int:
+    """Return how many pieces are offered: as declared, or as the title says where one is declared."""
+    return listing.unit_count if listing.unit_count > 1 else declared_units(listing.title)
 
 
 def price_fault(listing: Listing, at_stake: BrandAtStake, prices: PriceModel | None) -> Reason | None:

@@ -143,6 +143,15 @@ def _(evidence: PriceEvidence) -> evidence_pb2.Evidence:
         basis=evidence.basis,
         observation_count=evidence.observations,
         explanation=evidence.explanation,
+        story=evidence_pb2.PriceStory.Value(f"PRICE_STORY_{evidence.story.name}"),
+        meant_in_currency=evidence.meant_in,
+        levels=[
+            evidence_pb2.PriceLevel(name=one.name, observation_count=one.observations, band_weight=one.band_weight)
+            for one in evidence.levels
+        ],
+        unit_count=evidence.unit_count,
+        declared_sale=evidence.declared_sale,
+        declared_discount=evidence.declared_discount,
     )
     return evidence_pb2.Evidence(price=price)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from serving.cli.common import counting, print_json, settings_of, wants_json
+
+if TYPE_CHECKING:
+    from training.simulate_prices import SimulationReport
 
 _manifest = click.Path(exists=True, dir_okay=False, path_type=Path)
 _predictions = click.option(
@@ -118,15 +121,29 @@ def categories(context: click.Context, /, test: Path, **options: Any) -> None:
 
 
 @evaluate.command()
-@click.argument("cases", type=_manifest)
-@click.option("--history", required=True, type=_manifest, help="Listing manifest with the usual prices.")
+@click.argument("cases", type=_manifest, required=False)
+@click.option("--history", type=_manifest, help="Listing manifest with the usual prices.")
 @click.option("--leave-cell-out", is_flag=True, help="Leave each case's own brand and category out of the history.")
+@click.option("--simulate", is_flag=True, help="On simulated worlds instead of CASES.")
+@click.option("--seeds", type=click.IntRange(min=1), default=20, show_default=True, help="Simulated worlds of a kind.")
 @_predictions
 @click.pass_context
-def prices(context: click.Context, /, cases: Path, history: Path, **options: Any) -> None:
-    """Price anomaly on the labelled listing manifest CASES."""
+def prices(
+    context: click.Context, /, cases: Path | None, history: Path | None, simulate: bool, seeds: int, **options: Any
+) -> None:
+    """Price anomaly on the labelled listing manifest CASES, or on simulated prices."""
     from training.evaluate_prices import evaluate_prices
+    from training.simulate_prices import simulate_prices
 
+    if simulate:
+        if cases or history:
+            raise click.UsageError("--simulate draws its own prices; leave CASES and --history out")
+        with counting("worlds") as progress:
+            simulated = simulate_prices(seeds=seeds, progress=progress)
+        _print_worlds(context, simulated)
+        return
+    if cases is None or history is None:
+        raise click.UsageError("give CASES and --history HISTORY.jsonl, or --simulate")
     with counting("scoring") as progress:
         report = evaluate_prices(cases, history, progress=progress, **options)
     _print(context, report)
@@ -139,6 +156,18 @@ def _test_photos() -> tuple[Path, ...]:
     if missing := [path for path in photos if not path.is_file()]:
         raise click.UsageError(f"there is no {missing[0]}; give --photos MANIFEST, or set TOUCHSTONE_EVAL_DATA")
     return photos
+
+
+def _print_worlds(context: click.Context, report: SimulationReport) -> None:
+    """Print a line a world, as JSON or as a table."""
+    rows = [asdict(world) for world in report.worlds]
+    if wants_json(context):
+        print_json({"worlds": rows})
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console().print(table)
 
 
 def _print(context: click.Context, report: Any) -> None:

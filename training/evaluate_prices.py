@@ -15,9 +15,10 @@ from pathlib import Path
 from index.errors import CatalogueError, PriceDataError
 from index.manifest import ListingRow, read_listings
 from index.money import ExchangeRates, Money
-from index.price_fit import level_keys
 from index.price_history import read_history
-from index.pricing import PriceModel, PriceQuery
+from index.price_query import PriceQuery
+from index.price_rows import level_keys
+from index.pricing import PriceModel
 from index.records import PriceObservation
 from training.metrics import precision_at_fpr, roc_auc, tpr_at_fpr
 from training.predictions import Prediction, write_predictions
@@ -113,8 +114,7 @@ def _score(
     done = 0
     for cell, places in by_cell.items():
         model = PriceModel.fit((row for row in observations if not cell or _cell(row) != cell), rates)
-        for place in places:
-            assessment = model.score(cases[place].query)
+        for place, assessment in zip(places, model.score_batch([cases[place].query for place in places]), strict=True):
             scores[place] = assessment.score if assessment else _NO_EVIDENCE
             done += 1
             progress(done, len(cases))

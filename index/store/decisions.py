@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Row, Select, select
 
 from index.errors import Conflict, NotFound, StoreError
 from index.policies import ShadowOutcome
-from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
+from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, PriceObservation, RecordOutcome
 from index.store.cases import insert_case
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
 from index.store.outcomes import insert_outcomes
+from index.store.prices import insert_observations
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
@@ -38,9 +39,12 @@ class DecisionStore:
         images: Sequence[ListingImage] = (),
         facts: bytes | None = None,
         shadows: Sequence[ShadowOutcome] = (),
+        price: PriceObservation | None = None,
         commit_guard: Callable[[], None] | None = None,
     ) -> RecordOutcome:
         """Put a decision on record, with the case that it opens and what the listing's photos are recognised by.
+
+        `price` is what the price model may learn from the listing, None when nothing is.
 
         When the idempotency key was used before with the same request, the decision recorded then is returned and
         nothing is written. `facts` is what it was taken on (`serving.facts_record`), `shadows` what the shadow policies
@@ -62,6 +66,8 @@ class DecisionStore:
                 insert_outcomes(connection, record.decision_id, facts, shadows)
                 if case is not None:
                     insert_case(connection, case)
+                if price is not None:
+                    insert_observations(connection, [price])
                 append_event(connection, EventKind.DECIDED, record)
             if commit_guard is not None:
                 commit_guard()

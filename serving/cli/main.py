@@ -23,7 +23,7 @@ COMMANDS = {
     "serve": ("serving.cli.serve:serve", "Run the service."),
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
     "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
-    "prices": ("serving.cli.prices:prices", "Price observations: import."),
+    "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from index.errors import PriceDataError
 from index.money import ExchangeRates, Money
-from index.price_explanations import StoryShares
-from index.pricing import MINIMUM_OBSERVATIONS, PriceAssessment, PriceModel, PriceQuery
+from index.price_query import PriceAssessment, PriceQuery
+from index.price_stories import StoryShares
+from index.pricing import MINIMUM_OBSERVATIONS, PriceModel
 from index.records import PriceObservation
 
 DOLLARS_ONLY = ExchangeRates(date(2025, 9, 1), "USD", {"USD": Decimal(1)})
@@ -254,7 +255,7 @@ OBSERVATIONS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(history=OBSERVATIONS, chance=st.randoms(use_true_random=False))
 def test_the_order_of_observations_does_not_matter(history: list[PriceObservation], chance: random.Random) -> None:
     """The same prices in any order give exactly the same model, and fitting again does too."""
@@ -264,7 +265,7 @@ def test_the_order_of_observations_does_not_matter(history: list[PriceObservatio
     assert PriceModel.fit(shuffled, RATES) == PriceModel.fit(history, RATES) == PriceModel.fit(history, RATES)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(history=OBSERVATIONS, price=PRICES, currency=st.sampled_from(["EUR", "JPY", "KWD", "VND"]))
 def test_the_base_currency_does_not_matter(history: list[PriceObservation], price: str, currency: str) -> None:
     """Counting in another base currency changes no score and no ratio beyond rounding."""
@@ -279,7 +280,7 @@ def test_the_base_currency_does_not_matter(history: list[PriceObservation], pric
         assert other.ratio == pytest.approx(one.ratio, rel=1e-6)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(history=OBSERVATIONS, price=PRICES)
 def test_any_history_gives_finite_figures(history: list[PriceObservation], price: str) -> None:
     """However few and odd the prices, the interval is in order and all figures are finite."""

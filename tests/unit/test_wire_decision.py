@@ -11,6 +11,8 @@ import pytest
 from google.type.money_pb2 import Money as MoneyMessage
 
 from index.money import Money
+from index.price_query import LevelCount
+from index.price_stories import Story
 from index.records import DuplicateSource, ReferenceKind
 from serving import domain
 from serving.wire_decision import from_decision, from_evidence, from_image_result, from_visual_match
@@ -63,6 +65,12 @@ EVIDENCE: dict[str, domain.Evidence] = {
         mismatch=True,
     ),
     "price": domain.PriceEvidence(
+        story=Story.CURRENCY,
+        meant_in="USD",
+        levels=(LevelCount("brand x category", 42, 10),),
+        unit_count=3,
+        declared_sale="-40%",
+        declared_discount=0.4,
         unit_price=Money(Decimal("5"), "EUR"),
         expected=Money(Decimal("100") / 3, "EUR"),
         low=Money(Decimal("60.5"), "EUR"),

@@ -120,6 +120,42 @@ TEXT_KIND_BRAND_CLAIM_MISMATCH: TextKind.ValueType  # 3
 """The text names another brand than the one that the seller claims."""
 Global___TextKind: _TypeAlias = TextKind  # noqa: Y015
 
+class _PriceStory:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriceStoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceStory.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRICE_STORY_UNSPECIFIED: _PriceStory.ValueType  # 0
+    """Never sent by the service."""
+    PRICE_STORY_USUAL: _PriceStory.ValueType  # 1
+    """The usual spread of prices."""
+    PRICE_STORY_SALE: _PriceStory.ValueType  # 2
+    """A sale."""
+    PRICE_STORY_USED: _PriceStory.ValueType  # 3
+    """Used goods whose condition is not declared."""
+    PRICE_STORY_OTHER_GOODS: _PriceStory.ValueType  # 4
+    """Another article of the brand, such as an accessory."""
+    PRICE_STORY_CURRENCY: _PriceStory.ValueType  # 5
+    """An amount that was meant in another currency."""
+
+class PriceStory(_PriceStory, metaclass=_PriceStoryEnumTypeWrapper):
+    """An innocent explanation of a price."""
+
+PRICE_STORY_UNSPECIFIED: PriceStory.ValueType  # 0
+"""Never sent by the service."""
+PRICE_STORY_USUAL: PriceStory.ValueType  # 1
+"""The usual spread of prices."""
+PRICE_STORY_SALE: PriceStory.ValueType  # 2
+"""A sale."""
+PRICE_STORY_USED: PriceStory.ValueType  # 3
+"""Used goods whose condition is not declared."""
+PRICE_STORY_OTHER_GOODS: PriceStory.ValueType  # 4
+"""Another article of the brand, such as an accessory."""
+PRICE_STORY_CURRENCY: PriceStory.ValueType  # 5
+"""An amount that was meant in another currency."""
+Global___PriceStory: _TypeAlias = PriceStory  # noqa: Y015
+
 class _SellerAuthorization:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -598,6 +634,36 @@ class CategoryEvidence(_message.Message):
 Global___CategoryEvidence: _TypeAlias = CategoryEvidence  # noqa: Y015
 
 @_typing.final
+class PriceLevel(_message.Message):
+    """How much the expected price rests on at one level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
+    BAND_WEIGHT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The level, for example "brand x category"."""
+    observation_count: _builtins.int
+    """How many observed prices there are."""
+    band_weight: _builtins.int
+    """How many prices the brand owner's price bands weigh there."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        observation_count: _builtins.int = ...,
+        band_weight: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band_weight", b"band_weight", "name", b"name", "observation_count", b"observation_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceLevel: _TypeAlias = PriceLevel  # noqa: Y015
+
+@_typing.final
 class PriceEvidence(_message.Message):
     """How the unit price stands against what this brand and category usually cost. Price alone never takes a listing down."""
 
@@ -612,6 +678,12 @@ class PriceEvidence(_message.Message):
     BASIS_FIELD_NUMBER: _builtins.int
     OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    STORY_FIELD_NUMBER: _builtins.int
+    MEANT_IN_CURRENCY_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    UNIT_COUNT_FIELD_NUMBER: _builtins.int
+    DECLARED_SALE_FIELD_NUMBER: _builtins.int
+    DECLARED_DISCOUNT_FIELD_NUMBER: _builtins.int
     ratio: _builtins.float
     """`unit_price` / `expected`."""
     score: _builtins.float
@@ -624,6 +696,16 @@ class PriceEvidence(_message.Message):
     """How many observed prices stand behind `basis`."""
     explanation: _builtins.str
     """The innocent explanation that fits best, in a sentence, for example "consistent with a 40% sale"."""
+    story: Global___PriceStory.ValueType
+    """The innocent explanation that fits best."""
+    meant_in_currency: _builtins.str
+    """The currency in which the amount seems to be meant, ISO 4217, when `story` says so; empty otherwise."""
+    unit_count: _builtins.int
+    """How many pieces the asked price was divided by: as declared, or as the title says where one is declared."""
+    declared_sale: _builtins.str
+    """The words of the listing that declare a sale; empty when none do."""
+    declared_discount: _builtins.float
+    """The share of the price that those words say is taken off, 0..1; 0 when they state none."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
         """What one piece costs, in the listing's own currency."""
@@ -640,6 +722,10 @@ class PriceEvidence(_message.Message):
     def high(self) -> _money_pb2.Money:
         """Upper end of the central 90% of expected prices, in the same currency."""
 
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceLevel]:
+        """What the expected price rests on, from the general to the particular."""
+
     def __init__(
         self,
         *,
@@ -652,10 +738,16 @@ class PriceEvidence(_message.Message):
         basis: _builtins.str = ...,
         observation_count: _builtins.int = ...,
         explanation: _builtins.str = ...,
+        story: Global___PriceStory.ValueType = ...,
+        meant_in_currency: _builtins.str = ...,
+        levels: _abc.Iterable[Global___PriceLevel] | None = ...,
+        unit_count: _builtins.int = ...,
+        declared_sale: _builtins.str = ...,
+        declared_discount: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "high", b"high", "low", b"low", "unit_price", b"unit_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "expected", b"expected", "explanation", b"explanation", "high", b"high", "low", b"low", "observation_count", b"observation_count", "ratio", b"ratio", "score", b"score", "unit_price", b"unit_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "declared_discount", b"declared_discount", "declared_sale", b"declared_sale", "expected", b"expected", "explanation", b"explanation", "high", b"high", "levels", b"levels", "low", b"low", "meant_in_currency", b"meant_in_currency", "observation_count", b"observation_count", "ratio", b"ratio", "score", b"score", "story", b"story", "unit_count", b"unit_count", "unit_price", b"unit_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,69 @@
+"""What is asked of the price model, and what does it answer? What goes into `index.pricing` and comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from index.errors import PriceDataError
+from index.money import Money
+from index.offer_words import DeclaredSale
+from index.price_stories import Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceQuery:
+    """What is offered, per piece: divide a lot's price by its unit count first. All words are the seller's.
+
+    `category` is a path such as "shoes > sports-shoes", in the vocabulary of the price history; `sale` is a sale that
+    the seller declares, None when none is.
+    """
+
+    brand: str
+    category: str
+    condition: str
+    unit_price: Money
+    sale: DeclaredSale | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse negative prices."""
+        if self.unit_price.amount < 0:
+            raise PriceDataError(f"The unit price {self.unit_price} is negative; state a price of 0 or more.")
+
+
+@dataclass(frozen=True)
+class LevelCount:
+    """How much is known on one level ("brand x category"): prices on record, and what price bands weigh, in prices."""
+
+    name: str
+    observations: int
+    band_weight: int = 0
+
+    @property
+    def weight(self) -> int:
+        """What the level rests on, in prices."""
+        return self.observations + self.band_weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceAssessment:
+    """How a price stands. Money is in the query's currency, per piece.
+
+    `low` and `high` hold the central 90% of usual prices; `ratio` is price / `expected`; `score` is a log-likelihood
+    ratio (above 0: likelier a counterfeit's price than any innocent one's; never above 0 on fewer than
+    MINIMUM_OBSERVATIONS prices); `levels` says how many prices each level rests on, from the general to the
+    particular, `basis` the most particular one with enough of them, and `observations` the prices on it. `story` is the
+    innocent story that fits best, `meant_in` the currency in which the amount was meant if that is the story, else "".
+    `explanation` is a sentence for the moderator.
+    """
+
+    expected: Money
+    low: Money
+    high: Money
+    ratio: float
+    score: float
+    basis: str
+    observations: int
+    levels: tuple[LevelCount, ...]
+    story: Story
+    meant_in: str
+    explanation: str
