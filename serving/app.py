@@ -18,6 +18,10 @@ from index.refresh import Holder
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
+from serving.case_opening import CaseOpening
+from serving.case_rules import load_case_rules
+from serving.cases import CaseDesk
+from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
@@ -61,6 +65,8 @@ class Application:
     embedder: BatchingEmbedder
     knowledge: Holder[Knowledge]
     moderation: Moderation
+    cases: CaseDesk
+    complaints: Complaints
 
     @property
     def pipeline(self) -> Pipeline:
@@ -91,6 +97,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
     policy = load_policy(settings.policy)
     taxonomy = load_taxonomy(settings.taxonomy)
     rates = ExchangeRates.load(settings.exchange_rates)
+    rules = load_case_rules(settings.case_rules)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
         embedder = resources.enter_context(
@@ -123,12 +130,15 @@ def open_application(settings: Settings) -> Iterator[Application]:
             policy=policy,
             max_matches=settings.max_matches,
         )
+        opening = CaseOpening(store, rules)
         yield Application(
             settings=settings,
             store=store,
             embedder=embedder,
             knowledge=knowledge,
-            moderation=Moderation(pipeline, store),
+            moderation=Moderation(pipeline, store, opening),
+            cases=CaseDesk(store, rules),
+            complaints=Complaints(store, opening, pipeline.limits),
         )
 
 

@@ -55,7 +55,7 @@ class BatchStore:
             connection.execute(update(batch_cases).where(*this).values(error=error))
 
     def check_batch_can_be_undone(self, batch_id: str) -> tuple[str, ...]:
-        """Return the resolutions of a batch that stand, the last first. Raises NotFound, or Conflict: one is built on."""
+        """Return the resolutions of a batch that stand, last first. Raises NotFound, or Conflict: one is built on."""
         with self._database.read("look whether a batch can be undone") as connection:
             made = [item.resolution_id for item in _batch(connection, batch_id).items if item.resolution_id]
             stand = [one for one in (find_resolution(connection, each) for each in made) if one.stands]

@@ -7,13 +7,12 @@ the queue, and however far moderators get, the share of drawn ones among what th
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, true
 
-from index.case_records import UNRESOLVED, Case, CaseFilter, CaseOrder, CaseState, Place
+from index.case_records import UNRESOLVED, Case, CaseFilter, CaseOrder, CaseState, Place, lot_of
 from index.store.tables.base import UtcDateTime
 from index.store.tables.cases import case_brands, case_reasons, cases, resolutions
 
@@ -84,11 +83,6 @@ def claimable(reviewer: str, now: datetime) -> ColumnElement[bool]:
     took_part = select(resolutions.c.number).where(*own).exists()
     waiting = cases.c.state.in_([str(state) for state in UNRESOLVED])
     return and_(waiting, ~_held(now), or_(cases.c.state == str(CaseState.OPEN), ~took_part))
-
-
-def lot_of(case_id: str) -> float:
-    """Return a number in 0..1 that is always the same for one case and says nothing about it."""
-    return int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:6]) / 2**48
 
 
 def queue_key(connection: Connection, case: Case) -> float:

@@ -24,10 +24,11 @@ from index.case_records import (
     CaseState,
     Lease,
     Place,
+    lot_of,
 )
 from index.errors import Conflict, NotFound
 from index.reports import ReportState
-from index.store.case_queue import claimable, fits, lot_of, ordered, place_of, queue_key
+from index.store.case_queue import claimable, fits, ordered, place_of, queue_key
 from index.store.engine import Database, in_batches
 from index.store.tables.cases import case_brands, case_reasons, cases, reports
 
