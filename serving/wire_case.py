@@ -50,6 +50,7 @@ ORIGINS = {
 }
 _STATES = {number: state for state, number in STATES.items()}
 _ORIGINS = {number: origin for origin, number in ORIGINS.items()}
+_ACTIONS = (pb.CLAIM_ACTION_UNSPECIFIED, pb.CLAIM_ACTION_CLAIM, pb.CLAIM_ACTION_RELEASE)
 _ORDERS = {
     pb.CASE_ORDER_UNSPECIFIED: CaseOrder.EXPECTED_HARM,
     pb.CASE_ORDER_EXPECTED_HARM: CaseOrder.EXPECTED_HARM,
@@ -119,9 +120,7 @@ def to_claim(request: pb.ClaimCaseRequest) -> Claim:
     """Translate what to do with a lease. Raises InvalidListing."""
     kind, duration = request.WhichOneof("target"), request.lease_duration_ms
     violations = [
-        *check_one_of(
-            "action", request.action, (0, pb.CLAIM_ACTION_CLAIM, pb.CLAIM_ACTION_RELEASE.Name), pb.ClaimAction
-        ),
+        *check_one_of("action", request.action, _ACTIONS, pb.ClaimAction.Name),
         *check_range("lease_duration_ms", duration, low=MIN_LEASE_MS, high=MAX_LEASE_MS, default=DEFAULT_LEASE_MS),
     ]
     release = request.action == pb.CLAIM_ACTION_RELEASE
