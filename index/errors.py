@@ -25,6 +25,14 @@ class Conflict(StoreError):
     """It exists already, or somebody else changed it first."""
 
 
+class KeyReused(Conflict):
+    """An idempotency key came again with another request."""
+
+
+class NotPermitted(StoreError):
+    """Another person must do it: whoever took part in a decision does not judge it again."""
+
+
 class PriceDataError(TouchstoneError):
     """An exchange-rate table or a price history cannot be used."""
 

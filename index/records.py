@@ -1,4 +1,4 @@
-"""What does the store know? Frozen records of brands, references, prices, sellers, decisions, cases and removed images.
+"""What does the store know? Frozen records of brands, references, prices, sellers, decisions and removed images.
 
 They are the only thing that goes into `index.store` and comes out of it: no table row and no ORM object leaves it.
 `serving.pipeline` fills in decisions, `index.catalogue` is built from references and removed images, `index.pricing`
@@ -185,7 +185,7 @@ class SellerTally:
     strikes: int
 
 
-# --- decisions, cases, removals --------------------------------------------------------------------------------------
+# --- decisions, removals ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ class DecisionRecord:
     """A decision on record, immutable. `payload` is its serialised form, opaque to the store.
 
     `request_sha256` digests the request that led to it: an `idempotency_key` used again must come with the same one.
-    `brand` names the brand at stake, "" when none is.
+    `brand` names the brand at stake, "" when none is; `market` is the listing's, "" when it named none.
     """
 
     decision_id: str
@@ -208,6 +208,7 @@ class DecisionRecord:
     model_fingerprint: str = ""
     index_version: str = ""
     policy_version: str = ""
+    market: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,51 +268,29 @@ class RemovedListing:
     note: str = ""
 
 
-class CaseState(enum.StrEnum):
-    """Where a case stands. Who holds it is said by its lease, not by its state."""
-
-    OPEN = "open"
-    RESOLVED = "resolved"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A decision that a person works on. `priority` orders the queue, largest first.
-
-    `assignee` holds the case until `lease_expire_time`; `resolution` is the verdict that a person gave; `revision`
-    grows with every change, so that two moderators cannot overwrite each other unseen.
-    """
-
-    case_id: str
-    decision_id: str
-    listing_id: str
-    verdict: str
-    create_time: datetime
-    brand: str = ""
-    priority: float = 0.0
-    state: CaseState = CaseState.OPEN
-    assignee: str = ""
-    lease_expire_time: datetime | None = None
-    resolution: str = ""
-    resolve_time: datetime | None = None
-    revision: int = 0
-
-
 class EventKind(enum.StrEnum):
     """What happened to a listing."""
 
     DECIDED = "decided"
     REMOVED = "removed"
+    RESOLVED = "resolved"
+    UNDONE = "undone"
+    APPEAL_DECIDED = "appeal_decided"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionEvent:
-    """Something that followers of decisions must learn of. Cursors grow in the order of the commits, without gaps."""
+    """Something that followers of decisions must learn of. Cursors grow in the order of the commits, without gaps.
+
+    `verdict` is the one in force since; `case_id` is "" when no case belongs to it.
+    """
 
     cursor: int
     kind: EventKind
     create_time: datetime
     decision: DecisionRecord
+    verdict: str
+    case_id: str = ""
 
 
 class ChangeKind(enum.StrEnum):

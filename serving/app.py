@@ -18,6 +18,10 @@ from index.refresh import Holder
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
+from serving.case_opening import CaseOpening
+from serving.case_rules import load_case_rules
+from serving.cases import CaseDesk
+from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.gate import UNCERTIFIED, TakedownGate
 from serving.knowledge import Knowledge, KnowledgeSource
@@ -64,6 +68,8 @@ class Application:
     knowledge: Holder[Knowledge]
     policies: Holder[Policies]
     moderation: Moderation
+    cases: CaseDesk
+    complaints: Complaints
 
     @property
     def pipeline(self) -> Pipeline:
@@ -94,6 +100,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
     taxonomy = load_taxonomy(settings.taxonomy)
     bootstrap = load_policy(settings.policy, taxonomy=lambda: taxonomy)
     rates = ExchangeRates.load(settings.exchange_rates)
+    rules = load_case_rules(settings.case_rules)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
         embedder = resources.enter_context(
@@ -130,13 +137,16 @@ def open_application(settings: Settings) -> Iterator[Application]:
             gate=load_gate(store),
             max_matches=settings.max_matches,
         )
+        opening = CaseOpening(store, rules)
         yield Application(
             settings=settings,
             store=store,
             embedder=embedder,
             knowledge=knowledge,
             policies=policies,
-            moderation=Moderation(pipeline, store),
+            moderation=Moderation(pipeline, store, opening),
+            cases=CaseDesk(store, rules),
+            complaints=Complaints(store, opening, pipeline.limits),
         )
 
 

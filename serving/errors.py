@@ -12,6 +12,10 @@ class ServingError(TouchstoneError):
     """The service cannot do what was asked for a reason that is neither the image's, the model's nor the store's."""
 
 
+class Unauthenticated(ServingError):
+    """The call does not say who acts, or not in a way that this server believes."""
+
+
 @dataclass(frozen=True)
 class FieldViolation:
     """One rule that a request breaks: its path, `listing.images[3]`, and a description with value, limit and remedy."""

@@ -7,15 +7,15 @@ messages, because their bytes are what an idempotency key is held against; every
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from index.errors import Conflict
-from index.records import Case, DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
+from index.records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.store.store import Store
+from serving.case_opening import CaseOpening
 from serving.deadline import NEVER, Deadline
-from serving.domain import Decision, Verdict
+from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
 from serving.pipeline import Pipeline, Screening
@@ -30,6 +30,9 @@ ScreenRequest = pb.ScreenListingRequest | pb.ScreenListingsRequest
 _CAUSES = {
     EventKind.DECIDED: pb.VERDICT_CAUSE_SCREENED,
     EventKind.REMOVED: pb.VERDICT_CAUSE_REMOVED,
+    EventKind.RESOLVED: pb.VERDICT_CAUSE_CASE_RESOLVED,
+    EventKind.UNDONE: pb.VERDICT_CAUSE_RESOLUTION_UNDONE,
+    EventKind.APPEAL_DECIDED: pb.VERDICT_CAUSE_APPEAL_DECIDED,
 }
 
 
@@ -39,6 +42,7 @@ class Moderation:
 
     pipeline: Pipeline
     store: Store
+    opening: CaseOpening
 
     def screen(self, request: ScreenRequest, *, deadline: Deadline = NEVER) -> decision_pb2.Decision:
         """Decide on a listing and record the decision; with a `request_id` used before, return what stands.
@@ -57,9 +61,12 @@ class Moderation:
                 if earlier is not None:
                     return decision_of(earlier)
             screening = self.pipeline.screen(listing, deadline=deadline)
+            record = _record(screening, listing, request_id=request.request_id, digest=digest)
+            case = self.opening.case(record)
             outcome = self.store.record_decision(
-                _record(screening, seller_id=listing.seller_id, request_id=request.request_id, digest=digest),
-                case=_case(screening),
+                record,
+                case=case if _needs_person(screening) else None,
+                carried=case,
                 images=screening.images,
                 facts=pack(screening.facts),
                 shadows=screening.shadows,
@@ -87,20 +94,21 @@ def decision_of(record: DecisionRecord) -> decision_pb2.Decision:
 
 
 def event_of(event: DecisionEvent) -> pb.WatchDecisionsResponse:
-    """Tell a follower of one event. A removal is the marketplace's own act: the verdict stays the decision's."""
+    """Tell a follower of one event. A removal is the marketplace's own act: the verdict stays as it is."""
     decision = decision_of(event.decision)
     response = pb.WatchDecisionsResponse(
         cursor=str(event.cursor),
         listing_id=event.decision.listing_id,
-        verdict=decision.verdict,
+        verdict=decision_pb2.Verdict.Value(f"VERDICT_{event.verdict}"),
         cause=_CAUSES[event.kind],
         decision=decision,
+        case_id=event.case_id,
     )
     response.event_time.FromDatetime(event.create_time)
     return response
 
 
-def _record(screening: Screening, *, seller_id: str, request_id: str, digest: str) -> DecisionRecord:
+def _record(screening: Screening, listing: Listing, *, request_id: str, digest: str) -> DecisionRecord:
     decision = screening.decision
     return DecisionRecord(
         decision_id=decision.decision_id,
@@ -110,7 +118,8 @@ def _record(screening: Screening, *, seller_id: str, request_id: str, digest: st
         payload=from_decision(decision).SerializeToString(deterministic=True),
         request_sha256=digest,
         idempotency_key=request_id or None,
-        seller_id=seller_id,
+        seller_id=listing.seller_id,
+        market=listing.market,
         brand=screening.brand,
         model_fingerprint=decision.model_fingerprint,
         index_version=decision.index_version,
@@ -118,17 +127,6 @@ def _record(screening: Screening, *, seller_id: str, request_id: str, digest: st
     )
 
 
-def _case(screening: Screening) -> Case | None:
-    """Open a case for whatever a person must look at; a takedown is looked at too, for the seller may appeal."""
-    decision: Decision = screening.decision
-    if decision.verdict is Verdict.ALLOW:
-        return None
-    return Case(
-        case_id=uuid.uuid4().hex,
-        decision_id=decision.decision_id,
-        listing_id=decision.listing_id,
-        verdict=str(decision.verdict),
-        create_time=decision.create_time,
-        brand=screening.brand,
-        priority=decision.counterfeit_probability,
-    )
+def _needs_person(screening: Screening) -> bool:
+    """Whatever a person must look at becomes a case; a takedown is looked at too, for the seller may appeal."""
+    return screening.decision.verdict is not Verdict.ALLOW

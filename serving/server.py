@@ -22,12 +22,15 @@ from grpc_reflection.v1alpha import reflection
 
 from serving.app import Application
 from serving.capabilities import capabilities_of
+from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.servicers import ModerationServicer
-from serving.unimplemented import UNIMPLEMENTED_SERVICES, unimplemented_handlers
+from serving.unimplemented import BUILT_LATER, unimplemented_handlers
 from serving.wire import MAX_MESSAGE_BYTES
-from touchstone.moderation.v1 import moderation_service_pb2
+from serving.work import Work
+from touchstone.moderation.v1 import case_service_pb2, moderation_service_pb2
+from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 
 log = logging.getLogger(__name__)
@@ -45,7 +48,9 @@ _CHANNEL_OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a load balancer
 ]
 MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"]
-_SERVICES = (MODERATION_SERVICE.full_name, *(service.full_name for service in UNIMPLEMENTED_SERVICES))
+CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
+_OFFERED = (MODERATION_SERVICE.full_name, CASE_SERVICE.full_name)
+_SERVICES = tuple(dict.fromkeys((*_OFFERED, *(method.containing_service.full_name for method in BUILT_LATER))))
 
 
 @dataclass(frozen=True)
@@ -71,16 +76,23 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     draining = asyncio.Event()
     interceptors = [DrainInterceptor("/touchstone.", draining), StatusInterceptor()]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
-    servicer = ModerationServicer(
+    work = Work(workers, max_waiting=settings.max_waiting)
+    moderation = ModerationServicer(
         application.moderation,
         lambda: capabilities_of(application),
-        workers,
+        work,
         draining=draining,
-        max_waiting=settings.max_waiting,
+        max_deadline_s=settings.max_deadline_s,
+    )
+    cases = CaseServicer(
+        application.cases,
+        application.complaints,
+        work,
+        trust=settings.trust_caller,
         max_deadline_s=settings.max_deadline_s,
     )
     health = aio_health.HealthServicer()
-    _register(server, servicer, health)
+    _register(server, moderation, cases, health)
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
@@ -98,7 +110,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
         canary.cancel()
         draining.set()
         await health.enter_graceful_shutdown()
-        await _finish(servicer, within_s=settings.drain_s)
+        await _finish(work, within_s=settings.drain_s)
         await server.stop(_FLUSH_S)
         await asyncio.to_thread(polling.close)  # a renewal under way is waited for, but not on the event loop
         await asyncio.to_thread(workers.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
@@ -115,18 +127,21 @@ async def serve_until_signalled(application: Application, *, listen: str, announ
         log.info("draining: running requests get %.0f s", application.settings.drain_s)
 
 
-async def _finish(servicer: ModerationServicer, *, within_s: float) -> None:
+async def _finish(work: Work, *, within_s: float) -> None:
     """Wait for what is in work, and a moment longer for those who have not seen yet that this server goes away."""
     try:
         async with asyncio.timeout(within_s):
-            await servicer.finished()
+            await work.finished()
             await asyncio.sleep(_LAME_DUCK_S)
     except TimeoutError:
         log.warning("requests still in work after %.0f s are given up", within_s)
 
 
-def _register(server: grpc.aio.Server, servicer: ModerationServicer, health: aio_health.HealthServicer) -> None:
-    add_ModerationServiceServicer_to_server(servicer, server)
+def _register(
+    server: grpc.aio.Server, moderation: ModerationServicer, cases: CaseServicer, health: aio_health.HealthServicer
+) -> None:
+    add_ModerationServiceServicer_to_server(moderation, server)
+    add_CaseServiceServicer_to_server(cases, server)
     server.add_generic_rpc_handlers(unimplemented_handlers())
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
@@ -135,7 +150,7 @@ def _register(server: grpc.aio.Server, servicer: ModerationServicer, health: aio
 async def _announce(
     health: aio_health.HealthServicer, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType
 ) -> None:
-    for name in ("", MODERATION_SERVICE.full_name):
+    for name in ("", *_OFFERED):
         await health.set(name, status)
 
 

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 
 from index.records import RemovalReason
 from serving.deadline import Deadline
-from serving.errors import FieldViolation, InvalidListing, Overloaded
+from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure
 from serving.moderation import Moderation, event_of
 from serving.status import to_status
 from serving.streams import Interrupted, answer_each
 from serving.wire import to_cursor, to_decision_id, to_image_query, to_removal
 from serving.wire_decision import from_image_result, from_visual_match
+from serving.work import Work
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
-T = TypeVar("T")
 
 # A watcher looks this often for events, for another process on the same store may have written them.
 _WATCH_POLL_S = 0.25
@@ -34,7 +33,7 @@ _WATCH_BATCH = 500
 
 
 class ModerationServicer(ModerationServiceServicer):
-    """ModerationService. `workers` runs the blocking work; `in_stream` bounds the items of one stream in flight.
+    """ModerationService. `work` runs what blocks; `in_stream` bounds the items of one stream in flight.
 
     Streams end when `draining` is set; requests that are in work are finished all the same.
     """
@@ -43,22 +42,17 @@ class ModerationServicer(ModerationServiceServicer):
         self,
         moderation: Moderation,
         capabilities: Callable[[], pb.GetCapabilitiesResponse],
-        workers: Executor,
+        work: Work,
         *,
         draining: asyncio.Event,
-        max_waiting: int,
         max_deadline_s: float,
         in_stream: int = 8,
     ) -> None:
         self._moderation = moderation
         self._capabilities = capabilities
-        self._workers = workers
-        self._max_waiting = max_waiting
+        self._work = work.run
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
-        self._unfinished = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._draining = draining
 
     async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
@@ -135,10 +129,6 @@ class ModerationServicer(ModerationServiceServicer):
         """Say what this server is."""
         return await self._work(self._capabilities)
 
-    async def finished(self) -> None:
-        """Wait until nothing is in work."""
-        await self._idle.wait()
-
     async def _item(
         self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline
     ) -> pb.ScreenListingsResponse:
@@ -153,20 +143,13 @@ class ModerationServicer(ModerationServiceServicer):
         return response
 
     def _deadline(self, context: Context) -> Deadline:
-        remaining = context.time_remaining()
-        return Deadline.after(self._max_deadline_s if remaining is None else min(remaining, self._max_deadline_s))
+        return deadline_of(context, self._max_deadline_s)
 
-    async def _work(self, blocking: Callable[[], T]) -> T:
-        if self._unfinished >= self._max_waiting:
-            raise Overloaded(f"{self._max_waiting} requests are in work already", retry_after_s=1.0)
-        self._unfinished += 1
-        self._idle.clear()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
-        finally:
-            self._unfinished -= 1
-            if self._unfinished == 0:
-                self._idle.set()
+
+def deadline_of(context: Context, most_s: float) -> Deadline:
+    """Return when the call must be answered: by its own deadline, and within `most_s` seconds."""
+    remaining = context.time_remaining()
+    return Deadline.after(most_s if remaining is None else min(remaining, most_s))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -17,7 +17,7 @@ from index.money import is_currency
 from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
-_PATHS = frozenset({"data_dir", "policy", "taxonomy", "exchange_rates"})
+_PATHS = frozenset({"data_dir", "policy", "taxonomy", "exchange_rates", "case_rules"})
 
 
 def _currency(code: str) -> str:
@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     ] = False
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
     exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the one that ships")] = None
+    case_rules: Annotated[Path | None, Field(description="rules about cases; unset: those that ship")] = None
+    trust_caller: Annotated[
+        Literal["loopback", "always", "never"],
+        Field(description="from where `touchstone-actor` and `touchstone-roles` are believed"),
+    ] = "loopback"
     base_currency: Annotated[
         str, AfterValidator(_currency), Field(description="currency in which prices are compared, ISO 4217")
     ] = "USD"

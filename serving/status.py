@@ -19,14 +19,23 @@ from index.errors import (
     BackendError,
     CatalogueError,
     Conflict,
+    KeyReused,
     NotFound,
+    NotPermitted,
     PriceDataError,
     ReferenceTooSmall,
     SnapshotError,
     StoreError,
 )
 from reference_brands.errors import RenderError, SeedError
-from serving.errors import DeadlineExceeded, InvalidListing, Overloaded, PolicyError, SettingsError
+from serving.errors import (
+    DeadlineExceeded,
+    InvalidListing,
+    Overloaded,
+    PolicyError,
+    SettingsError,
+    Unauthenticated,
+)
 from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
 
 # `ErrorInfo.domain`: whose reasons these are.
@@ -60,6 +69,9 @@ ANSWERS: dict[type[BaseException], Answer] = {
     UnsupportedByModel: Answer(grpc.StatusCode.UNIMPLEMENTED),
     NotFound: Answer(grpc.StatusCode.NOT_FOUND),
     Conflict: Answer(grpc.StatusCode.ABORTED),
+    KeyReused: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
+    Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     StoreError: _NOT_READY,
@@ -101,6 +113,8 @@ def _details(error: BaseException) -> list[Message]:
             BadRequest.FieldViolation(field=one.field, description=one.description) for one in error.violations
         ]
         return [BadRequest(field_violations=violations)]
+    if isinstance(error, KeyReused):
+        return [BadRequest(field_violations=[BadRequest.FieldViolation(field="request_id", description=str(error))])]
     if isinstance(error, ImageError):
         return [ErrorInfo(reason=f"IMAGE_{error.fault.name}", domain=ERROR_DOMAIN)]
     if isinstance(error, Overloaded):

@@ -6,8 +6,13 @@
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from serving.errors import FieldViolation
 
@@ -15,6 +20,7 @@ MAX_ID_CHARACTERS = 256
 MAX_REQUEST_ID_CHARACTERS = 128
 # How much of a bad value a description repeats.
 _SHOWN_CHARACTERS = 40
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def check_id(field: str, value: str, *, required: bool) -> Iterator[FieldViolation]:
@@ -54,6 +60,39 @@ def check_range(field: str, value: int, *, low: int, high: int, default: int) ->
     """Check that a number lies in `low`..`high`, or is 0, which stands for `default`."""
     if value != 0 and not low <= value <= high:
         yield FieldViolation(field, f"{value} is out of range; send {low} to {high}, or 0 for {default}")
+
+
+def check_one_of(
+    field: str, value: int, allowed: Iterable[int], name: Callable[[Any], str]
+) -> Iterator[FieldViolation]:
+    """Check that an enum's number is one of those allowed; `name` names them."""
+    known = tuple(allowed)
+    if value not in known:
+        names = ", ".join(name(number) for number in known if number)
+        yield FieldViolation(field, f"{value} is not allowed; send one of {names}")
+
+
+def check_time(field: str, message: Timestamp) -> Iterator[FieldViolation]:
+    """Check that a time is one that a calendar has: the years 1 to 9999."""
+    try:
+        to_time(message)
+    except (ValueError, OverflowError):
+        yield FieldViolation(field, f"{message.seconds} s is no time between the years 1 and 9999; correct it")
+
+
+def to_time(message: Timestamp) -> datetime:
+    """Translate a time, once it is checked."""
+    return message.ToDatetime(tzinfo=UTC)
+
+
+def check_digests(field: str, values: Sequence[str], *, limit: int) -> Iterator[FieldViolation]:
+    """Check a list of at most `limit` SHA-256 digests."""
+    if len(values) > limit:
+        yield FieldViolation(field, f"has {len(values)} values; send at most {limit}")
+        return
+    for index, value in enumerate(values):
+        if not _DIGEST.fullmatch(value):
+            yield FieldViolation(f"{field}[{index}]", f"{shown(value)} is not 64 lower-case hexadecimal digits")
 
 
 def check_market(field: str, value: str) -> Iterator[FieldViolation]:

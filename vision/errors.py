@@ -12,13 +12,16 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── SnapshotError            index    an index snapshot is corrupt, foreign or of an unknown format
     ├── StoreError               index    the store cannot be opened, read or written
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
-    │   └── Conflict             index    it exists already, or was changed by somebody else
+    │   ├── Conflict             index    it exists already, or was changed by somebody else
+    │   │   └── KeyReused        index    an idempotency key came again with another request
+    │   └── NotPermitted         index    another person must do it
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
     ├── CatalogueError           index    a listing or reference manifest cannot be used
     │   └── ReferenceTooSmall    index    a reference has too few pixels to be told from anything else
     ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it
     ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
     └── ServingError             serving
+        ├── Unauthenticated      serving  the call says nobody who may act
         ├── InvalidListing       serving  the request breaks the API's rules; carries field violations
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range

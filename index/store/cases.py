@@ -1,59 +1,243 @@
-"""What waits for a person? Cases, opened in the transaction of the decision that calls for one."""
+"""What waits for a person, and who holds it? Cases, opened in the transaction of the decision that calls for one.
+
+Two people never hold one case: on PostgreSQL a claim locks its row and passes over those that others have locked, on
+SQLite there is one writer. What people decide is brought into force by `index.store.resolutions`.
+"""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
 
-from index.errors import NotFound
-from index.records import Case, CaseState
-from index.store.engine import Database
-from index.store.tables.cases import cases
+from index.case_records import (
+    UNRESOLVED,
+    Case,
+    CaseFilter,
+    CaseOrder,
+    CaseOrigin,
+    CasePage,
+    CaseState,
+    Lease,
+    Place,
+    lot_of,
+)
+from index.errors import Conflict, NotFound
+from index.reports import ReportState
+from index.store.case_queue import claimable, fits, ordered, place_of, queue_key
+from index.store.engine import Database, in_batches
+from index.store.tables.cases import case_brands, case_reasons, cases, reports
 
-_FIELDS = tuple(Case.__dataclass_fields__)
+# Of a record's fields, those that are a column of the same name.
+_COLUMNS = tuple(name for name in Case.__dataclass_fields__ if name in cases.c)
+_FREE = {"holder": "", "lease_token": "", "lease_expire_time": None}
 
 
 class CaseStore:
-    """The part of the store that keeps cases."""
+    """The part of the store that keeps cases and leases on them."""
 
     _database: Database
 
     def get_case(self, case_id: str) -> Case:
         """Return a case. Raises NotFound."""
         with self._database.read("read a case") as connection:
-            row = connection.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none()
-        if row is None:
-            raise NotFound(f"There is no case with the id {case_id!r}.")
-        return _case(row)
+            return find_case(connection, case_id)
 
-    def open_cases(self, *, brand: str | None = None, after: Case | None = None, limit: int = 100) -> tuple[Case, ...]:
-        """Return up to `limit` open cases, highest priority first, from the one that follows `after` in the queue."""
-        queue = select(cases).where(cases.c.state == str(CaseState.OPEN))
-        if brand is not None:
-            queue = queue.where(cases.c.brand == brand)
-        if after is not None:
-            equal = and_(cases.c.priority == after.priority, cases.c.case_id < after.case_id)
-            queue = queue.where(or_(cases.c.priority < after.priority, equal))
-        # Both descending, so that one index serves the order; ids carry no meaning.
-        queue = queue.order_by(cases.c.priority.desc(), cases.c.case_id.desc()).limit(limit)
-        with self._database.read("list open cases") as connection:
-            return tuple(_case(row) for row in connection.execute(queue))
+    def list_cases(
+        self,
+        wanted: CaseFilter,
+        order: CaseOrder = CaseOrder.EXPECTED_HARM,
+        *,
+        now: datetime,
+        after: Place | None = None,
+        limit: int = 100,
+    ) -> CasePage:
+        """Return up to `limit` cases in order, from the first one that follows `after`, and how many fit in all."""
+        fitting = fits(wanted, now)
+        page = ordered(select(cases).where(fitting), order, after=after).limit(limit + 1)
+        with self._database.read("list cases") as connection:
+            rows = connection.execute(page).all()
+            total = connection.execute(select(func.count()).select_from(cases).where(fitting)).scalar_one()
+            found = _records(connection, rows[:limit])
+        more = len(rows) > limit
+        return CasePage(
+            cases=tuple(found),
+            next_after=place_of(found[-1], rows[limit - 1].queue_key, order) if more else None,
+            total=total,
+        )
 
-    def count_open_cases(self, *, brand: str | None = None) -> int:
-        """Return how many cases are open, of one brand or of all."""
-        query = select(func.count()).where(cases.c.state == str(CaseState.OPEN))
-        if brand is not None:
-            query = query.where(cases.c.brand == brand)
-        with self._database.read("count open cases") as connection:
-            return connection.execute(query).scalar_one()
+    def claim_case(self, case_id: str, holder: str, *, now: datetime, duration: timedelta) -> Case:
+        """Give `holder` the lease on a case, or renew theirs.
+
+        Raises:
+            NotFound: there is no such case.
+            Conflict: somebody else holds it, or there is nothing left to decide in it.
+
+        """
+        with self._database.write(f"claim the case {case_id!r}") as connection:
+            case = lock_case(connection, case_id)
+            if case.state not in UNRESOLVED:
+                raise Conflict(f"The case {case_id!r} is {case.state}; nothing is left to decide in it.")
+            lease = case.lease_at(now)
+            if lease is not None and lease.holder != holder:
+                raise Conflict(f"Somebody else holds the case {case_id!r} until {lease.expire_time.isoformat()}.")
+            token = secrets.token_urlsafe(24) if lease is None else lease.token
+            return change_case(connection, case, now, **_held_by(holder, token, now + duration))
+
+    def claim_next(self, wanted: CaseFilter, holder: str, *, reviewer: str, now: datetime, duration: timedelta) -> Case:
+        """Give `holder` the lease on the first case of the queue that fits, is free, and that they may decide.
+
+        Raises NotFound when there is none. `wanted.states` is not used.
+        """
+        free = fits(wanted, now, states=claimable(reviewer, now))
+        first = ordered(select(cases), CaseOrder.EXPECTED_HARM).where(free).limit(1)
+        with self._database.write("claim the next case") as connection:
+            row = connection.execute(first.with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                raise NotFound("No case that fits waits for a person; widen the filter, or come back later.")
+            (case,) = _records(connection, [row])
+            return change_case(connection, case, now, **_held_by(holder, secrets.token_urlsafe(24), now + duration))
+
+    def release_case(self, case_id: str, holder: str, *, now: datetime) -> Case:
+        """Take back `holder`'s lease on a case, if there is one. Raises NotFound, and Conflict for another's lease."""
+        with self._database.write(f"release the case {case_id!r}") as connection:
+            case = lock_case(connection, case_id)
+            lease = case.lease_at(now)
+            if lease is None:
+                return case
+            if lease.holder != holder:
+                raise Conflict(f"Somebody else holds the case {case_id!r}; only its holder can let it go.")
+            return change_case(connection, case, now, **_FREE)
 
 
 def insert_case(connection: Connection, case: Case) -> None:
-    """Insert a new case, within the transaction of its decision."""
-    values = {name: getattr(case, name) for name in _FIELDS}
-    connection.execute(cases.insert().values(values | {"state": str(case.state), "verdict": str(case.verdict)}))
+    """Insert a new case, within the transaction of what opens it."""
+    values = {name: getattr(case, name) for name in _COLUMNS} | _FREE
+    values |= {"queue_key": queue_key(connection, case), "lot": lot_of(case.case_id)}
+    values["update_time"] = case.update_time or case.create_time
+    connection.execute(cases.insert().values({name: _plain(value) for name, value in values.items()}))
+    for table, column, items in (
+        (case_brands, "brand_id", case.brand_ids),
+        (case_reasons, "reason_code", case.reason_codes),
+    ):
+        if items:
+            rows = [
+                {"case_id": case.case_id, "position": position, column: item} for position, item in enumerate(items)
+            ]
+            connection.execute(table.insert(), rows)
 
 
-def _case(row: Row[Any]) -> Case:
-    return Case(**{name: getattr(row, name) for name in _FIELDS if name != "state"}, state=CaseState(row.state))
+def find_case(connection: Connection, case_id: str) -> Case:
+    """Return a case. Raises NotFound."""
+    return _found(connection, case_id, connection.execute(select(cases).where(cases.c.case_id == case_id)).first())
+
+
+def lock_case(connection: Connection, case_id: str) -> Case:
+    """Return a case, and keep it from changing elsewhere until the transaction ends. Raises NotFound."""
+    locking = select(cases).where(cases.c.case_id == case_id).with_for_update()
+    return _found(connection, case_id, connection.execute(locking).first())
+
+
+def change_case(connection: Connection, case: Case, time: datetime, **values: Any) -> Case:
+    """Change columns of a case under a new revision, and return it as it is then."""
+    changed = {name: _plain(value) for name, value in values.items()}
+    changed |= {"revision": case.revision + 1, "update_time": time}
+    connection.execute(update(cases).where(cases.c.case_id == case.case_id).values(**changed))
+    return find_case(connection, case.case_id)
+
+
+def end_lease(connection: Connection, case: Case, time: datetime, state: CaseState, **values: Any) -> Case:
+    """Bring a case into another state, in which nobody holds it."""
+    return change_case(connection, case, time, state=state, **_FREE, **values)
+
+
+def unresolved_case(connection: Connection, listing_id: str) -> Case | None:
+    """Return the newest case of a listing in which something is left to decide."""
+    waiting = (cases.c.listing_id == listing_id, cases.c.state.in_([str(state) for state in UNRESOLVED]))
+    newest = select(cases).where(*waiting).order_by(cases.c.create_time.desc(), cases.c.case_id.desc())
+    row = connection.execute(newest.limit(1)).first()
+    return None if row is None else _records(connection, [row])[0]
+
+
+def cases_where(connection: Connection, condition: ColumnElement[bool]) -> list[Case]:
+    """Return the cases that meet a condition, the oldest first."""
+    query = select(cases).where(condition).order_by(cases.c.create_time, cases.c.case_id)
+    return _records(connection, connection.execute(query).all())
+
+
+def succeed_cases(
+    connection: Connection, listing_id: str, time: datetime, *, case: Case | None, carried: Case | None
+) -> str:
+    """Overtake the cases of a listing that was decided anew, open the one that follows, and return its id or "".
+
+    Without a `case` of its own the new decision still opens `carried` when a first review or a report about the listing
+    waits: deciding a listing anew must not shake off what people said. Audits and appeals are about their decision and
+    go on.
+    """
+    reported = and_(reports.c.listing_id == listing_id, reports.c.state == str(ReportState.RECEIVED))
+    waits_for_report = connection.execute(select(reports.c.report_id).where(reported).limit(1)).first() is not None
+    reviewed = supersede(connection, listing_id, time)
+    opened = case
+    if opened is None and carried is not None and (waits_for_report or reviewed):
+        opened = replace(carried, origin=CaseOrigin.REPORT) if waits_for_report else carried
+    if opened is None:
+        return ""
+    insert_case(connection, opened)
+    if waits_for_report:
+        connection.execute(update(reports).where(reported).values(case_id=opened.case_id))
+    return opened.case_id
+
+
+def supersede(connection: Connection, listing_id: str, time: datetime) -> bool:
+    """Overtake the open cases of a listing but audits; return whether one waited for a second review or a report."""
+    overtaken = and_(
+        cases.c.listing_id == listing_id,
+        cases.c.state.in_([str(CaseState.OPEN), str(CaseState.SECOND_REVIEW)]),
+        cases.c.origin != str(CaseOrigin.AUDIT),
+    )
+    waited = connection.scalars(select(cases.c.state).where(overtaken).with_for_update()).all()
+    values = {"state": str(CaseState.SUPERSEDED), "revision": cases.c.revision + 1, "update_time": time} | _FREE
+    connection.execute(update(cases).where(overtaken).values(**values))
+    return str(CaseState.SECOND_REVIEW) in waited
+
+
+def _held_by(holder: str, token: str, until: datetime) -> dict[str, Any]:
+    return {"holder": holder, "lease_token": token, "lease_expire_time": until}
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value  # enums are strings that drivers do not know
+
+
+def _found(connection: Connection, case_id: str, row: Row[Any] | None) -> Case:
+    if row is None:
+        raise NotFound(f"There is no case with the id {case_id!r}.")
+    return _records(connection, [row])[0]
+
+
+def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Case]:
+    found = list(rows)
+    brands: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
+    for batch in in_batches([row.case_id for row in found]):
+        for table, column, into in (
+            (case_brands, case_brands.c.brand_id, brands),
+            (case_reasons, case_reasons.c.reason_code, reasons),
+        ):
+            listed = select(table.c.case_id, column).where(table.c.case_id.in_(batch)).order_by(table.c.position)
+            for case_id, item in connection.execute(listed):
+                into.setdefault(case_id, []).append(item)
+    return [_case(row, tuple(brands.get(row.case_id, ())), tuple(reasons.get(row.case_id, ()))) for row in found]
+
+
+def _case(row: Row[Any], brand_ids: tuple[str, ...], reason_codes: tuple[str, ...]) -> Case:
+    lease = None
+    if row.lease_expire_time is not None:
+        lease = Lease(holder=row.holder, token=row.lease_token, expire_time=row.lease_expire_time)
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    values |= {"origin": CaseOrigin(row.origin), "state": CaseState(row.state), "lease": lease}
+    return Case(**values, brand_ids=brand_ids, reason_codes=reason_codes)

@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from index.case_records import Case
 from index.errors import Conflict, NotFound, StoreError
 from index.policies import ShadowOutcome
-from index.records import Case, DecisionEvent, DecisionRecord, EventKind, ListingImage, PriceObservation, RecordOutcome
-from index.store.cases import insert_case
+from index.records import DecisionEvent, DecisionRecord, EventKind, ListingImage, PriceObservation, RecordOutcome
+from index.store.cases import succeed_cases
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
 from index.store.outcomes import insert_outcomes
@@ -36,6 +37,7 @@ class DecisionStore:
         record: DecisionRecord,
         *,
         case: Case | None = None,
+        carried: Case | None = None,
         images: Sequence[ListingImage] = (),
         facts: bytes | None = None,
         shadows: Sequence[ShadowOutcome] = (),
@@ -49,26 +51,29 @@ class DecisionStore:
         When the idempotency key was used before with the same request, the decision recorded then is returned and
         nothing is written. `facts` is what it was taken on (`serving.facts_record`), `shadows` what the shadow policies
         would have said. `commit_guard` is called last; if it raises (the deadline has passed, say), nothing stays.
+        The listing's open cases are overtaken; where there is no `case`, `carried` is opened for what people said about
+        the listing and nobody settled yet (`index.store.cases.succeed_cases`).
 
         Raises:
             Conflict: the key was used for another request, or the decision's id is taken.
             StoreError: `case` belongs to another decision.
 
         """
-        if case is not None and case.decision_id != record.decision_id:
-            raise StoreError(
-                f"The case {case.case_id!r} belongs to {case.decision_id!r}, not to {record.decision_id!r}."
-            )
+        for one in (case, carried):
+            if one is not None and one.decision_id != record.decision_id:
+                raise StoreError(
+                    f"The case {one.case_id!r} belongs to {one.decision_id!r}, not to {record.decision_id!r}."
+                )
         with self._database.write(f"record the decision {record.decision_id!r}") as connection:
             earlier = _claim_key(connection, record)
             if earlier is None:
                 _insert(connection, record, images)
                 insert_outcomes(connection, record.decision_id, facts, shadows)
-                if case is not None:
-                    insert_case(connection, case)
                 if price is not None:
                     insert_observations(connection, [price])
-                append_event(connection, EventKind.DECIDED, record)
+                time = record.create_time
+                case_id = succeed_cases(connection, record.listing_id, time, case=case, carried=carried)
+                append_event(connection, EventKind.DECIDED, record, case_id=case_id)
             if commit_guard is not None:
                 commit_guard()
         return RecordOutcome(record=earlier or record, created=earlier is None)
@@ -76,10 +81,7 @@ class DecisionStore:
     def get_decision(self, decision_id: str) -> DecisionRecord:
         """Return a decision. Raises NotFound."""
         with self._database.read("read a decision") as connection:
-            found = _one(connection, select(decisions).where(decisions.c.decision_id == decision_id))
-        if found is None:
-            raise NotFound(f"There is no decision with the id {decision_id!r}.")
-        return found
+            return find_decision(connection, decision_id)
 
     def latest_decision(self, listing_id: str) -> DecisionRecord | None:
         """Return the decision on a listing that was recorded last, or None when there is none."""
@@ -100,7 +102,12 @@ class DecisionStore:
         """Return up to `limit` events that came after `cursor`, oldest first; 0 starts at the beginning."""
         query = (
             select(
-                decision_events.c.cursor, decision_events.c.kind, decision_events.c.create_time.label("time"), decisions
+                decision_events.c.cursor,
+                decision_events.c.kind,
+                decision_events.c.verdict.label("in_force"),
+                decision_events.c.case_id,
+                decision_events.c.create_time.label("time"),
+                decisions,
             )
             .join_from(decision_events, decisions)
             .where(decision_events.c.cursor > cursor)
@@ -109,7 +116,14 @@ class DecisionStore:
         )
         with self._database.read("read events") as connection:
             return tuple(
-                DecisionEvent(cursor=row.cursor, kind=EventKind(row.kind), create_time=row.time, decision=_record(row))
+                DecisionEvent(
+                    cursor=row.cursor,
+                    kind=EventKind(row.kind),
+                    create_time=row.time,
+                    decision=_record(row),
+                    verdict=row.in_force,
+                    case_id=row.case_id,
+                )
                 for row in connection.execute(query)
             )
 
@@ -117,6 +131,21 @@ class DecisionStore:
         """Return the newest event's cursor, 0 before the first: who starts there follows only what is to come."""
         with self._database.read("read the newest event's cursor") as connection:
             return head(connection, EVENTS)
+
+
+def find_decision(connection: Connection, decision_id: str) -> DecisionRecord:
+    """Return a decision. Raises NotFound."""
+    found = _one(connection, select(decisions).where(decisions.c.decision_id == decision_id))
+    if found is None:
+        raise NotFound(f"There is no decision with the id {decision_id!r}.")
+    return found
+
+
+def lock_decision(connection: Connection, decision_id: str) -> DecisionRecord:
+    """Return a decision, and keep others from judging it until the transaction ends. Raises NotFound."""
+    locking = select(decisions.c.number).where(decisions.c.decision_id == decision_id).with_for_update()
+    connection.execute(locking)
+    return find_decision(connection, decision_id)
 
 
 def latest(connection: Connection, listing_id: str) -> DecisionRecord | None:
@@ -134,14 +163,25 @@ def images_of(connection: Connection, decision_id: str) -> tuple[ListingImage, .
 
 
 def append_event(
-    connection: Connection, kind: EventKind, record: DecisionRecord, *, create_time: datetime | None = None
+    connection: Connection,
+    kind: EventKind,
+    record: DecisionRecord,
+    *,
+    create_time: datetime | None = None,
+    verdict: str | None = None,
+    case_id: str = "",
 ) -> None:
-    """Append an event about a decision to the outbox: last in its transaction, see `index.store.changes.take`."""
+    """Append an event about a decision to the outbox: last in its transaction, see `index.store.changes.take`.
+
+    `verdict` is the one in force since: the decision's own unless another is given.
+    """
     connection.execute(
         decision_events.insert().values(
             cursor=take(connection, EVENTS),
             kind=str(kind),
             decision_id=record.decision_id,
+            verdict=str(record.verdict if verdict is None else verdict),
+            case_id=case_id,
             create_time=create_time or record.create_time,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +11,11 @@ from sqlalchemy import Connection, Row, delete, select, tuple_, update
 
 from index.errors import NotFound
 from index.records import ChangeKind, DecisionRecord, EventKind, RemovalReason, RemovedImage, RemovedListing
+from index.store.cases import supersede
 from index.store.changes import log_changes
-from index.store.decisions import append_event, images_of, latest
+from index.store.decisions import append_event, find_decision, images_of, latest
 from index.store.engine import BATCH, Database, insert_new
+from index.store.rulings import in_force
 from index.store.tables.removals import removed_images, removed_listings
 
 # Without the keypoints, which are most of it and asked for one by one (index.store.features).
@@ -31,6 +34,7 @@ class RemovalStore:
 
         The same reason again changes nothing. Another reason corrects the first one: the time stays, the photos become
         known or are forgotten. A listing that was screened again meanwhile is removed anew; its earlier photos stay.
+        Cases in which nobody decided yet are overtaken.
 
         Raises:
             NotFound: the listing was never screened.
@@ -40,8 +44,7 @@ class RemovalStore:
             decision = latest(connection, listing_id)
             if decision is None:
                 raise NotFound(f"The listing {listing_id!r} was never screened, so there is nothing to remove.")
-            this = select(removed_listings).where(removed_listings.c.listing_id == listing_id)
-            stored = connection.execute(this).one_or_none()
+            stored = _standing(connection, listing_id)
             same_screening = stored is not None and stored.decision_id == decision.decision_id
             if stored is None or not same_screening or stored.reason != reason:
                 time = stored.remove_time if stored is not None and same_screening else time
@@ -50,7 +53,14 @@ class RemovalStore:
                     _remember_photos(connection, decision)
                 elif same_screening:
                     _forget_photos(connection, listing_id)
-                append_event(connection, EventKind.REMOVED, decision, create_time=time)
+                supersede(connection, listing_id, time)
+                append_event(
+                    connection,
+                    EventKind.REMOVED,
+                    decision,
+                    create_time=time,
+                    verdict=in_force(connection, decision).verdict,
+                )
             return _removed(connection, listing_id)
 
     def iter_removed_images(self) -> Iterator[RemovedImage]:
@@ -65,6 +75,66 @@ class RemovalStore:
             if len(rows) < BATCH:
                 return
             after = (rows[-1].listing_id, rows[-1].sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemovalChange:
+    """What a verdict changed in a listing's removal: how it was `before`, None when there was no removal."""
+
+    before: dict[str, Any] | None
+
+
+def take_down(connection: Connection, decision: DecisionRecord, time: datetime) -> RemovalChange | None:
+    """Make a listing that a person took down a removed counterfeit; return None when it was one already."""
+    before = _standing(connection, decision.listing_id)
+    if before is not None and _counterfeit(before, decision):
+        return None
+    note = "" if before is None else before.note
+    _put(connection, decision, reason=RemovalReason.COUNTERFEIT, note=note, time=time)
+    _remember_photos(connection, decision)
+    return RemovalChange(before=_snapshot(before))
+
+
+def reinstate(connection: Connection, decision: DecisionRecord) -> RemovalChange | None:
+    """Withdraw the removal as a counterfeit that rests on this decision; return None when there is none."""
+    before = _standing(connection, decision.listing_id)
+    if before is None or not _counterfeit(before, decision):
+        return None
+    _forget_photos(connection, decision.listing_id)
+    connection.execute(delete(removed_listings).where(removed_listings.c.listing_id == decision.listing_id))
+    return RemovalChange(before=_snapshot(before))
+
+
+def restore(connection: Connection, decision: DecisionRecord, change: RemovalChange) -> None:
+    """Put a removal back as it was before a verdict changed it, unless the marketplace has removed it anew since."""
+    now = _standing(connection, decision.listing_id)
+    if now is not None and not _counterfeit(now, decision):
+        return
+    _forget_photos(connection, decision.listing_id)
+    if change.before is None:
+        connection.execute(delete(removed_listings).where(removed_listings.c.listing_id == decision.listing_id))
+        return
+    earlier = find_decision(connection, change.before["decision_id"])
+    reason = RemovalReason(change.before["reason"])
+    time = datetime.fromisoformat(change.before["remove_time"])
+    _put(connection, earlier, reason=reason, note=change.before["note"], time=time)
+    if reason is RemovalReason.COUNTERFEIT:
+        _remember_photos(connection, earlier)
+
+
+def _standing(connection: Connection, listing_id: str) -> Row[Any] | None:
+    return connection.execute(select(removed_listings).where(removed_listings.c.listing_id == listing_id)).one_or_none()
+
+
+def _counterfeit(removal: Row[Any], decision: DecisionRecord) -> bool:
+    return bool(removal.reason == RemovalReason.COUNTERFEIT and removal.decision_id == decision.decision_id)
+
+
+def _snapshot(removal: Row[Any] | None) -> dict[str, Any] | None:
+    if removal is None:
+        return None
+    kept = {name: getattr(removal, name) for name in ("decision_id", "reason", "note")}
+    return kept | {"remove_time": removal.remove_time.isoformat()}
 
 
 def _put(connection: Connection, decision: DecisionRecord, *, reason: RemovalReason, note: str, time: datetime) -> None:

@@ -13,8 +13,11 @@ from typing import Any, Self
 
 from sqlalchemy import Select, Table, func, select
 
+from index.case_records import CaseState
 from index.errors import StoreError
-from index.records import CaseState, ReferenceState, StoreCounts
+from index.records import ReferenceState, StoreCounts
+from index.store.appeals import AppealStore
+from index.store.batches import BatchStore
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
 from index.store.changes import ChangeStore
@@ -28,6 +31,10 @@ from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
+from index.store.reports import ReportStore
+from index.store.requests import RequestStore
+from index.store.resolutions import ResolutionStore
+from index.store.rulings import RulingStore
 from index.store.sellers import SellerStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
@@ -49,6 +56,12 @@ class Store(
     PolicyStore,
     HoldStore,
     CaseStore,
+    RulingStore,
+    ResolutionStore,
+    BatchStore,
+    ReportStore,
+    AppealStore,
+    RequestStore,
     RemovalStore,
     VerdictStore,
 ):

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.case_records import Case
 from index.errors import Conflict, NotFound, StoreError
-from index.records import Case, DecisionRecord, EventKind, ListingImage, RemovalReason, SellerTally, StoreCounts
+from index.records import DecisionRecord, EventKind, ListingImage, RemovalReason, SellerTally, StoreCounts
 from index.store.store import Store
 from vision.keypoints import LocalFeatures
 
@@ -71,10 +72,11 @@ def a_decision(
         model_fingerprint="model",
         index_version="7",
         policy_version="policy@1",
+        market="DE",
     )
 
 
-def a_case(record: DecisionRecord, *, priority: float = 0.5) -> Case:
+def a_case(record: DecisionRecord, *, harm: float = 0.5) -> Case:
     """Make the case that a decision opens."""
     return Case(
         case_id=f"case-{record.decision_id}",
@@ -83,7 +85,15 @@ def a_case(record: DecisionRecord, *, priority: float = 0.5) -> Case:
         verdict=record.verdict,
         brand=record.brand,
         create_time=record.create_time,
-        priority=priority,
+        update_time=record.create_time,
+        seller_id=record.seller_id,
+        market=record.market,
+        brand_ids=("acme",),
+        reason_codes=("DUPLICATE",),
+        probability=0.25,
+        uncalibrated_probability=0.75,
+        certificate_id="certificate",
+        expected_harm=harm,
     )
 
 
@@ -312,19 +322,6 @@ class DecisionContract:
 
         assert store.seller_tally("seller") == SellerTally(decisions=3, strikes=2)
         assert store.seller_tally("stranger") == SellerTally(decisions=0, strikes=0)
-
-    def test_queue_is_ordered_and_paged(self, store: Store) -> None:
-        """Open cases come highest priority first, page by page, equal ones included."""
-        for name, priority in [("a", 0.2), ("b", 0.9), ("c", 0.2), ("d", 0.5)]:
-            record = a_decision(name)
-            store.record_decision(record, case=a_case(record, priority=priority))
-
-        first = store.open_cases(limit=3)
-        rest = store.open_cases(after=first[-1], limit=3)
-
-        assert [case.decision_id for case in (*first, *rest)] == ["b", "d", "c", "a"]
-        assert store.count_open_cases() == store.count_open_cases(brand="Acme") == 4
-        assert store.open_cases(brand="Other") == ()
 
     def test_killed_process_leaves_whole_decisions(self, location: str | Path) -> None:
         """A process killed in the middle of writing leaves every decision that it spoke of, each one whole."""

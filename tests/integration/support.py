@@ -23,7 +23,6 @@ from index.money import Money
 from index.records import AuthorisedSeller, Brand, PriceObservation, Provenance, ReferenceKind
 from serving.app import Application
 from serving.batching import BatchingEmbedder
-from serving.moderation import Moderation
 from serving.registry import NewReference, add_references
 from serving.settings import Settings
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
@@ -184,7 +183,8 @@ def call_raw(service: Service, name: str, *messages: bytes) -> tuple[list[bytes]
 def with_embedder(application: Application, embedder: Embedder) -> Iterator[Application]:
     """Give the application another embedder of the same fingerprint for as long as a block runs."""
     with BatchingEmbedder(embedder) as batching:
-        moderation = Moderation(replace(application.pipeline, embedder=batching), application.store)
+        pipeline = replace(application.pipeline, embedder=batching)
+        moderation = replace(application.moderation, pipeline=pipeline)
         yield replace(application, embedder=batching, moderation=moderation)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from serving.app import Application
-from serving.moderation import Moderation
 from tests.integration.support import Start, codes, draw, listing
 from touchstone.moderation.v1 import decision_pb2
 from vision.attributes import NOTHING, AttributeClassifier, Trait
@@ -33,7 +32,7 @@ def application(own_application: Application) -> Application:
         for name, value in (("pattern", "striped"), ("hardware", "buckle"))
     ]
     pipeline = replace(own_application.pipeline, attributes=AttributeClassifier(traits))
-    return replace(own_application, moderation=Moderation(pipeline, own_application.store))
+    return replace(own_application, moderation=replace(own_application.moderation, pipeline=pipeline))
 
 
 def _said(decision: decision_pb2.Decision) -> dict[str, str]:
@@ -53,7 +52,7 @@ def test_attributes_come_with_the_decision_and_its_description(start: Start, app
     assert _said(unsure) == {}
     assert "striped" not in unsure.description
     plain = replace(application.pipeline, attributes=None)
-    with start(replace(application, moderation=Moderation(plain, application.store))) as service:
+    with start(replace(application, moderation=replace(application.moderation, pipeline=plain))) as service:
         before = application.embedder.forwards
         assert _said(service.screen(listing(STRIPED, listing_id="a3")).decision) == {}
         assert application.embedder.forwards - before == forwards

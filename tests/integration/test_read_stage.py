@@ -18,7 +18,6 @@ from serving.batching import BatchingEmbedder
 from serving.deadline import NEVER
 from serving.domain import Listing, Verdict, VisualMatch
 from serving.matching import Readings
-from serving.moderation import Moderation
 from serving.reading import SETTLED, read_names
 from serving.registry import NewReference, add_references
 from serving.stages import Stages
@@ -79,7 +78,7 @@ def reading(application: Application, reader: Reader, *, score: float = 4.0) -> 
     with BatchingEmbedder(FakeEmbedder(), OneBox(), reader) as batching:
         calibration = MatchCalibration(fingerprint=batching.fingerprint, curves=dict.fromkeys(Shown, curve))
         pipeline = replace(application.pipeline, embedder=batching, calibration=calibration)
-        yield replace(application, embedder=batching, moderation=Moderation(pipeline, application.store))
+        yield replace(application, embedder=batching, moderation=replace(application.moderation, pipeline=pipeline))
 
 
 def matches_of(decision: decision_pb2.Decision) -> list[evidence_pb2.VisualMatch]:

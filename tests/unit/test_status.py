@@ -16,8 +16,16 @@ import index
 import reference_brands
 import serving
 import vision
-from index.errors import Conflict, NotFound, SnapshotError, StoreError
-from serving.errors import DeadlineExceeded, FieldViolation, InvalidListing, Overloaded, PolicyError, ServingError
+from index.errors import Conflict, KeyReused, NotFound, NotPermitted, SnapshotError, StoreError
+from serving.errors import (
+    DeadlineExceeded,
+    FieldViolation,
+    InvalidListing,
+    Overloaded,
+    PolicyError,
+    ServingError,
+    Unauthenticated,
+)
 from serving.status import ANSWERS, answer_to, to_status
 from vision.errors import CheckpointError, ImageError, ImageFault, TouchstoneError, UnsupportedByModel
 
@@ -25,6 +33,8 @@ from vision.errors import CheckpointError, ImageError, ImageFault, TouchstoneErr
 PROMISED = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -57,6 +67,9 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
         (DecodeError("bad"), grpc.StatusCode.INVALID_ARGUMENT),
         (NotFound("no brand"), grpc.StatusCode.NOT_FOUND),
         (Conflict("changed"), grpc.StatusCode.ABORTED),
+        (KeyReused("another request"), grpc.StatusCode.INVALID_ARGUMENT),
+        (NotPermitted("you took part"), grpc.StatusCode.PERMISSION_DENIED),
+        (Unauthenticated("who are you"), grpc.StatusCode.UNAUTHENTICATED),
         (StoreError("disk"), grpc.StatusCode.UNAVAILABLE),
         (SnapshotError("corrupt"), grpc.StatusCode.UNAVAILABLE),
         (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED),

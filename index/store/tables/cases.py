@@ -2,27 +2,176 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
-from index.store.tables.base import UtcDateTime, metadata, words
+from index.store.tables.base import UtcDateTime, metadata, number, sha256, words
 
 cases = Table(
     "cases",
     metadata,
     Column("case_id", Text, primary_key=True),
-    Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False, unique=True),
+    Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False, index=True),
     words("listing_id"),
+    words("seller_id"),
     words("brand"),
+    Column("market", String(2), nullable=False),
     Column("verdict", String(16), nullable=False),
-    Column("priority", Float, nullable=False),
+    Column("origin", String(16), nullable=False),
+    words("scan_id"),
+    Column("probability", Float, nullable=False),
+    Column("uncalibrated_probability", Float, nullable=False),
+    words("certificate_id"),
+    Column("expected_harm", Float, nullable=False),
+    Column("drawn", Boolean, nullable=False),
+    # The place in the queue, and the lot by which it is lent to a case that is drawn: `index.store.case_queue`.
+    Column("queue_key", Float, nullable=False),
+    Column("lot", Float, nullable=False),
     Column("state", String(16), nullable=False),
-    words("assignee"),
+    words("holder"),
+    words("lease_token"),
     Column("lease_expire_time", UtcDateTime, nullable=True),
-    words("resolution"),
-    Column("resolve_time", UtcDateTime, nullable=True),
+    Column("due_time", UtcDateTime, nullable=True),
     Column("create_time", UtcDateTime, nullable=False),
+    Column("update_time", UtcDateTime, nullable=False),
     Column("revision", Integer, nullable=False),
-    Index(None, "state", "priority", "case_id"),
+    Index(None, "state", "queue_key", "case_id"),
+    Index(None, "state", "lot"),
+    Index(None, "state", "create_time", "case_id"),
+    Index(None, "listing_id", "state"),
+    Index(None, "seller_id", "state"),
+)
+
+case_brands = Table(
+    "case_brands",
+    metadata,
+    Column("case_id", ForeignKey("cases.case_id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    words("brand_id"),  # no foreign key: a case outlives a brand
+    Index(None, "brand_id", "case_id"),
+)
+
+case_reasons = Table(
+    "case_reasons",
+    metadata,
+    Column("case_id", ForeignKey("cases.case_id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    words("reason_code"),
+    Index(None, "reason_code", "case_id"),
+)
+
+resolutions = Table(
+    "resolutions",
+    metadata,
+    number("number"),
+    Column("resolution_id", Text, nullable=False, unique=True),
+    Column("case_id", ForeignKey("cases.case_id"), nullable=False),
+    Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    words("reason_code"),
+    words("note"),
+    Column("statement", JSON(none_as_null=True), nullable=True),
+    words("reviewer"),
+    words("second_reviewer"),
+    words("batch_id"),
+    words("appeal_id"),
+    Column("in_force", Boolean, nullable=False),
+    Column("resolve_time", UtcDateTime, nullable=False),
+    Column("undo_time", UtcDateTime, nullable=True),
+    words("undo_reason"),
+    # What `index.store.removals` puts back when it is undone.
+    Column("removal_changed", Boolean, nullable=False),
+    Column("removal_before", JSON(none_as_null=True), nullable=True),
+    Index(None, "case_id", "number"),
+    Index(None, "decision_id", "number"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("create_time", UtcDateTime, nullable=False),
+)
+
+batch_cases = Table(
+    "batch_cases",
+    metadata,
+    Column("batch_id", ForeignKey("batches.batch_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    words("case_id"),  # no foreign key: a batch answers for a case that does not exist, too
+    words("resolution_id"),
+    Column("error", LargeBinary, nullable=False),
+    Index(None, "batch_id", "case_id"),
+)
+
+case_requests = Table(
+    "case_requests",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    sha256("request_sha256"),
+    words("subject_id"),
+    Column("create_time", UtcDateTime, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    words("listing_id"),
+    words("seller_id"),
+    words("reporter_id"),
+    Column("reporter_type", String(32), nullable=False),
+    words("reason_code"),
+    words("text"),
+    Column("notice", JSON(none_as_null=True), nullable=True),
+    Column("image_sha256s", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    words("case_id"),
+    # The decision and the resolution that settled it; "" until then.
+    words("decision_id"),
+    words("settled_by"),
+    Column("create_time", UtcDateTime, nullable=False),
+    Index(None, "listing_id", "state"),
+    Index(None, "reporter_id", "create_time"),
+    Index(None, "seller_id", "state"),
+    Index(None, "decision_id"),
+)
+
+appeals = Table(
+    "appeals",
+    metadata,
+    Column("appeal_id", Text, primary_key=True),
+    Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False, index=True),
+    Column("case_id", ForeignKey("cases.case_id"), nullable=False, index=True),
+    words("appellant_id"),
+    words("statement"),
+    Column("document_sha256s", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    words("reviewer"),
+    words("answer"),
+    Column("create_time", UtcDateTime, nullable=False),
+    Column("due_time", UtcDateTime, nullable=False),
+    Column("decide_time", UtcDateTime, nullable=True),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )
 
 verdicts = Table(

@@ -21,6 +21,7 @@ decisions = Table(
     words("model_fingerprint"),
     words("index_version"),
     words("policy_version"),
+    Column("market", String(2), nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Index(None, "listing_id", "number"),
     # Covers the seller's tally, which every screening asks for.
@@ -59,5 +60,7 @@ decision_events = Table(
     Column("cursor", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    words("case_id"),
     Column("create_time", UtcDateTime, nullable=False),
 )

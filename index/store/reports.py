@@ -1,0 +1,151 @@
+"""Who said what about a listing? Reports, and the record of those who make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from index.case_records import Case
+from index.reports import Notice, Report, ReporterType, ReportOnRecord, ReportState
+from index.rulings import RequestKey
+from index.store.cases import change_case, insert_case, lock_case, unresolved_case
+from index.store.decisions import lock_decision
+from index.store.engine import Database
+from index.store.requests import claim_request
+from index.store.rulings import last_in_force
+from index.store.tables.cases import reports
+
+_COLUMNS = tuple(name for name in Report.__dataclass_fields__ if name in reports.c)
+_RECEIVED = reports.c.state == str(ReportState.RECEIVED)
+
+
+class ReportStore:
+    """The part of the store that keeps reports."""
+
+    _database: Database
+
+    def add_report(
+        self, report: Report, *, case: Case, case_weight: float, request: RequestKey | None = None
+    ) -> Report:
+        """Record a report, and return it with the case that it belongs to.
+
+        It joins the listing's unresolved case. Where there is none, `case` is opened if the unsettled reports about the
+        listing weigh `case_weight` or more together, each reporter counting once with their reliability; unless a
+        person took the listing down already. With a request that came before, the report that it made is returned.
+
+        Raises:
+            NotFound: there is no decision that `case` is about.
+            KeyReused: the idempotency key was another request's.
+
+        """
+        with self._database.write(f"record a report about {report.listing_id!r}") as connection:
+            earlier = claim_request(connection, request, report.report_id, report.create_time)
+            if earlier is not None:
+                return _one(connection, earlier)
+            lock_decision(connection, case.decision_id)
+            values = {name: getattr(report, name) for name in _COLUMNS}
+            values |= {
+                "reporter_type": str(report.reporter_type),
+                "state": str(report.state),
+                "notice": None if report.notice is None else asdict(report.notice),
+                "image_sha256s": list(report.image_sha256s),
+            }
+            connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
+            _join_case(connection, report, case, case_weight)
+            return _one(connection, report.report_id)
+
+    def get_report(self, report_id: str) -> Report:
+        """Return a report that is on record."""
+        with self._database.read("read a report") as connection:
+            return _one(connection, report_id)
+
+    def listing_reports(self, listing_id: str) -> tuple[Report, ...]:
+        """Return all reports about a listing, the oldest first."""
+        about = select(reports).where(reports.c.listing_id == listing_id)
+        with self._database.read("read reports") as connection:
+            rows = connection.execute(about.order_by(reports.c.create_time, reports.c.report_id))
+            return tuple(_report(row) for row in rows)
+
+    def reports_about(self, listing_id: str) -> tuple[ReportOnRecord, ...]:
+        """Return the unsettled reports about a listing with their reporters' record, the oldest first."""
+        with self._database.read("read reports") as connection:
+            return _unsettled(connection, listing_id)
+
+    def reports_about_seller(self, seller_id: str) -> int:
+        """Count the upheld reports about a seller's listings."""
+        upheld = (reports.c.seller_id == seller_id, reports.c.state == str(ReportState.UPHELD))
+        with self._database.read("count reports") as connection:
+            return connection.execute(select(func.count()).select_from(reports).where(*upheld)).scalar_one()
+
+    def report_times(self, reporter_id: str, *, since: datetime) -> tuple[datetime, ...]:
+        """Return when a reporter reported from `since` on, the oldest first."""
+        own = (reports.c.reporter_id == reporter_id, reports.c.create_time >= since)
+        query = select(reports.c.create_time).where(*own).order_by(reports.c.create_time)
+        with self._database.read("read a reporter's reports") as connection:
+            return tuple(connection.scalars(query))
+
+
+def _join_case(connection: Connection, report: Report, case: Case, case_weight: float) -> None:
+    waiting = unresolved_case(connection, report.listing_id)
+    if waiting is not None:
+        change_case(connection, lock_case(connection, waiting.case_id), report.create_time)
+    else:
+        ruled = last_in_force(connection, case.decision_id)
+        if ruled is not None and ruled.outcome.takes_down:
+            return
+        if _weight(_unsettled(connection, report.listing_id)) < case_weight:
+            return
+        insert_case(connection, case)
+        waiting = case
+    joining = (reports.c.listing_id == report.listing_id, _RECEIVED)
+    connection.execute(update(reports).where(*joining).values(case_id=waiting.case_id))
+
+
+def _weight(unsettled: Iterable[ReportOnRecord]) -> float:
+    """Add up the reliability of those who report, each of them once."""
+    return sum({one.reporter_id: one.reliability for one in unsettled}.values())
+
+
+def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord, ...]:
+    about = select(reports).where(reports.c.listing_id == listing_id, _RECEIVED)
+    rows = connection.execute(about.order_by(reports.c.create_time, reports.c.report_id)).all()
+    settled = (reports.c.reporter_id.in_({row.reporter_id for row in rows}), ~_RECEIVED)
+    tally = select(reports.c.reporter_id, reports.c.state, func.count()).where(*settled)
+    counts: dict[tuple[str, str], int] = {}
+    for reporter_id, state, count in connection.execute(tally.group_by(reports.c.reporter_id, reports.c.state)):
+        counts[reporter_id, state] = count
+    return tuple(
+        ReportOnRecord(
+            report_id=row.report_id,
+            listing_id=row.listing_id,
+            reporter_id=row.reporter_id,
+            reason_code=row.reason_code,
+            create_time=row.create_time,
+            upheld=counts.get((row.reporter_id, str(ReportState.UPHELD)), 0),
+            declined=counts.get((row.reporter_id, str(ReportState.DECLINED)), 0),
+        )
+        for row in rows
+    )
+
+
+def _one(connection: Connection, report_id: str) -> Report:
+    return _report(connection.execute(select(reports).where(reports.c.report_id == report_id)).one())
+
+
+def _report(row: Row[Any]) -> Report:
+    values = {name: getattr(row, name) for name in _COLUMNS} | {
+        "reporter_type": ReporterType(row.reporter_type),
+        "state": ReportState(row.state),
+        "image_sha256s": tuple(row.image_sha256s),
+        "notice": None if row.notice is None else _notice(row.notice),
+    }
+    return Report(**values)
+
+
+def _notice(stored: dict[str, Any]) -> Notice:
+    lists = {name: tuple(stored[name]) for name in ("urls", "document_sha256s")}
+    return Notice(**stored | lists)

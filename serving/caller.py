@@ -1,0 +1,79 @@
+"""Who calls? The name and the roles in the caller's credential, never in the request.
+
+Until the service checks credentials itself, the operator's proxy does: it authenticates people, REMOVES `touchstone-*`
+metadata that they send, and sets `touchstone-actor` (the person's name) and `touchstone-roles` (separated by commas).
+The setting `trust_caller` says from whom such metadata is believed; by default from this machine only, where the proxy
+or the command line runs.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+from index.reports import ReporterType
+from serving.errors import Unauthenticated
+
+ACTOR = "touchstone-actor"
+ROLES = "touchstone-roles"
+
+Trust = Literal["loopback", "always", "never"]
+
+_MAX_NAME_CHARACTERS = 256
+_LOOPBACK = ("ipv4:127.", "ipv6:[::1]:", "unix:")
+# What a role proves about somebody who reports.
+_REPORTERS = {
+    "rights-owner": ReporterType.RIGHTS_OWNER,
+    "trusted-flagger": ReporterType.TRUSTED_FLAGGER,
+    "authority": ReporterType.AUTHORITY,
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls; without a name, nobody that we know."""
+
+    name: str = ""
+    roles: frozenset[str] = frozenset()
+
+    def required(self) -> str:
+        """Return the name of who acts. Raises Unauthenticated when there is none."""
+        if not self.name:
+            raise Unauthenticated(
+                f"This needs to know who acts: the call carries no {ACTOR} that this server believes; "
+                "call through the proxy that signs you in."
+            )
+        return self.name
+
+    def proves(self, claimed: ReporterType) -> ReporterType:
+        """Return in what capacity the caller reports: as claimed if a role proves it, else as a buyer."""
+        return claimed if claimed in {_REPORTERS.get(role) for role in self.roles} else ReporterType.BUYER
+
+
+NOBODY = Caller()
+
+
+def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Trust) -> Caller:
+    """Read who calls from a call's metadata. `peer` is gRPC's, such as "ipv4:127.0.0.1:50000".
+
+    Raises:
+        Unauthenticated: the name is given twice, or is none.
+
+    """
+    if trust == "never" or (trust == "loopback" and not unquote(peer).startswith(_LOOPBACK)):
+        return NOBODY
+    sent: dict[str, list[str]] = {ACTOR: [], ROLES: []}
+    for key, value in metadata:
+        if key in sent and isinstance(value, str):
+            sent[key].append(value)
+    names, roles = sent[ACTOR], sent[ROLES]
+    if len(names) > 1 or len(roles) > 1:
+        raise Unauthenticated(f"{ACTOR} or {ROLES} came twice; the proxy must remove what callers send of them.")
+    name = names[0].strip() if names else ""
+    if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(one) == "Cc" for one in name):
+        raise Unauthenticated(f"{ACTOR} is no name of at most {_MAX_NAME_CHARACTERS} characters.")
+    listed = (role.strip() for role in (roles[0].split(",") if roles else ()))
+    return Caller(name, frozenset(role for role in listed if role))

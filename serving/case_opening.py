@@ -1,0 +1,94 @@
+"""What does a case know about its decision? Cases are made here, from decisions as they are recorded.
+
+Expected harm, by which the queue is ordered, is the probability of a counterfeit x reach x weight of the brand. Reach
+stands for how many buyers a wrong answer meets. Nobody tells us how many look at a listing, so it is taken from the
+seller's listings on record, which the seller evidence counts: 1 + log2(1 + listings), so that ten times as many
+listings do not count ten times; 1 when the listing names no seller. The brand's weight is the operator's.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from index.case_records import Case, CaseOrigin, lot_of
+from index.records import Brand, DecisionRecord
+from serving.case_rules import CaseRules
+from touchstone.moderation.v1 import decision_pb2
+
+
+class BrandNames(Protocol):
+    """What naming brands needs of the store."""
+
+    def find_brand(self, name_or_alias: str) -> Brand | None:
+        """Find a brand by any of its names."""
+
+
+@dataclass(frozen=True)
+class CaseOpening:
+    """Makes cases by the operator's rules. Thread-safe."""
+
+    brands: BrandNames
+    rules: CaseRules
+
+    def case(
+        self,
+        record: DecisionRecord,
+        *,
+        origin: CaseOrigin = CaseOrigin.SCREENING,
+        scan_id: str = "",
+        time: datetime | None = None,
+    ) -> Case:
+        """Make the case of a decision, opened at `time` (None: with it); storing it is the caller's.
+
+        One that a report opens is due in time.
+        """
+        opened = time or record.create_time
+        decision = decision_pb2.Decision.FromString(record.payload)
+        case_id = uuid.uuid4().hex
+        probability = decision.counterfeit_probability
+        due = timedelta(hours=self.rules.report_due_hours)
+        return Case(
+            case_id=case_id,
+            decision_id=record.decision_id,
+            listing_id=record.listing_id,
+            verdict=record.verdict,
+            create_time=opened,
+            origin=origin,
+            scan_id=scan_id,
+            seller_id=record.seller_id,
+            market=record.market,
+            brand=record.brand,
+            brand_ids=tuple(dict.fromkeys(self._brands_in(decision))),
+            reason_codes=tuple(dict.fromkeys(reason.code for reason in decision.reasons)),
+            probability=probability,
+            uncalibrated_probability=decision.uncalibrated_probability,
+            certificate_id=decision.certificate_id,
+            expected_harm=probability * reach(decision) * self.rules.brand_weight(record.brand),
+            drawn=lot_of(case_id) < self.rules.random_share,
+            due_time=opened + due if origin is CaseOrigin.REPORT else None,
+        )
+
+    def _brands_in(self, decision: decision_pb2.Decision) -> Iterator[str]:
+        """Name the brands in the evidence: a match knows its brand's id, other evidence the name."""
+        names = set()
+        for evidence in decision.evidence:
+            kind = evidence.WhichOneof("kind")
+            if kind == "visual_match":
+                yield evidence.visual_match.brand_id
+            elif kind in ("duplicate", "text"):
+                names.add(getattr(evidence, kind).brand)
+        for name in sorted(names - {""}):
+            brand = self.brands.find_brand(name)
+            if brand is not None:
+                yield brand.brand_id
+
+
+def reach(decision: decision_pb2.Decision) -> float:
+    """Return for how many buyers a decision counts, 1 or more: see the module."""
+    listings = (one.seller.decision_count for one in decision.evidence if one.HasField("seller"))
+    return 1.0 + math.log2(1 + max(listings, default=0))

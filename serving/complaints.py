@@ -1,0 +1,135 @@
+"""What follows when somebody reports a listing, or a seller appeals? Receipts, and cases for people to decide.
+
+A report never takes a listing down. It joins the listing's unresolved case, or opens one of origin REPORT at once when
+it is a notice or comes from a proven rights owner, trusted flagger or authority, and else when those who report the
+listing are reliable enough together (`CaseRules.report_case_weight`). Blocking and thread-safe.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from index.case_records import CaseOrigin
+from index.errors import Conflict, NotFound
+from index.reports import Report, ReporterType
+from index.rulings import UNDECIDED, Appeal, RequestKey
+from index.store.store import Store
+from serving.caller import Caller
+from serving.case_opening import CaseOpening
+from serving.case_rules import CaseRules
+from serving.deadline import Deadline
+from serving.domain import ImageResult
+from serving.errors import FieldViolation, InvalidListing, Overloaded
+from serving.stages import Stages
+from serving.visual import read_photos
+from serving.wire_complaint import Complaint, Objection
+from vision.decode import DecodeLimits
+
+_DAY = timedelta(days=1)
+# Who reports by the thousand, and answers for it.
+_UNLIMITED = (ReporterType.TRUSTED_FLAGGER, ReporterType.AUTHORITY)
+
+
+@dataclass(frozen=True)
+class Complaints:
+    """Takes in reports and appeals. `clock` gives the time, in UTC."""
+
+    store: Store
+    opening: CaseOpening
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def rules(self) -> CaseRules:
+        """The operator's rules."""
+        return self.opening.rules
+
+    def report(
+        self, complaint: Complaint, caller: Caller, *, request: RequestKey | None = None, deadline: Deadline
+    ) -> tuple[Report, tuple[ImageResult, ...]]:
+        """Record a report and say what became of its images; a request that came before returns its report.
+
+        Raises:
+            NotFound: the listing was never screened.
+            Overloaded: the reporter reports too often.
+            KeyReused: the idempotency key was another request's.
+            DeadlineExceeded: nothing was recorded.
+
+        """
+        results, _ = read_photos(complaint.images, self.limits, Stages(deadline))
+        earlier = self.store.find_request(request) if request is not None else None
+        if earlier is not None:
+            return self.store.get_report(earlier), results
+        decision = self.store.latest_decision(complaint.listing_id)
+        if decision is None:
+            raise NotFound(f"The listing {complaint.listing_id!r} was never screened; check the id.")
+        now, capacity = self.clock(), caller.proves(complaint.claimed)
+        if capacity not in _UNLIMITED:
+            self._check_pace(complaint.reporter_id, now)
+        report = Report(
+            report_id=uuid.uuid4().hex,
+            listing_id=complaint.listing_id,
+            seller_id=decision.seller_id,
+            reporter_id=complaint.reporter_id,
+            reporter_type=capacity,
+            reason_code=complaint.reason_code,
+            text=complaint.text,
+            notice=complaint.notice,
+            image_sha256s=tuple(result.sha256 for result in results),
+            create_time=now,
+        )
+        at_once = complaint.notice is not None or capacity is not ReporterType.BUYER
+        recorded = self.store.add_report(
+            report,
+            case=self.opening.case(decision, origin=CaseOrigin.REPORT, time=now),
+            case_weight=0.0 if at_once else self.rules.report_case_weight,
+            request=request,
+        )
+        return recorded, results
+
+    def appeal(self, objection: Objection) -> Appeal:
+        """Record an appeal; while the seller's first one is undecided, return that.
+
+        Raises:
+            InvalidListing: the decision takes nothing down, or the appellant is not its seller.
+            NotFound: there is no such decision.
+            Conflict: an appeal was decided already, or the time to appeal is over.
+
+        """
+        decision = self.store.get_decision(objection.decision_id)
+        if decision.seller_id and decision.seller_id != objection.appellant_id:
+            raise InvalidListing((FieldViolation("appellant_id", "is not the seller of the decision's listing"),))
+        for earlier in self.store.appeals_against(decision.decision_id):
+            if earlier.state in UNDECIDED and earlier.appellant_id == objection.appellant_id:
+                return earlier
+            raise Conflict(f"An appeal against {decision.decision_id!r} was made already: it is {earlier.state.name}.")
+        now, in_force = self.clock(), self.store.verdict_in_force(decision.decision_id)
+        if in_force.verdict != "TAKEDOWN":
+            remedy = f"takes nothing down: its verdict is {in_force.verdict}"
+            raise InvalidListing((FieldViolation("decision_id", remedy),))
+        last_day = in_force.since + timedelta(days=self.rules.appeal_days)
+        if last_day < now:
+            raise Conflict(f"The time to appeal against {decision.decision_id!r} was over on {last_day.date()}.")
+        appeal = Appeal(
+            appeal_id=uuid.uuid4().hex,
+            decision_id=decision.decision_id,
+            case_id="",
+            appellant_id=objection.appellant_id,
+            statement=objection.statement,
+            document_sha256s=objection.document_sha256s,
+            create_time=now,
+            due_time=now + timedelta(days=self.rules.appeal_due_days),
+        )
+        return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
+
+    def _check_pace(self, reporter_id: str, now: datetime) -> None:
+        times, most = self.store.report_times(reporter_id, since=now - _DAY), self.rules.reports_per_day
+        if len(times) >= most:
+            wait = times[-most] + _DAY - now
+            raise Overloaded(
+                f"this reporter made {len(times)} reports in 24 hours; at most {most} are taken in",
+                retry_after_s=wait.total_seconds(),
+            )

@@ -1,0 +1,40 @@
+"""How much is in work? Blocking work on worker threads, bounded in number, and waited for when the server drains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from serving.errors import Overloaded
+
+T = TypeVar("T")
+
+
+class Work:
+    """Runs blocking calls on `workers`, at most `max_waiting` at once, for every servicer of a server together."""
+
+    def __init__(self, workers: Executor, *, max_waiting: int) -> None:
+        self._workers = workers
+        self._max_waiting = max_waiting
+        self._unfinished = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self, blocking: Callable[[], T]) -> T:
+        """Run one call. Raises Overloaded when too many are in work."""
+        if self._unfinished >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} requests are in work already", retry_after_s=1.0)
+        self._unfinished += 1
+        self._idle.clear()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
+        finally:
+            self._unfinished -= 1
+            if self._unfinished == 0:
+                self._idle.set()
+
+    async def finished(self) -> None:
+        """Wait until nothing is in work."""
+        await self._idle.wait()
