@@ -19,6 +19,7 @@ from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
 from serving.copying import CopyFinder
+from serving.fusion_file import load_fusion
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
@@ -85,10 +86,12 @@ def open_application(settings: Settings) -> Iterator[Application]:
     """Build everything that screening needs; closed in reverse order on exit.
 
     Raises:
-        TouchstoneError: a checkpoint, snapshot, policy, taxonomy or rate table cannot be used; it names the file.
+        TouchstoneError: a checkpoint, snapshot, policy, fusion model, taxonomy or rate table cannot be used; it names
+            the file.
 
     """
     policy = load_policy(settings.policy)
+    fusion = load_fusion(settings.fusion)
     taxonomy = load_taxonomy(settings.taxonomy)
     rates = ExchangeRates.load(settings.exchange_rates)
     with ExitStack() as resources:
@@ -121,6 +124,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             verifier=Verifier(store),
             copies=CopyFinder(store),
             policy=policy,
+            fusion=fusion,
             max_matches=settings.max_matches,
         )
         yield Application(

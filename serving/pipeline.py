@@ -34,7 +34,8 @@ from serving.domain import (
 )
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
 from serving.facts import gather
-from serving.fusion import explain, fuse
+from serving.fusion import Fusion, explain
+from serving.fusion_file import PRIOR
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
 from serving.policy import Policy, decide
@@ -92,6 +93,7 @@ class Pipeline:
     verifier: Verifier
     copies: CopyFinder
     policy: Policy
+    fusion: Fusion = PRIOR
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
@@ -119,7 +121,7 @@ class Pipeline:
             brand_known=at_stake.brand is not None,
             faults=stages.faults,
         )
-        fused = fuse(facts)
+        fused = self.fusion.fuse(facts)
         outcome = decide(facts.plus("fused.probability", fused.probability), self.policy)
         attributes = stages.run(
             "describe", lambda: measure_attributes(photos, regions, firm, self.attributes), _NO_ATTRIBUTES
@@ -140,6 +142,7 @@ class Pipeline:
             policy_version=self.policy.version,
             create_time=datetime.now(UTC),
             timings_ms=stages.finish(),
+            fusion_version=fused.version,
             uncalibrated_probability=fused.probability,
             rule_ids=outcome.fired,
         )

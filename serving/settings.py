@@ -17,7 +17,7 @@ from index.money import is_currency
 from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
-_PATHS = frozenset({"data_dir", "policy", "taxonomy", "exchange_rates"})
+_PATHS = frozenset({"data_dir", "policy", "fusion", "taxonomy", "exchange_rates"})
 
 
 def _currency(code: str) -> str:
@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
     policy: Annotated[Path | None, Field(description="policy file; unset: the default policy that ships")] = None
+    fusion: Annotated[
+        Path | None, Field(description="model written by `touchstone fusion fit`; unset: the prior that ships")
+    ] = None
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
     exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the one that ships")] = None
     base_currency: Annotated[
