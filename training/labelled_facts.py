@@ -11,6 +11,7 @@ no facts are left out.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,11 @@ def read_labelled_facts(path: Path) -> Iterator[LabelledFacts]:
 
 
 def write_labelled_facts(path: Path, rows: Iterable[LabelledFacts]) -> None:
-    """Write one line a listing, in order, over what is at `path`."""
+    """Write one line a listing, in order, over what is at `path`; a figure that is none is left out."""
     with path.open("w", encoding="utf-8") as lines:
         for row in rows:
-            values = {"listing_id": row.listing_id, "infringing": row.infringing, "facts": row.facts.values}
+            facts = {name: value for name, value in row.facts.values.items() if _is_finite(value)}
+            values = {"listing_id": row.listing_id, "infringing": row.infringing, "facts": facts}
             lines.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -117,6 +119,10 @@ def _fits(value: object, fact: Fact) -> bool:
     if isinstance(value, bool) and fact.type != "bool":
         return False
     return isinstance(value, _TYPES[fact.type])
+
+
+def _is_finite(value: Value) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _refuse_constant(name: str) -> object:
