@@ -57,7 +57,7 @@ class Candidate:
 
 
 LOGISTIC = Candidate(1.0, 0)
-_HEAD_STARTS = (0.5, 0.0)
+BOOSTED = tuple(Candidate(head_start, rounds) for head_start in (0.5, 0.0) for rounds in ROUNDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +96,19 @@ class _Sample:
 
 
 def fit_fusion(
-    rows: Iterable[LabelledFacts], *, prevalence: float | None = None, seed: int = 0, progress: Progress = silent
+    rows: Iterable[LabelledFacts],
+    *,
+    prevalence: float | None = None,
+    candidates: Sequence[Candidate] = (),
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> FusionArtefact:
     """Fit a model and say how it does, out of fold.
 
     `prevalence` is the share of counterfeits among the listings that will be screened, where the labels' own share is
-    another (reviewed listings are worse than most); the figures are those on the labels all the same. `seed` deals the
-    folds. Calls `progress(done, total)` after each fit.
+    another (reviewed listings are worse than most); the figures are those on the labels all the same. `candidates` may
+    be chosen, by default the logistic model and, from `LEAST_FOR_TREES` labels on, the boosted ones. `seed` deals the
+    folds. Calls `progress(done, total)` after each.
 
     Raises:
         CatalogueError: too few labels of either kind.
@@ -110,9 +116,7 @@ def fit_fusion(
     """
     sample = _sample(list(rows), prevalence)
     fold_of = _deal(sample.infringing, seed)
-    candidates = [LOGISTIC]
-    if len(sample.x) >= LEAST_FOR_TREES:
-        candidates += [Candidate(start, rounds) for start in _HEAD_STARTS for rounds in ROUNDS]
+    candidates = candidates or (LOGISTIC, *(BOOSTED if len(sample.x) >= LEAST_FOR_TREES else ()))
     unseen = _out_of_fold(sample, fold_of, candidates, progress)
     chosen = _choose(unseen, sample)
     model = _fit(sample, chosen, unseen[chosen])
@@ -145,19 +149,20 @@ def _out_of_fold(
 ) -> dict[Candidate, FloatArray]:
     """Return each candidate's uncalibrated log-odds of every listing, fitted on the other folds."""
     unseen = {candidate: np.empty(len(sample.x)) for candidate in candidates}
-    starts = sorted({candidate.head_start for candidate in candidates if candidate.rounds}, reverse=True)
+    starts = sorted({candidate.head_start for candidate in candidates if candidate.rounds})
     for fold in range(FOLDS):
         train, held = sample.part(np.flatnonzero(fold_of != fold)), np.flatnonzero(fold_of == fold)
         bias, weights = fit_weights(train.x, train.infringing, margin=train.excess)
-        unseen[LOGISTIC][held] = bias + sample.x[held] @ weights
+        if LOGISTIC in unseen:
+            unseen[LOGISTIC][held] = bias + sample.x[held] @ weights
         for start in starts:
             first, lean = _head_start(train, bias, weights, start)
             margin = first + train.x @ lean + train.excess
             booster = grow_trees(train.x, train.infringing, margin=margin, rounds=max(ROUNDS))
-            for rounds in ROUNDS:
-                trees = booster.predict(sample.x[held], raw_score=True, num_iteration=rounds, num_threads=1)
-                unseen[Candidate(start, rounds)][held] = first + sample.x[held] @ lean + trees
-        progress(fold + 1, FOLDS + 1)
+            for candidate in (one for one in candidates if one.rounds and one.head_start == start):
+                trees = booster.predict(sample.x[held], raw_score=True, num_iteration=candidate.rounds, num_threads=1)
+                unseen[candidate][held] = first + sample.x[held] @ lean + trees
+        progress(fold + 1, FOLDS)
     return unseen
 
 
@@ -174,6 +179,8 @@ def _choose(unseen: dict[Candidate, FloatArray], sample: _Sample) -> Candidate:
         for candidate, log_odds in unseen.items()
     }
     best = min(losses, key=lambda candidate: float(losses[candidate].mean()))
+    if LOGISTIC not in losses:
+        return best
     gained = losses[LOGISTIC] - losses[best]
     clearly = gained.mean() > gained.std() / math.sqrt(len(gained))
     return best if clearly else LOGISTIC

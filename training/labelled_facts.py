@@ -21,13 +21,6 @@ from index.errors import CatalogueError
 from index.verdicts import HumanVerdict, VerdictSource
 from serving.facts import FACTS, Fact, Facts, Value
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "bool": bool,
-    "int": int,
-    "double": (int, float),
-    "string": str,
-    "list<string>": list,
-}
 _BATCH = 1000  # verdicts that are read at a time
 
 
@@ -116,9 +109,17 @@ def _complete(values: Mapping[str, Any]) -> Facts:
 
 
 def _fits(value: object, fact: Fact) -> bool:
-    if isinstance(value, bool) and fact.type != "bool":
-        return False
-    return isinstance(value, _TYPES[fact.type])
+    match fact.type:
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "double":
+            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        case "string":
+            return isinstance(value, str)
+        case _:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _is_finite(value: Value) -> bool:

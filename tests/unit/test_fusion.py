@@ -17,14 +17,14 @@ from serving.fusion_file import PRIOR
 
 NOTHING_KNOWN = Facts({name: fact.neutral for name, fact in FACTS.items()})
 
-_SENSIBLE: dict[str, st.SearchStrategy[Value]] = {
+SENSIBLE: dict[str, st.SearchStrategy[Value]] = {
     "bool": st.booleans(),
     "int": st.integers(0, 10_000),
     "double": st.floats(-100, 100),
     "string": st.just(""),
     "list<string>": st.just([]),
 }
-ANY_FACTS = st.fixed_dictionaries({name: _SENSIBLE[fact.type] for name, fact in FACTS.items()}).map(Facts)
+ANY_FACTS = st.fixed_dictionaries({name: SENSIBLE[fact.type] for name, fact in FACTS.items()}).map(Facts)
 
 # Each fact that a feature looks at, and whether more of it makes a counterfeit likelier (+1) or less likely (-1).
 DIRECTIONS = {
@@ -59,7 +59,7 @@ def _changed(one: Facts, other: Facts) -> set[str]:
 def test_probability_is_monotonic_in_every_feature(name: str, direction: int, data: st.DataObject) -> None:
     """More of one kind of evidence never moves the probability the wrong way, whatever the rest says."""
     facts = data.draw(ANY_FACTS)
-    values = st.lists(_SENSIBLE[FACTS[name].type], min_size=2, max_size=2)
+    values = st.lists(SENSIBLE[FACTS[name].type], min_size=2, max_size=2)
     less, more = sorted(cast("list[float]", data.draw(values)))
 
     change = PRIOR.fuse(facts.plus(name, more)).probability - PRIOR.fuse(facts.plus(name, less)).probability
