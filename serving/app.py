@@ -23,6 +23,7 @@ from serving.case_rules import load_case_rules
 from serving.cases import CaseDesk
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
+from serving.fusion_file import load_fusion
 from serving.gate import UNCERTIFIED, TakedownGate
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
@@ -94,9 +95,11 @@ def open_application(settings: Settings) -> Iterator[Application]:
     """Build everything that screening needs; closed in reverse order on exit.
 
     Raises:
-        TouchstoneError: a checkpoint, snapshot, policy, taxonomy or rate table cannot be used; it names the file.
+        TouchstoneError: a checkpoint, snapshot, policy, fusion model, taxonomy or rate table cannot be used; it names
+            the file.
 
     """
+    fusion = load_fusion(settings.fusion)
     taxonomy = load_taxonomy(settings.taxonomy)
     bootstrap = load_policy(settings.policy, taxonomy=lambda: taxonomy)
     rates = ExchangeRates.load(settings.exchange_rates)
@@ -135,6 +138,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             policies=lambda: policies.current,
             holds=store,
             gate=load_gate(store),
+            fusion=fusion,
             max_matches=settings.max_matches,
         )
         opening = CaseOpening(store, rules)

@@ -1,105 +1,123 @@
-"""How likely is this listing counterfeit, all evidence together? A logistic model with additive, explained weights.
+"""How likely is this listing counterfeit, all evidence together? A weighed sum of features, and trees where it errs.
 
-p = sigmoid(BIAS + sum of contributions). Each feature turns facts into one number and has one weight, so a reason's
-weight is exactly the log-odds that it added. The weights are set by hand, not learned: no labelled decisions exist
-before a marketplace runs this. They are ordered by what the evidence can show by itself (a copy of a known fake, then
-replica wording, then price, then the rest), and the policy alone decides what follows from the sum.
+    log-odds = slope * (bias + sum of weight x feature + trees(features)) + shift
+
+The weights speak for each feature alone; the trees, monotone and only where enough labels have shown that they help,
+for what features say together (a low price means something else where the claimed brand is not seen). Slope and shift
+calibrate, fitted out of fold. Each feature's contribution is exact and additive: what a listing of which nothing is
+known would get (`Fused.prior`) and the contributions sum to the log-odds. The policy alone decides what follows.
+
+`PRIOR` is what ships: weights set by hand, no trees. `touchstone fusion fit` writes another, `serving.fusion_file`
+reads it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
 
 from serving.domain import Reason
 from serving.facts import Facts
-
-# Prior odds of about 1:100 that a listing with nothing said about it is counterfeit.
-BIAS = -4.6
+from serving.features import FEATURES, measure
+from serving.trees import Trees
 
 # Contributions under this many log-odds are not worth a line on a moderator's screen.
 _WORTH_SAYING = 0.1
 
 
-@dataclass(frozen=True)
-class Feature:
-    """One documented number: `value(facts)` times `weight` is what it adds to the log-odds."""
-
-    code: str
-    text: str
-    weight: float
-    value: Callable[[Facts], float]
-
-
-def _number(facts: Facts, name: str) -> float:
-    value = facts.values[name]
-    assert isinstance(value, bool | int | float)
-    return float(value)
-
-
-def _flag(name: str) -> Callable[[Facts], float]:
-    return lambda facts: _number(facts, name)
-
-
-def _count(name: str) -> Callable[[Facts], float]:
-    return lambda facts: math.log1p(max(_number(facts, name), 0.0))
-
-
-def _low_price(facts: Facts) -> float:
-    # A price speaks of counterfeiting only where a brand is at stake. The score is itself a log-likelihood ratio;
-    # beyond 6 the model of prices is less certain than it claims.
-    return min(max(_number(facts, "price.score"), 0.0), 6.0) * _number(facts, "brand.known")
-
-
-def _usual_price(facts: Facts) -> float:
-    # Fakes are sold at genuine prices too, so a usual price excuses far less than a low one accuses.
-    return min(max(-_number(facts, "price.score"), 0.0), 2.0) * _number(facts, "brand.known")
-
-
-def _authorised(facts: Facts) -> float:
-    # The list is the claimed brand's; it vouches for nothing when another brand is shown.
-    return _number(facts, "seller.authorised") * (1.0 - _number(facts, "text.claim_mismatch"))
-
-
-def _closeness(facts: Facts) -> float:
-    # 1 for an exact copy, falling to 0 at 64 of 256 bits, where PDQ hashes of unrelated photos begin to appear; a crop
-    # that its details give away shows the same goods, but not whatever was cut off.
-    by_details = 0.5 * (_number(facts, "duplicate.known_counterfeit_details") > 0)
-    return max(by_details, 1.0 - _number(facts, "duplicate.known_counterfeit_distance") / 64)
-
-
-FEATURES: tuple[Feature, ...] = (
-    Feature("COPY_OF_KNOWN_COUNTERFEIT", "A photo copies a known counterfeit", 9.0, _closeness),
-    Feature("COPY_OF_REMOVED_LISTING", "A photo is one of a removed listing", 3.0, _flag("duplicate.removed_listing")),
-    Feature("REPLICA_WORDING", "The words speak of replicas", 3.5, _flag("text.replica_wording")),
-    Feature("PRICE_FAR_BELOW_USUAL", "The price is far below what this brand usually costs", 0.8, _low_price),
-    Feature("PRICE_USUAL", "The price is what this brand usually costs", -0.5, _usual_price),
-    Feature("BRAND_SEEN", "The brand's mark or product is seen in a photo", 0.7, _flag("visual.probability")),
-    Feature("SELLER_AUTHORISED", "The brand lists this seller as authorised", -4.0, _authorised),
-    Feature("SELLER_NOT_AUTHORISED", "The brand does not list this seller", 1.2, _flag("seller.unauthorised")),
-    Feature("SELLER_VERIFIED", "The seller's identity is verified", -0.7, _flag("seller.verified")),
-    Feature("SELLER_STRIKES", "Earlier takedowns of this seller", 1.0, _count("seller.strikes")),
-    Feature("BRAND_CLAIM_MISMATCH", "The claimed brand is not the one shown", 1.2, _flag("text.claim_mismatch")),
-    Feature("CATEGORY_MISMATCH", "Declared and predicted category contradict", 0.5, _flag("category.mismatch")),
-    Feature("REPORTED_BY_BUYERS", "Reports by buyers", 1.0, _count("reports.weight")),
-)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fused:
-    """The probability, 0..1, and the contributions worth saying, strongest first."""
+    """What all evidence says together, by the model `version`.
 
-    probability: float
-    contributions: tuple[Reason, ...]
+    `prior` is the log-odds of a listing of which nothing is known; with the weights of `weighed`, one for every
+    feature, it sums to `log_odds`.
+    """
+
+    prior: float
+    weighed: tuple[Reason, ...]
+    version: str
+
+    @property
+    def log_odds(self) -> float:
+        """The logarithm of the odds that the listing is counterfeit."""
+        return self.prior + sum(reason.weight for reason in self.weighed)
+
+    @property
+    def probability(self) -> float:
+        """The probability that the listing is counterfeit, 0..1."""
+        # Beyond 700 e^x leaves the range of a double; min and max keep a figure that is none, for a person must look.
+        return 1.0 / (1.0 + math.exp(min(max(-self.log_odds, -700.0), 700.0)))
+
+    @property
+    def contributions(self) -> tuple[Reason, ...]:
+        """The contributions worth saying, strongest first."""
+        said = (reason for reason in self.weighed if abs(reason.weight) >= _WORTH_SAYING)
+        return tuple(sorted(said, key=lambda reason: -abs(reason.weight)))
 
 
-def fuse(facts: Facts) -> Fused:
-    """Combine the evidence of one listing."""
-    weighed = [Reason(feature.code, feature.text, feature.weight * feature.value(facts)) for feature in FEATURES]
-    log_odds = BIAS + sum(reason.weight for reason in weighed)
-    said = sorted((r for r in weighed if abs(r.weight) >= _WORTH_SAYING), key=lambda reason: -abs(reason.weight))
-    return Fused(1.0 / (1.0 + math.exp(-log_odds)), tuple(said))
+class Fusion(Protocol):
+    """What turns facts into a probability with reasons."""
+
+    def fuse(self, facts: Facts) -> Fused:
+        """Combine the evidence of one listing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Log-odds as the model has them, to log-odds as they come true: slope * x + shift (Platt, 1999)."""
+
+    slope: float = 1.0
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.slope) and math.isfinite(self.shift) and self.slope > 0):
+            raise ValueError(f"the slope must lie above 0 and both must be finite: {self}")
+
+
+UNCALIBRATED = Calibration()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionModel:
+    """Weights by feature code, trees or none, calibration. Immutable; `version` names it in every decision."""
+
+    version: str
+    bias: float
+    weights: tuple[float, ...]
+    trees: Trees | None = None
+    calibration: Calibration = UNCALIBRATED
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(FEATURES) or not all(map(math.isfinite, (self.bias, *self.weights))):
+            raise ValueError(f"a bias and {len(FEATURES)} weights are needed, all finite")
+        for feature, weight in zip(FEATURES, self.weights, strict=True):
+            if weight * feature.direction < 0:
+                raise ValueError(f"{feature.code} weighs {weight}, against its direction {feature.direction:+d}")
+        if self.trees is not None and self.trees.lower.shape[1] != len(FEATURES):
+            raise ValueError(f"the trees look at {self.trees.lower.shape[1]} features; there are {len(FEATURES)}")
+
+    def fuse(self, facts: Facts) -> Fused:
+        """Combine the evidence of one listing."""
+        reasons = (
+            Reason(feature.code, feature.text, self.calibration.slope * share)
+            for feature, share in zip(FEATURES, self._shares(measure(facts)), strict=True)
+        )
+        return Fused(prior=self._prior, weighed=tuple(reasons), version=self.version)
+
+    def _shares(self, numbers: Sequence[float]) -> list[float]:
+        """Return what each feature adds before calibration."""
+        linear = [weight * number for weight, number in zip(self.weights, numbers, strict=True)]
+        if self.trees is None:
+            return linear
+        return [one + other for one, other in zip(linear, self.trees.contributions(numbers).tolist(), strict=True)]
+
+    @cached_property
+    def _prior(self) -> float:
+        baseline = 0.0 if self.trees is None else self.trees.baseline
+        return self.calibration.slope * (self.bias + baseline) + self.calibration.shift
 
 
 def explain(rule_reasons: tuple[Reason, ...], contributions: tuple[Reason, ...]) -> tuple[Reason, ...]:

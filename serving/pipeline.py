@@ -36,7 +36,8 @@ from serving.domain import (
 )
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
 from serving.facts import Facts, gather
-from serving.fusion import explain, fuse
+from serving.fusion import Fusion, explain
+from serving.fusion_file import PRIOR
 from serving.gate import UNCERTIFIED, TakedownGate
 from serving.hold_evidence import HoldRecords, holds_on
 from serving.knowledge import Knowledge
@@ -102,6 +103,7 @@ class Pipeline:
     policies: Callable[[], Policies]
     holds: HoldRecords
     gate: TakedownGate = UNCERTIFIED
+    fusion: Fusion = PRIOR
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
@@ -132,7 +134,7 @@ class Pipeline:
             holds=holds,
             faults=stages.faults,
         )
-        fused = fuse(facts)
+        fused = self.fusion.fuse(facts)
         facts = facts.plus("fused.probability", fused.probability)
         outcome = decide(facts, policies.active, self.gate)
         attributes = stages.run(
@@ -154,6 +156,7 @@ class Pipeline:
             policy_version=policies.active.version,
             create_time=datetime.now(UTC),
             timings_ms=stages.finish(),
+            fusion_version=fused.version,
             uncalibrated_probability=fused.probability,
             certificate_id=outcome.certificate_id,
             rule_ids=outcome.fired,

@@ -17,7 +17,7 @@ from index.money import is_currency
 from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
-_PATHS = frozenset({"data_dir", "policy", "taxonomy", "exchange_rates", "case_rules"})
+_PATHS = frozenset({"data_dir", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
 
 
 def _currency(code: str) -> str:
@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     policy_two_people: Annotated[
         bool, Field(description="a stored policy is activated by somebody else than its author")
     ] = False
+    fusion: Annotated[
+        Path | None, Field(description="model written by `touchstone fusion fit`; unset: the prior that ships")
+    ] = None
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
     exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the one that ships")] = None
     case_rules: Annotated[Path | None, Field(description="rules about cases; unset: those that ship")] = None

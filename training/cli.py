@@ -1,4 +1,4 @@
-"""`touchstone eval`: measure brands, marks, copies, categories and prices on labelled data."""
+"""`touchstone eval`: measure brands, marks, copies, categories, prices and decisions on labelled data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from training.simulate_prices import SimulationReport
 
 _manifest = click.Path(exists=True, dir_okay=False, path_type=Path)
-_predictions = click.option(
-    "--predictions", type=click.Path(dir_okay=False, path_type=Path), help="Write each answer here (JSON Lines)."
-)
+_output = click.Path(dir_okay=False, path_type=Path)
+_predictions = click.option("--predictions", type=_output, help="Write each answer here (JSON Lines).")
 _report = click.option(
     "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_output,
     help="Write a page with curves, tables and failures here (HTML).",
+)
+_references = click.option(
+    "--references", required=True, metavar="REFS.jsonl|seed", help="Reference manifest, or the seed catalogue."
 )
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same pictures.")
 _photos = click.option(
@@ -44,9 +46,7 @@ def evaluate() -> None:
 
 @evaluate.command()
 @click.argument("queries", type=_manifest)
-@click.option(
-    "--references", required=True, metavar="REFS.jsonl|seed", help="Reference manifest, or the seed catalogue."
-)
+@_references
 @click.option("--max-per-brand", type=click.IntRange(min=1), help="Only the first N references of each brand.")
 @click.option("--only-known", is_flag=True, help="Drop queries of brands without references; keep the negatives.")
 @_predictions
@@ -56,10 +56,7 @@ def brands(context: click.Context, /, queries: Path, references: str, **options:
     """Open-set brand retrieval of the listing manifest QUERIES in a throw-away registry."""
     from training.evaluate_brands import evaluate_brands
 
-    if references != "seed" and not Path(references).is_file():
-        raise click.BadParameter(
-            f"{references} is no file; give a reference manifest or `seed`", param_hint="--references"
-        )
+    _check_references(references)
     with counting("references, queries") as progress:
         figures = evaluate_brands(queries, references, settings=settings_of(context), progress=progress, **options)
     _print(context, figures)
@@ -147,6 +144,37 @@ def prices(
     with counting("scoring") as progress:
         report = evaluate_prices(cases, history, progress=progress, **options)
     _print(context, report)
+
+
+@evaluate.command()
+@click.argument("listings", type=_manifest)
+@_references
+@click.option("--history", required=True, type=_manifest, help="Listing manifest with the usual prices.")
+@click.option("--policy", type=_manifest, help="Policy file.  [default: that of the settings]")
+@click.option("--fusion", type=_manifest, help="Fusion model.  [default: that of the settings]")
+@_predictions
+@click.option("--facts", type=_output, help="Write each listing's facts and label here, for `touchstone fusion fit`.")
+@_report
+@click.pass_context
+def decisions(
+    context: click.Context, /, listings: Path, references: str, history: Path, policy: Path | None,
+    fusion: Path | None, **options: Any,
+) -> None:  # fmt: skip
+    """Decisions on the labelled listing manifest LISTINGS, by the whole pipeline in a throw-away registry."""
+    from training.evaluate_decisions import evaluate_decisions
+
+    _check_references(references)
+    settings = settings_of(context, policy=policy, fusion=fusion)
+    with counting("references, listings") as progress:
+        figures = evaluate_decisions(listings, references, history, settings=settings, progress=progress, **options)
+    _print(context, figures)
+
+
+def _check_references(references: str) -> None:
+    if references != "seed" and not Path(references).is_file():
+        raise click.BadParameter(
+            f"{references} is no file; give a reference manifest or `seed`", param_hint="--references"
+        )
 
 
 def _test_photos() -> tuple[Path, ...]:

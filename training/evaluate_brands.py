@@ -6,28 +6,19 @@ compared as the registry compares names: a label "Cocacola" and the brand Coca-C
 
 from __future__ import annotations
 
-import logging
 import statistics
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import CatalogueError, ReferenceTooSmall
-from index.manifest import ReferenceRow, read_listings, read_references
-from reference_brands.seed import seed_brands, seed_marks
-from serving.app import Application
-from serving.registry import NewReference, manifest_references, seed_references
+from index.errors import CatalogueError
+from index.manifest import read_listings
 from serving.settings import Settings
 from training.asking import Asked, ask, boxes_hit, recall, top_k
 from training.predictions import write_predictions
 from training.progress import Progress, silent
+from training.reference_source import ReferenceSource
 from training.report_brands import write_brand_report
 from training.throwaway import Throwaway, throwaway_registry
-
-log = logging.getLogger(__name__)
-
-SEED = "seed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +63,7 @@ def evaluate_brands(
 
     """
     rows, follow = list(read_listings(queries)), progress or silent
-    source = _Source(references, max_per_brand)
+    source = ReferenceSource(references, max_per_brand=max_per_brand)
     with throwaway_registry(settings, source.references, progress=follow, total=source.expected) as registry:
         if only_known:
             rows = [row for row in rows if row.labels.brand is None or row.labels.brand in registry.names]
@@ -101,30 +92,3 @@ def _figures(asked: Asked, registry: Throwaway) -> BrandReport:
         ms_per_image_p50=statistics.median(asked.times_ms),
         model=registry.application.embedder.fingerprint,
     )
-
-
-class _Source:
-    """The references that were asked for: the curated seed catalogue, or the first ones of a manifest."""
-
-    def __init__(self, references: str, max_per_brand: int | None) -> None:
-        self._rows = None if references == SEED else list(_first_of_each(Path(references), max_per_brand))
-        self.expected = sum(len(brand.marks) for brand in seed_brands()) if self._rows is None else len(self._rows)
-
-    def references(self, application: Application) -> Iterable[NewReference]:
-        if self._rows is None:
-            return seed_references(seed_marks())
-        return manifest_references(self._rows, application.store, on_error=_refuse)
-
-
-def _first_of_each(manifest: Path, most: int | None) -> Iterator[ReferenceRow]:
-    seen: Counter[str] = Counter()
-    for row in read_references(manifest):
-        seen[row.brand] += 1
-        if most is None or seen[row.brand] <= most:
-            yield row
-
-
-def _refuse(error: CatalogueError) -> None:
-    if not isinstance(error, ReferenceTooSmall):
-        raise error
-    log.warning("left out: %s", error)

@@ -20,7 +20,6 @@ from serving.domain import Verdict
 from serving.errors import PolicyError
 from serving.facts import Facts
 from serving.facts_record import unpack
-from serving.moderation import Moderation
 from serving.policy import Policy, Rule
 from serving.policy_file import compile_policy
 from tests.integration.support import AUTHORISED, KNOWN_FAKE, PATIENCE_S, Service, codes, draw, listing
@@ -195,7 +194,7 @@ def test_shadow_that_fails_is_counted_and_changes_nothing(own_application: Appli
     policies = replace(own_application.policies.current, shadows=(Policy(version="broken@1", rules=(rule,)),))
     pipeline = replace(own_application.pipeline, policies=lambda: policies)
 
-    decision = Moderation(pipeline, own_application.store).screen(pb.ScreenListingRequest(listing=listing()))
+    decision = replace(own_application.moderation, pipeline=pipeline).screen(pb.ScreenListingRequest(listing=listing()))
 
     assert decision.policy_version == policies.active.version
     ((_, said),) = own_application.store.iter_shadow_outcomes("broken@1")
@@ -282,7 +281,7 @@ def test_holds_that_cannot_be_looked_up_send_to_review(own_application: Applicat
 
     pipeline = replace(own_application.pipeline, holds=Unreachable())
 
-    decision = Moderation(pipeline, own_application.store).screen(pb.ScreenListingRequest(listing=listing()))
+    decision = replace(own_application.moderation, pipeline=pipeline).screen(pb.ScreenListingRequest(listing=listing()))
 
     assert decision.verdict == decision_pb2.VERDICT_REVIEW
     assert "STAGE_FAILED" in codes(decision)

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from serving.cli.main import touchstone
 from serving.cli.policy import policy as policy_commands
 from serving.facts import FACTS, Facts
-from serving.fusion import BIAS, FEATURES
+from serving.features import BIAS, FEATURES
 from serving.policy import decide, load_policy
 from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings
@@ -33,8 +33,8 @@ def facts_table() -> str:
 
 def weights_table() -> str:
     """Draw the table of what the evidence weighs."""
-    rows = (f"| `{feature.code}` | {feature.weight} | {feature.text} |" for feature in FEATURES)
-    return _table("| code | weight | what it says |", [f"| (the prior) | {BIAS} | Always |", *rows])
+    rows = (f"| `{f.code}` | {f.weight} | {f.direction:+d} | {f.text} |" for f in FEATURES)
+    return _table("| code | weight | direction | what it says |", [f"| (the prior) | {BIAS} | | Always |", *rows])
 
 
 def settings_table() -> str:

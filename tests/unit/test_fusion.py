@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 
 from serving.domain import Reason
 from serving.facts import FACTS, Facts, Value
-from serving.fusion import BIAS, FEATURES, explain, fuse
+from serving.features import BIAS, FEATURES
+from serving.fusion import explain
+from serving.fusion_file import PRIOR
 
 NOTHING_KNOWN = Facts({name: fact.neutral for name, fact in FACTS.items()})
 
-_SENSIBLE: dict[str, st.SearchStrategy[Value]] = {
+SENSIBLE: dict[str, st.SearchStrategy[Value]] = {
     "bool": st.booleans(),
     "int": st.integers(0, 10_000),
     "double": st.floats(-100, 100),
     "string": st.just(""),
     "list<string>": st.just([]),
 }
-ANY_FACTS = st.fixed_dictionaries({name: _SENSIBLE[fact.type] for name, fact in FACTS.items()}).map(Facts)
+ANY_FACTS = st.fixed_dictionaries({name: SENSIBLE[fact.type] for name, fact in FACTS.items()}).map(Facts)
 
 # Each fact that a feature looks at, and whether more of it makes a counterfeit likelier (+1) or less likely (-1).
 DIRECTIONS = {
@@ -57,10 +59,10 @@ def _changed(one: Facts, other: Facts) -> set[str]:
 def test_probability_is_monotonic_in_every_feature(name: str, direction: int, data: st.DataObject) -> None:
     """More of one kind of evidence never moves the probability the wrong way, whatever the rest says."""
     facts = data.draw(ANY_FACTS)
-    values = st.lists(_SENSIBLE[FACTS[name].type], min_size=2, max_size=2)
+    values = st.lists(SENSIBLE[FACTS[name].type], min_size=2, max_size=2)
     less, more = sorted(cast("list[float]", data.draw(values)))
 
-    change = fuse(facts.plus(name, more)).probability - fuse(facts.plus(name, less)).probability
+    change = PRIOR.fuse(facts.plus(name, more)).probability - PRIOR.fuse(facts.plus(name, less)).probability
 
     assert change * direction >= 0
 
@@ -81,7 +83,7 @@ def test_every_feature_moves_the_probability() -> None:
 @settings(max_examples=50, deadline=None)
 def test_contributions_sum_to_the_log_odds(facts: Facts) -> None:
     """The probability is exactly the bias and the features' contributions; what is said are those worth saying."""
-    fused = fuse(facts)
+    fused = PRIOR.fuse(facts)
     weights = _weights(facts)
 
     assert fused.probability == 1 / (1 + math.exp(-(BIAS + sum(weights.values()))))
@@ -96,14 +98,14 @@ def test_contributions_sum_to_the_log_odds(facts: Facts) -> None:
 @settings(max_examples=50, deadline=None)
 def test_contributions_come_strongest_first(facts: Facts) -> None:
     """A moderator reads first what weighs most, for or against."""
-    strengths = [abs(reason.weight) for reason in fuse(facts).contributions]
+    strengths = [abs(reason.weight) for reason in PRIOR.fuse(facts).contributions]
 
     assert strengths == sorted(strengths, reverse=True)
 
 
 def test_nothing_known_leaves_the_prior() -> None:
     """Without evidence the probability is the prior, about one in a hundred, and nothing is said."""
-    fused = fuse(NOTHING_KNOWN)
+    fused = PRIOR.fuse(NOTHING_KNOWN)
 
     assert fused.probability == pytest.approx(0.01, abs=0.001)
     assert fused.contributions == ()
@@ -119,15 +121,15 @@ def test_copy_of_a_known_fake_weighs_more_than_everything_innocent() -> None:
     }.items():
         facts = facts.plus(name, value)
 
-    assert fuse(facts).probability > fuse(NOTHING_KNOWN).probability
+    assert PRIOR.fuse(facts).probability > PRIOR.fuse(NOTHING_KNOWN).probability
 
 
 def test_price_says_nothing_without_a_known_brand() -> None:
     """A low price speaks of counterfeiting only where a brand is at stake."""
     cheap = NOTHING_KNOWN.plus("price.score", 5.0)
 
-    assert fuse(cheap).probability == fuse(NOTHING_KNOWN).probability
-    assert fuse(cheap.plus("brand.known", True)).probability > fuse(NOTHING_KNOWN).probability
+    assert PRIOR.fuse(cheap).probability == PRIOR.fuse(NOTHING_KNOWN).probability
+    assert PRIOR.fuse(cheap.plus("brand.known", True)).probability > PRIOR.fuse(NOTHING_KNOWN).probability
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -135,7 +137,7 @@ def test_price_weighs_no_more_beyond_its_limit(sign: int) -> None:
     """The model of prices is not as certain as an extreme score claims: beyond 6 it adds nothing."""
     known = NOTHING_KNOWN.plus("brand.known", True)
 
-    at_limit, beyond = (fuse(known.plus("price.score", sign * score)).probability for score in (6.0, 1e9))
+    at_limit, beyond = (PRIOR.fuse(known.plus("price.score", sign * score)).probability for score in (6.0, 1e9))
 
     assert at_limit == beyond
 
@@ -170,8 +172,8 @@ def test_an_authorised_seller_is_vouched_for_only_by_the_brand_that_is_shown() -
     """Who is authorised for the claimed brand, but shows another, has no list that speaks for them."""
     values = {name: fact.neutral for name, fact in FACTS.items()} | {"seller.authorised": True}
 
-    honest = fuse(Facts(values))
-    borrowed = fuse(Facts(values | {"text.claim_mismatch": True}))
+    honest = PRIOR.fuse(Facts(values))
+    borrowed = PRIOR.fuse(Facts(values | {"text.claim_mismatch": True}))
 
     assert "SELLER_AUTHORISED" in {reason.code for reason in honest.contributions}
     assert "SELLER_AUTHORISED" not in {reason.code for reason in borrowed.contributions}

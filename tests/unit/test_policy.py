@@ -31,7 +31,7 @@ from serving.domain import (
 )
 from serving.errors import PolicyError
 from serving.facts import FACTS, Facts, Value, gather
-from serving.fusion import fuse
+from serving.fusion_file import PRIOR
 from serving.gate import UNCERTIFIED, Permit
 from serving.policy import Policy, Rule, decide, load_policy
 from vision.errors import ImageFault
@@ -316,7 +316,7 @@ def _gathered(
 ) -> Facts:
     listing = Listing(listing_id="a", images=(b"",), claimed_brand="Nike")
     facts = gather(listing, evidence, images=images, brand="Nike", brand_known=True, faults=faults)
-    return facts.plus("fused.probability", fuse(facts).probability)
+    return facts.plus("fused.probability", PRIOR.fuse(facts).probability)
 
 
 @given(facts=ANY_FACTS)
