@@ -17,10 +17,12 @@ from index.errors import StoreError
 from index.records import CaseState, ReferenceState, StoreCounts
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
+from index.store.certificates import CertificateStore
 from index.store.changes import ChangeStore
 from index.store.decisions import DecisionStore
 from index.store.engine import Database
 from index.store.features import FeatureStore
+from index.store.learning import LearningStore
 from index.store.migrate import ensure_schema
 from index.store.prices import PriceStore
 from index.store.references import ReferenceStore
@@ -45,6 +47,8 @@ class Store(
     CaseStore,
     RemovalStore,
     VerdictStore,
+    LearningStore,
+    CertificateStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

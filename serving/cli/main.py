@@ -26,6 +26,8 @@ COMMANDS = {
     "prices": ("serving.cli.prices:prices", "Price observations: import."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "policy": ("serving.cli.policy:policy", "Policy files: check."),
+    "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),
+    "learn": ("serving.cli.learn:learn", "What verdicts teach: run, status, verify."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
