@@ -191,7 +191,8 @@ def what_is_missing(sample: Sample, promise: Promise) -> str:
     wrong = sum(candidate.wrong and candidate.probability >= THRESHOLDS[-1] for candidate in sample.candidates)
     return (
         f"no threshold for {sample.tier} brands is proved: {lowest:,} candidates of at least {THRESHOLDS[-1]:.2f} are "
-        f"on record, {wrong:,} of them wrong ({sample.unjudged:,} because nobody judged them). It takes {needs} errors at one threshold."
+        f"on record, {wrong:,} of them wrong ({sample.unjudged:,} because nobody judged them). "
+        f"It takes {needs} errors at one threshold."
     )
 
 

@@ -31,12 +31,21 @@ def guarantee() -> None:
 @click.option("--target", default=Promise.target, show_default=True, help="Share of takedowns that must be right.")
 @click.option("--confidence", default=Promise.confidence, show_default=True, help="How sure that is.")
 @click.option("--dry-run", is_flag=True, help="Say what would be certified, and certify nothing.")
-@_BY
+@click.option("--by", "actor", metavar="WHO", help="Who does it, for the record; needed unless --dry-run.")
 @click.pass_context
 def certify(
-    context: click.Context, /, tiers: tuple[str, ...], target: float, confidence: float, *, dry_run: bool, actor: str
+    context: click.Context,
+    /,
+    tiers: tuple[str, ...],
+    target: float,
+    confidence: float,
+    *,
+    dry_run: bool,
+    actor: str | None,
 ) -> None:
     """Prove a threshold for each tier from what people judged; it comes into force at once."""
+    if actor is None and not dry_run:
+        raise click.UsageError("say who certifies: --by WHO")
     try:
         promise = Promise(target=target, confidence=confidence)
     except ValueError as error:
@@ -49,7 +58,7 @@ def certify(
             made = certifier.certificate(sample, promise, now=now)
             missing += made is None
             shown.append(_outcome(sample, made, promise))
-            if made is not None and not dry_run:
+            if made is not None and actor is not None and not dry_run:
                 reason = f"proved on {made.verified} candidates, {made.errors} of them wrong"
                 store.issue_certificate(made, actor=actor, reason=reason)
             if not wants_json(context):

@@ -15,7 +15,7 @@ _BRANDS_SHOWN = 10
 
 @click.group()
 def learn() -> None:
-    """What the service learns from moderators' verdicts; a running service does so by itself."""
+    """Learn from moderators' verdicts; a running service does so by itself."""
 
 
 @learn.command()
