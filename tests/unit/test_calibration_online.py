@@ -17,7 +17,9 @@ SEEDS = range(3)
 
 probabilities = st.floats(0.0, 1.0)
 lessons = st.lists(
-    st.builds(Lesson, probability=probabilities, brand=st.sampled_from(["", "Acme", "Bravo"]), infringing=st.booleans()),
+    st.builds(
+        Lesson, probability=probabilities, brand=st.sampled_from(["", "Acme", "Bravo"]), infringing=st.booleans()
+    ),
     max_size=30,
 )
 
@@ -115,7 +117,9 @@ def test_regret_is_a_fifth_of_the_static_one(world: World) -> None:
     found = np.mean([regrets(world, seed=seed) for seed in SEEDS], axis=0)
     static, platt, unpooled, ours = found
 
-    print(f"\nregret: static {static:.1f}, global Platt {platt:.1f}, per brand unpooled {unpooled:.1f}, ours {ours:.1f}")
+    print(
+        f"\nregret: static {static:.1f}, global Platt {platt:.1f}, per brand unpooled {unpooled:.1f}, ours {ours:.1f}"
+    )
     assert ours <= 0.2 * static
     assert ours < min(platt, unpooled)
 
