@@ -92,5 +92,5 @@ def judge(
         create_time=NOON,
         undone=undone,
     )
-    with store._database.write("add a verdict") as connection:  # noqa: SLF001 - the case service's own way in
+    with store._database.write("add a verdict") as connection:
         return add_verdict(connection, verdict)
