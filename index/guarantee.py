@@ -61,7 +61,7 @@ def prove(
     thresholds: tuple[float, ...] = THRESHOLDS,
     starts: int = STARTS,
 ) -> Proof | None:
-    """Return the laxest threshold that is proved, or None.
+    """Return the laxest threshold that is proved and has candidates of its own, or None.
 
     Args:
         probabilities: shape (n,), what the service said of each candidate when it decided, 0..1.
@@ -82,6 +82,8 @@ def prove(
             level = 0.0
             continue
         count, failed = int(verified[place]), int(errors[place])
+        if best is not None and count == best.verified:
+            continue  # proved as well, but on no candidate of its own: nothing is known of what may come there
         best = Proof(threshold=threshold, verified=count, errors=failed, bound=error_bound(failed, count, 1.0 - level))
     return best
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from index.guarantee import (
     STARTS,
+    THRESHOLDS,
     Promise,
     chance_of_so_few,
     error_bound,
@@ -52,15 +53,15 @@ def test_with_four_starts_the_first_threshold_needs_a_quarter_of_the_level() -> 
 
 
 def test_proof_stops_where_errors_begin() -> None:
-    """Thresholds are proved down to where the candidates go bad, and the proof says on what."""
-    good, bad = np.full(3000, 0.995), np.full(100, 0.95)
+    """Proved is what holds good candidates and no bad ones: here from the second start, the first with any, on."""
+    good, bad = np.full(3000, 0.997), np.full(100, 0.95)
     probabilities = np.concatenate([good, bad])
     wrong = np.concatenate([np.zeros(3000, bool), np.ones(100, bool)])
 
     proof = prove(probabilities, wrong, PROMISE)
 
     assert proof is not None
-    assert 0.95 < proof.threshold <= 0.995
+    assert proof.threshold == THRESHOLDS[15]
     assert (proof.verified, proof.errors) == (3000, 0)
     assert proof.bound <= ALLOWED
 
