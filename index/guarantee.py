@@ -8,7 +8,11 @@ most of the time; here every threshold tried is a test, and all of them together
 The tests go from strict to lax in a sequence fixed beforehand. It has several starts, because the strictest thresholds
 hold too few candidates to prove anything. Each start brings an equal part of the allowed error; where a threshold is
 proved its level is carried to the next, where it is not the level is lost (the fallback procedure: Wiens and
-Dmitrienko, 2005). `serving.certifying` decides which verdicts are asked; `serving.guarantee` acts on what comes out.
+Dmitrienko, 2005).
+
+Whoever asks again each day until the answer is yes, breaks any such promise. So the answer changes only at certain
+looks, when twice as many candidates are on record, and each look may spend only its part of the allowed error.
+`serving.certifying` decides which verdicts are asked; `serving.guarantee` acts on what comes out.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from scipy.special import bdtr, betaincinv
 # 0.924. Set before any verdict is seen: a grid that follows the data would have to be paid for.
 THRESHOLDS: tuple[float, ...] = tuple(float(1.0 / (1.0 + np.exp(-step / 10))) for step in range(70, 9, -1))
 STARTS = 4
+
+FIRST_LOOK = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +77,9 @@ def prove(
         starts: at how many of them, evenly spaced, a sequence of tests begins.
 
     """
-    verified = np.array([int((probabilities >= threshold).sum()) for threshold in thresholds])
-    errors = np.array([int(wrong[probabilities >= threshold].sum()) for threshold in thresholds])
+    order = np.argsort(-probabilities, kind="stable")
+    verified = np.searchsorted(-probabilities[order], -np.array(thresholds), side="right")
+    errors = np.concatenate([[0], np.cumsum(wrong[order])])[verified]
     chances = chance_of_so_few(errors, verified, 1.0 - promise.target)
     beginnings = set(np.linspace(0, len(thresholds), starts, endpoint=False).astype(int).tolist())
     level, best = 0.0, None
@@ -86,6 +93,30 @@ def prove(
             continue  # proved as well, but on no candidate of its own: nothing is known of what may come there
         best = Proof(threshold=threshold, verified=count, errors=failed, bound=error_bound(failed, count, 1.0 - level))
     return best
+
+
+@dataclass(frozen=True)
+class Look:
+    """One of the moments at which a growing sample is asked: on its first `candidates`, for `share` of the error."""
+
+    candidates: int
+    share: float
+
+    def promise(self, promise: Promise) -> Promise:
+        """Return the promise that this look has to prove, so that all looks together keep the one given."""
+        return Promise(target=promise.target, confidence=1.0 - self.share * (1.0 - promise.confidence))
+
+
+def last_look(candidates: int) -> Look | None:
+    """Return the last look that so many candidates allow, or None before the first.
+
+    Looks are at 1,000, 2,000, 4,000 and so on. The first four spend a fifth of the allowed error each, the fifth half
+    of that, and so on: all together no more than there is.
+    """
+    if candidates < FIRST_LOOK:
+        return None
+    doublings = (candidates // FIRST_LOOK).bit_length() - 1
+    return Look(FIRST_LOOK << doublings, 0.2 * 0.5 ** max(doublings - 3, 0))
 
 
 def chance_of_so_few(errors: NDArray[np.int_], verified: NDArray[np.int_], rate: float) -> NDArray[np.float64]:

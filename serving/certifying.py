@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from index.guarantee import STARTS, THRESHOLDS, Promise, Proof, prove, verified_needed
+from index.guarantee import FIRST_LOOK, STARTS, THRESHOLDS, Promise, Proof, last_look, prove, verified_needed
 from index.learning import (
     Certificate,
     CertificateOnRecord,
     CertificateState,
+    JudgedDecision,
     TierOfBrand,
     overturned,
     standing,
@@ -43,8 +44,9 @@ _REFUSALS = frozenset({NOT_CERTIFIED, SUSPENDED})
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A listing that a rule would have taken down: what the service said, and whether that was wrong."""
+    """A listing that a rule would have taken down: what the service said and when, and whether that was wrong."""
 
+    decide_time: datetime
     probability: float
     wrong: bool
     policy_version: str
@@ -52,7 +54,9 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The candidates of a tier. `unjudged` of them count as errors because nobody judged them in time.
+    """The candidates of a tier that a threshold could let through, in the order of their decisions.
+
+    `unjudged` of them count as errors because nobody judged them in time.
 
     `after_verdict` < numbers of the verdicts asked <= `last_verdict`.
     """
@@ -69,10 +73,14 @@ class Sample:
         return tuple(sorted({candidate.policy_version for candidate in self.candidates}))
 
     def proof(self, promise: Promise) -> Proof | None:
-        """Return what the sample proves."""
-        probabilities = np.array([candidate.probability for candidate in self.candidates], dtype=np.float64)
-        wrong = np.array([candidate.wrong for candidate in self.candidates], dtype=np.bool_)
-        return prove(probabilities, wrong, promise)
+        """Return what the sample proves at its last look, which asks its first candidates; None before it."""
+        look = last_look(len(self.candidates))
+        if look is None:
+            return None
+        asked = self.candidates[: look.candidates]
+        probabilities = np.array([candidate.probability for candidate in asked], dtype=np.float64)
+        wrong = np.array([candidate.wrong for candidate in asked], dtype=np.bool_)
+        return prove(probabilities, wrong, look.promise(promise))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,26 +97,28 @@ class Certifier:
         known = self.store.list_certificates()
         tiers = {one.brand: one for one in self.store.list_tiers()}
         after, last = self._last_suspension(tier, known), self.store.verdict_head()
-        policies: dict[str, str] = {}
+        decided: dict[str, tuple[datetime, str]] = {}
         verdicts: list[HumanVerdict] = []
-        for verdict, policy_version in self._judged(tier, tiers, after=after, up_to=last, before=now - self.settle):
-            policies[verdict.decision_id] = policy_version
-            verdicts.append(verdict)
+        for one, policy in self._judged(tier, tiers, after=after, up_to=last, before=now - self.settle):
+            decided[one.verdict.decision_id] = (one.decide_time, policy)
+            verdicts.append(one.verdict)
         taken_back = overturned(verdicts)
-        candidates = [
+        judged = [
             Candidate(
+                decide_time=decided[verdict.decision_id][0],
                 probability=verdict.probability,
                 wrong=not verdict.infringing or verdict.decision_id in taken_back,
-                policy_version=policies[verdict.decision_id],
+                policy_version=decided[verdict.decision_id][1],
             )
             for verdict in standing(verdicts)
             if verdict.machine_verdict != Verdict.TAKEDOWN or verdict.source is VerdictSource.AUDIT
         ]
         unjudged = list(self._unjudged(tier, tiers, before=now - self.settle))
+        high = [candidate for candidate in (*judged, *unjudged) if candidate.probability >= THRESHOLDS[-1]]
         return Sample(
             tier=tier,
-            candidates=(*candidates, *unjudged),
-            unjudged=len(unjudged),
+            candidates=tuple(sorted(high, key=lambda candidate: candidate.decide_time)),
+            unjudged=sum(candidate.probability >= THRESHOLDS[-1] for candidate in unjudged),
             after_verdict=after,
             last_verdict=last,
         )
@@ -148,7 +158,7 @@ class Certifier:
 
     def _judged(
         self, tier: str, tiers: dict[str, TierOfBrand], *, after: int, up_to: int, before: datetime
-    ) -> Iterator[tuple[HumanVerdict, str]]:
+    ) -> Iterator[tuple[JudgedDecision, str]]:
         """Yield the verdicts on candidates of the tier, each with the policy's version."""
         while page := self.store.judged_after(after, up_to=up_to, limit=_PAGE):
             after = page[-1].verdict.number
@@ -157,7 +167,7 @@ class Certifier:
                 if in_tier and one.decide_time < before and one.model_fingerprint == self.versions.model:
                     decision = decision_pb2.Decision.FromString(one.payload)
                     if self._is_candidate(decision):
-                        yield one.verdict, decision.policy_version
+                        yield replace(one, payload=b""), decision.policy_version  # there may be many
 
     def _unjudged(self, tier: str, tiers: dict[str, TierOfBrand], *, before: datetime) -> Iterator[Candidate]:
         after = ""
@@ -169,6 +179,7 @@ class Certifier:
                 decision = decision_pb2.Decision.FromString(one.payload)
                 if self._is_candidate(decision):
                     yield Candidate(
+                        decide_time=one.create_time,
                         probability=decision.counterfeit_probability,
                         wrong=True,
                         policy_version=decision.policy_version,
@@ -185,15 +196,17 @@ class Certifier:
 
 def what_is_missing(sample: Sample, promise: Promise) -> str:
     """Say, for people, why a sample proves no threshold."""
-    level = (1.0 - promise.confidence) / STARTS
-    needs = ", ".join(f"{verified_needed(errors, promise, level=level):,} with {errors}" for errors in (0, 1, 3, 10))
-    lowest = sum(candidate.probability >= THRESHOLDS[-1] for candidate in sample.candidates)
-    wrong = sum(candidate.wrong and candidate.probability >= THRESHOLDS[-1] for candidate in sample.candidates)
-    return (
-        f"no threshold for {sample.tier} brands is proved: {lowest:,} candidates of at least {THRESHOLDS[-1]:.2f} are "
+    count, wrong = len(sample.candidates), sum(candidate.wrong for candidate in sample.candidates)
+    found = (
+        f"no threshold for {sample.tier} brands is proved: {count:,} candidates of at least {THRESHOLDS[-1]:.2f} are "
         f"on record, {wrong:,} of them wrong ({sample.unjudged:,} because nobody judged them). "
-        f"It takes {needs} errors at one threshold."
     )
+    look = last_look(count)
+    if look is None:
+        return f"{found}The first look is at {FIRST_LOOK:,}."
+    level = (1.0 - look.promise(promise).confidence) / STARTS
+    needs = ", ".join(f"{verified_needed(errors, promise, level=level):,} with {errors}" for errors in (0, 1, 3, 10))
+    return f"{found}The look at {look.candidates:,} takes {needs} errors at one threshold."
 
 
 def _tier(tiers: dict[str, TierOfBrand], brand: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,26 @@ from index.verdicts import VerdictSource
 from serving.calibrating import CalibrationSource
 from serving.cli.main import touchstone
 from serving.settings import load_settings
-from tests.unit.judging import FUSION, judge, record
+from tests.unit.judging import FUSION, a_decision, judge, judge_many, record
 
 EASY = ("--target", "0.8", "--confidence", "0.8")
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """Fill a store: a brand, and 30 candidates that people judged, all of them rightly taken."""
-    with Store.open(load_settings(data_dir=tmp_path).store_path) as store:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill a store: a brand, and 1,000 candidates that people judged, all of them infringing."""
+    folder = tmp_path_factory.mktemp("filled")
+    with Store.open(load_settings(data_dir=folder).store_path) as store:
         store.put_brands([Brand(brand_id="acme", name="Acme")])
-        for number in range(30):
-            judge(store, record(store, f"d{number}", probability=0.9995), infringing=True)
-    return tmp_path
+        judge_many(store, [a_decision(f"d{n}", probability=0.9995) for n in range(1000)], infringing=True)
+    return folder
+
+
+@pytest.fixture
+def data_dir(filled: Path, tmp_path: Path) -> Path:
+    """Copy the filled store, so that each test has its own."""
+    return shutil.copytree(filled, tmp_path / "data")
 
 
 @pytest.fixture
@@ -49,7 +56,7 @@ def test_dry_run_certifies_nothing(run: Run) -> None:
     said = run("guarantee", "certify", "--dry-run", *EASY)
 
     assert said.exit_code == 0
-    assert "standard: from 0.9991 on would be certified: of 30 candidates 0 were wrong" in said.output.replace(
+    assert "standard: from 0.9991 on would be certified: of 1,000 candidates 0 were wrong" in said.output.replace(
         "\n", " "
     )
     assert document(run("--json", "guarantee", "list")) == []
@@ -72,12 +79,12 @@ def test_certificate_is_issued_shown_suspended_and_reinstated(run: Run) -> None:
 
 
 def test_what_proves_nothing_says_what_is_missing(run: Run) -> None:
-    """At the promise that ships 30 candidates are far too few: exit 1, with the counts that it takes."""
+    """At the promise that ships 1,000 candidates are too few: exit 1, with the counts that it takes."""
     said = run("guarantee", "certify", "--by", "ada")
 
     assert said.exit_code == 1
-    assert "30 candidates of at least 0.73 are on record" in said.output
-    assert "875 with 0, 1,274 with 1" in said.output
+    assert "1,000 candidates of at least 0.73 are on record" in said.output
+    assert "The look at 1,000 takes 1,196 with 0" in said.output
 
 
 @pytest.mark.parametrize(
@@ -121,9 +128,9 @@ def test_learning_in_batch_and_recomputing(run: Run, data_dir: Path) -> None:
         record(store, "new", uncalibrated=0.6, probability=adjusted.probability, calibration=adjusted.version)
         record(store, "wrong", uncalibrated=0.6, probability=0.6, calibration=adjusted.version)
 
-    assert (behind["learnt"], behind["verdict_head"]) == (0, 30)
-    assert (reached["learnt"], reached["calibration_version"]) == (30, adjusted.version)
-    assert "30 verdicts learnt from, up to number 30 of 30" in run("learn", "status").output
+    assert (behind["learnt"], behind["verdict_head"]) == (0, 1000)
+    assert (reached["learnt"], reached["calibration_version"]) == (1000, adjusted.version)
+    assert "1000 verdicts learnt from, up to number 1000 of 1000" in run("learn", "status").output
     verified = document(run("--json", "learn", "verify", "new"))
     assert verified["recorded"] == verified["recomputed"] == adjusted.probability
     assert run("learn", "verify", "wrong").exit_code == 1

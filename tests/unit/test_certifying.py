@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from index.calibration import PROCEDURE
-from index.guarantee import Promise, verified_needed
+from index.guarantee import FIRST_LOOK, Promise, verified_needed
 from index.learning import CertificateState
+from index.records import DecisionRecord
 from index.store.store import Store
 from index.verdicts import VerdictSource
 from serving.certifying import LASTS, SETTLE, Certifier, Sample, what_is_missing
 from serving.guarantee import Versions
-from tests.unit.judging import FUSION, MODEL, NOON, judge, record
+from tests.unit.judging import FUSION, MODEL, NOON, a_decision, judge, judge_many, record
 
 AUDIT, APPEAL = VerdictSource.AUDIT, VerdictSource.APPEAL
 NOW = NOON + SETTLE + timedelta(seconds=1)
@@ -56,14 +58,15 @@ def test_judged_candidates_are_the_sample(store: Store, certifier: Certifier) ->
 def test_what_is_no_candidate_does_not_count(store: Store, certifier: Certifier) -> None:
     """Left out are listings for which no rule asked, without a brand, of another tier, fusion, calibration."""
     store.put_tier("Rolex", "watches", now=NOON)
-    for name, given in {
+    others: dict[str, dict[str, Any]] = {
         "not asked": {"asked": False},
         "no brand": {"brand": ""},
         "other tier": {"brand": "Rolex"},
         "other fusion": {"fusion": "fusion-2"},
         "other calibration": {"calibration": f"{PROCEDURE}0:1:abc"},
-    }.items():
-        judge(store, record(store, name, **given), infringing=True)  # type: ignore[arg-type]
+    }
+    for name, given in others.items():
+        judge(store, record(store, name, **given), infringing=True)
 
     assert certifier.sample("standard", now=NOW).candidates == ()
     assert len(certifier.sample("watches", now=NOW).candidates) == 1
@@ -110,29 +113,41 @@ def test_candidate_that_nobody_judged_in_time_is_an_error(store: Store, certifie
     assert early.candidates == ()
 
 
+def candidates(count: int, *, first: int = 0) -> list[DecisionRecord]:
+    """Make candidates of a high probability."""
+    return [a_decision(f"d{number}", probability=0.9995) for number in range(first, first + count)]
+
+
 def test_certificate_says_what_it_was_proved_on(store: Store, certifier: Certifier) -> None:
-    """Enough candidates prove a certificate with their counts and versions; one fewer does not, and it is said why."""
-    needed = verified_needed(0, EASY, level=(1 - EASY.confidence) / 4)
-    for number in range(needed - 1):
-        judge(store, record(store, f"d{number}", probability=0.9995), infringing=True)
+    """The first look is at 1,000 candidates: it proves a certificate with their counts and versions; 999 prove none."""
+    judge_many(store, candidates(FIRST_LOOK - 1), infringing=True)
     few = certifier.sample("standard", now=NOW)
-    judge(store, record(store, "last", probability=0.9995), infringing=True)
+    judge_many(store, candidates(500, first=FIRST_LOOK), infringing=True)
 
     made = certifier.certificate(certifier.sample("standard", now=NOW), EASY, now=NOW)
 
     assert certifier.certificate(few, EASY, now=NOW) is None
-    assert f"It takes {needed:,} with 0" in what_is_missing(few, EASY)
+    assert what_is_missing(few, EASY).endswith("The first look is at 1,000.")
     assert made is not None
-    assert (made.verified, made.errors, made.tier) == (needed, 0, "standard")
+    assert (made.verified, made.errors, made.tier) == (FIRST_LOOK, 0, "standard")
     assert (made.fusion_version, made.calibration, made.model_fingerprint) == (FUSION, PROCEDURE, MODEL)
     assert made.expire_time == NOW + LASTS
     assert made.bound <= 1 - EASY.target
 
 
+def test_what_is_missing_names_the_counts_of_the_look(store: Store, certifier: Certifier) -> None:
+    """Where the candidates were wrong too often, it is said how many of how many may be."""
+    judge_many(store, candidates(FIRST_LOOK), infringing=False)
+    sample = certifier.sample("standard", now=NOW)
+
+    assert certifier.certificate(sample, EASY, now=NOW) is None
+    level = 0.2 * (1 - EASY.confidence) / 4
+    assert f"The look at 1,000 takes {verified_needed(0, EASY, level=level)} with 0" in what_is_missing(sample, EASY)
+
+
 def test_suspension_refutes_what_was_before(store: Store, certifier: Certifier) -> None:
     """After a suspension only later verdicts can prove the tier's next certificate."""
-    for number in range(20):
-        judge(store, record(store, f"d{number}", probability=0.9995), infringing=True)
+    judge_many(store, candidates(FIRST_LOOK), infringing=True)
     made = certifier.certificate(certifier.sample("standard", now=NOW), EASY, now=NOW)
     assert made is not None
     store.issue_certificate(made, actor="ada", reason="proved")
