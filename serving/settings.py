@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
     drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0
+    audit_share: Annotated[
+        float, Field(ge=0, le=1, description="share of decisions that a person audits at random")
+    ] = 0.01
+    takedown_audit_share: Annotated[
+        float, Field(ge=0, le=1, description="the same of takedowns on a certificate with fewer than 1,000 audits")
+    ] = 0.1
     max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take")] = 60.0
 
     @property

@@ -120,7 +120,7 @@ class DecisionStore:
                     cursor=row.cursor,
                     kind=EventKind(row.kind),
                     create_time=row.time,
-                    decision=_record(row),
+                    decision=record_of(row),
                     verdict=row.in_force,
                     case_id=row.case_id,
                 )
@@ -234,8 +234,9 @@ def _decision_of_key(connection: Connection, key: str, request_sha256: str) -> D
 
 def _one(connection: Connection, query: Select[Any]) -> DecisionRecord | None:
     row = connection.execute(query).one_or_none()
-    return None if row is None else _record(row)
+    return None if row is None else record_of(row)
 
 
-def _record(row: Row[Any]) -> DecisionRecord:
+def record_of(row: Row[Any]) -> DecisionRecord:
+    """Make the record of a row of decisions."""
     return DecisionRecord(**{name: getattr(row, name) for name in _FIELDS})

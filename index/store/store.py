@@ -20,11 +20,13 @@ from index.store.appeals import AppealStore
 from index.store.batches import BatchStore
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
+from index.store.certificates import CertificateStore
 from index.store.changes import ChangeStore
 from index.store.decisions import DecisionStore
 from index.store.engine import Database
 from index.store.features import FeatureStore
 from index.store.holds import HoldStore
+from index.store.learning import LearningStore
 from index.store.migrate import ensure_schema
 from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
@@ -64,6 +66,8 @@ class Store(
     RequestStore,
     RemovalStore,
     VerdictStore,
+    LearningStore,
+    CertificateStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

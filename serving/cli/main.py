@@ -26,8 +26,10 @@ COMMANDS = {
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
-    "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices, decisions."),
+    "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),
+    "learn": ("serving.cli.learn:learn", "What verdicts teach: run, status, verify."),
     "fusion": ("training.fusion_cli:fusion", "What all evidence says together: fit, show."),
+    "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices, decisions."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
 }
