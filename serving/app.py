@@ -24,7 +24,7 @@ from serving.cases import CaseDesk
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.fusion_file import load_fusion
-from serving.gate import UNCERTIFIED, TakedownGate
+from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
@@ -67,7 +67,7 @@ class Application:
     store: Store
     embedder: BatchingEmbedder
     knowledge: Holder[Knowledge]
-    policies: Holder[Policies]
+    in_force: InForce
     moderation: Moderation
     cases: CaseDesk
     complaints: Complaints
@@ -76,6 +76,11 @@ class Application:
     def pipeline(self) -> Pipeline:
         """The pipeline that every listing goes through."""
         return self.moderation.pipeline
+
+    @property
+    def policies(self) -> Holder[Policies]:
+        """The policies in use."""
+        return self.in_force.policies
 
     def check(self) -> None:
         """Prove that decoding, embedding and searching work, with a picture of our own. Raises what goes wrong."""
@@ -124,7 +129,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
         )
         knowledge = Holder(source.open(), source.renew)
         book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
-        policies = Holder(book.open(), book.renew)
+        in_force = InForce.open(store, book, fusion, model=embedder.fingerprint)
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
@@ -135,10 +140,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
             calibration=load_calibration(embedder.fingerprint),
             verifier=Verifier(store),
             copies=CopyFinder(store),
-            policies=lambda: policies.current,
+            judge=in_force.judge,
             holds=store,
-            gate=load_gate(store),
-            fusion=fusion,
             max_matches=settings.max_matches,
         )
         opening = CaseOpening(store, rules)
@@ -147,8 +150,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
             store=store,
             embedder=embedder,
             knowledge=knowledge,
-            policies=policies,
-            moderation=Moderation(pipeline, store, opening),
+            in_force=in_force,
+            moderation=Moderation(pipeline, store, opening, in_force.auditor(store, settings)),
             cases=CaseDesk(store, rules),
             complaints=Complaints(store, opening, pipeline.limits),
         )
@@ -170,11 +173,6 @@ def load_reader(settings: Settings) -> Reader:
     """Load the reader that goes with the embedder."""
     reader: Reader = resolve(READERS[settings.embedder])(settings)
     return reader
-
-
-def load_gate(store: Store) -> TakedownGate:  # noqa: ARG001 - certificates will be the store's
-    """Load what decides on takedowns without a person; backtests ask the same."""
-    return UNCERTIFIED
 
 
 def load_calibration(fingerprint: str) -> MatchCalibration:

@@ -14,7 +14,7 @@ reads it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -54,8 +54,13 @@ class Fused:
     @property
     def contributions(self) -> tuple[Reason, ...]:
         """The contributions worth saying, strongest first."""
-        said = (reason for reason in self.weighed if abs(reason.weight) >= _WORTH_SAYING)
-        return tuple(sorted(said, key=lambda reason: -abs(reason.weight)))
+        return worth_saying(self.weighed)
+
+
+def worth_saying(contributions: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Leave out what hardly weighs, and put the strongest first."""
+    said = (reason for reason in contributions if abs(reason.weight) >= _WORTH_SAYING)
+    return tuple(sorted(said, key=lambda reason: -abs(reason.weight)))
 
 
 class Fusion(Protocol):

@@ -29,7 +29,7 @@ from index.verdicts import HumanVerdict, VerdictSource
 from index.wager import DEMOTE_AT, Wager, wager
 from serving.domain import Reason, Verdict
 from serving.facts import Facts
-from serving.gate import Permit
+from serving.gate import UNCERTIFIED, Permit, TakedownGate
 from touchstone.moderation.v1 import decision_pb2
 
 log = logging.getLogger(__name__)
@@ -197,6 +197,19 @@ class CertifiedGate:
         if given is not None and given.since > certificate.create_time:
             return Reason(NOT_CERTIFIED, f"{name} is older than the place of {given.brand} among its brands")
         return None
+
+
+def gate_of(store: Store) -> TakedownGate:
+    """Make the gate for decisions that are on record: over the certificates of now, and the newest decision's versions.
+
+    Nothing passes before the first decision.
+    """
+    source = CertificateSource(store)
+    try:
+        versions = versions_in_use(store)
+    except NotFound:
+        return UNCERTIFIED
+    return CertifiedGate(Holder(source.open(), source.renew), versions)
 
 
 def _refused(text: str) -> Permit:

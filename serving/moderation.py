@@ -10,9 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from index.case_records import CaseOrigin
 from index.errors import Conflict
 from index.records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.store.store import Store
+from serving.auditing import Auditor
 from serving.case_opening import CaseOpening
 from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
@@ -43,6 +45,7 @@ class Moderation:
     pipeline: Pipeline
     store: Store
     opening: CaseOpening
+    auditor: Auditor
 
     def screen(self, request: ScreenRequest, *, deadline: Deadline = NEVER) -> decision_pb2.Decision:
         """Decide on a listing and record the decision; with a `request_id` used before, return what stands.
@@ -62,10 +65,11 @@ class Moderation:
                     return decision_of(earlier)
             screening = self.pipeline.screen(listing, deadline=deadline)
             record = _record(screening, listing, request_id=request.request_id, digest=digest)
-            case = self.opening.case(record)
+            audited = self.auditor.is_audited(record.decision_id, certificate_id=screening.decision.certificate_id)
+            case = self.opening.case(record, origin=CaseOrigin.AUDIT if audited else CaseOrigin.SCREENING)
             outcome = self.store.record_decision(
                 record,
-                case=case if _needs_person(screening) else None,
+                case=case if audited or _needs_person(screening) else None,
                 carried=case,
                 images=screening.images,
                 facts=pack(screening.facts),

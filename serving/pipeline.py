@@ -36,14 +36,10 @@ from serving.domain import (
 )
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
 from serving.facts import Facts, gather
-from serving.fusion import Fusion, explain
-from serving.fusion_file import PRIOR
-from serving.gate import UNCERTIFIED, TakedownGate
 from serving.hold_evidence import HoldRecords, holds_on
+from serving.judging import Judge
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
-from serving.policy import decide
-from serving.policy_book import Policies, shadow_outcomes
 from serving.price_evidence import price_evidence, price_fault
 from serving.reading import read_names
 from serving.seller_evidence import SellerRecords, seller_evidence
@@ -100,10 +96,8 @@ class Pipeline:
     calibration: MatchCalibration
     verifier: Verifier
     copies: CopyFinder
-    policies: Callable[[], Policies]
+    judge: Callable[[], Judge]
     holds: HoldRecords
-    gate: TakedownGate = UNCERTIFIED
-    fusion: Fusion = PRIOR
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
@@ -115,7 +109,7 @@ class Pipeline:
             Overloaded: the embedder's queue is full.
 
         """
-        stages, known, policies = Stages(deadline), self.knowledge(), self.policies()
+        stages, known, last = Stages(deadline), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
         results, photos = read_photos(listing.images, self.limits, stages)
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
@@ -134,18 +128,16 @@ class Pipeline:
             holds=holds,
             faults=stages.faults,
         )
-        fused = self.fusion.fuse(facts)
-        facts = facts.plus("fused.probability", fused.probability)
-        outcome = decide(facts, policies.active, self.gate)
+        judgement = stages.timed("judge", lambda: last.judge(facts))
         attributes = stages.run(
             "describe", lambda: measure_attributes(photos, regions, firm, self.attributes), _NO_ATTRIBUTES
         )
         decision = Decision(
             decision_id=uuid.uuid4().hex,
             listing_id=listing.listing_id,
-            verdict=outcome.verdict,
-            counterfeit_probability=fused.probability,
-            reasons=explain(outcome.reasons, fused.contributions),
+            verdict=judgement.outcome.verdict,
+            counterfeit_probability=judgement.probability,
+            reasons=judgement.reasons,
             evidence=evidence,
             category=category,
             description=describe(firm.path, attributes, taxonomy=self.taxonomy),
@@ -153,20 +145,21 @@ class Pipeline:
             image_results=results,
             model_fingerprint=self.embedder.fingerprint,
             index_version=known.catalogue.version,
-            policy_version=policies.active.version,
+            policy_version=judgement.policy_version,
             create_time=datetime.now(UTC),
             timings_ms=stages.finish(),
-            fusion_version=fused.version,
-            uncalibrated_probability=fused.probability,
-            certificate_id=outcome.certificate_id,
-            rule_ids=outcome.fired,
+            fusion_version=judgement.fusion_version,
+            calibration_version=judgement.calibration_version,
+            uncalibrated_probability=judgement.uncalibrated,
+            certificate_id=judgement.outcome.certificate_id,
+            rule_ids=judgement.outcome.fired,
         )
         return Screening(
             decision=decision,
             images=records_of(photos, keypoints, regions),
             brand=at_stake.name,
-            facts=facts,
-            shadows=shadow_outcomes(facts, policies.shadows, self.gate),
+            facts=judgement.facts,
+            shadows=judgement.shadows,
         )
 
     def search_image(

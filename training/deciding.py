@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from index.manifest import ListingRow
 from serving.app import Application
 from serving.domain import Listing, Reason, Verdict
 from serving.facts import Facts
-from serving.fusion import Fused, Fusion
-from serving.moderation import Moderation
+from serving.facts_record import unpack
 from serving.wire import from_listing
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
@@ -38,28 +37,21 @@ class JudgedListing:
     ms: float
 
 
-class _Witness:
-    """Notes the facts that it passes on to fusion; for one thread."""
-
-    def __init__(self, fusion: Fusion) -> None:
-        self._fusion = fusion
-        self.facts = Facts({})
-
-    def fuse(self, facts: Facts) -> Fused:
-        self.facts = facts
-        return self._fusion.fuse(facts)
-
-
 def decide_on(application: Application, rows: Sequence[ListingRow], progress: Progress) -> list[JudgedListing]:
     """Screen labelled listings one after the other. Calls `progress(done, total)` after each."""
-    witness = _Witness(application.pipeline.fusion)
-    moderation = Moderation(replace(application.pipeline, fusion=witness), application.store)
     judged = []
     for row in rows:
         request = pb.ScreenListingRequest(listing=from_listing(_listing(row)))
         start = time.perf_counter()
-        decision = moderation.screen(request)
-        judged.append(_judged(row, decision, witness.facts, ms=(time.perf_counter() - start) * 1000))
+        decision = application.moderation.screen(request)
+        judged.append(
+            _judged(
+                row,
+                decision,
+                unpack(application.store.facts_of(decision.decision_id)),
+                ms=(time.perf_counter() - start) * 1000,
+            )
+        )
         progress(len(judged), len(rows))
     return judged
 

@@ -1,4 +1,4 @@
-"""What has the service learnt from verdicts? Calibration states, the verdicts they come from, and the secret of audits.
+"""What has the service learnt from verdicts? Calibration states, and the verdicts they come from.
 
 A state is a function of the verdicts up to its number, so whoever recomputes one gets the same; the first to write it
 wins, and replicas never have to agree on who learns.
@@ -6,7 +6,6 @@ wins, and replicas never have to agree on who learns.
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +18,11 @@ from index.store.decisions import record_of
 from index.store.engine import Database, insert_new
 from index.store.tables.cases import cases, verdicts
 from index.store.tables.decisions import decisions
-from index.store.tables.learning import calibrations, installation_secrets
+from index.store.tables.learning import calibrations
 from index.verdicts import HumanVerdict, VerdictSource
 
 # Of so many verdicts, one state is kept whole, from which later ones can be recomputed.
 KEPT_EVERY = 1000
-_SECRET_BYTES = 32
 _VERDICT = tuple(HumanVerdict.__dataclass_fields__)
 _STATE = tuple(CalibrationOnRecord.__dataclass_fields__)
 
@@ -134,18 +132,6 @@ class LearningStore:
             connection.execute(passed.values(payload=None))
             stands = _states().where(own, calibrations.c.number == record.number)
             return _state(connection.execute(stands).one())
-
-    def secret(self, name: str) -> bytes:
-        """Return a secret of this installation, 32 random bytes, made when it is first asked for."""
-        query = select(installation_secrets.c.value).where(installation_secrets.c.name == name)
-        with self._database.read("read a secret") as connection:
-            found: bytes | None = connection.execute(query).scalar_one_or_none()
-        if found is not None:
-            return found
-        with self._database.write("make a secret") as connection:
-            insert_new(connection, installation_secrets, [{"name": name, "value": secrets.token_bytes(_SECRET_BYTES)}])
-            made: bytes = connection.execute(query).scalar_one()
-            return made
 
 
 def _judged() -> Select[Any]:

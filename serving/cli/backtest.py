@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from index.store.store import Store
-from serving.app import load_gate, open_store
+from serving.app import open_store
 from serving.cli.common import print_json, progress, settings_of, stderr, wants_json
 from serving.comparison import VERDICTS, Comparison, backtest, compare_shadow, ranked
+from serving.guarantee import gate_of
 from serving.policy import Policy, load_policy
 from serving.policy_book import compile_stored
 from vision.taxonomy import load_taxonomy
@@ -62,7 +63,7 @@ def backtest_command(context: click.Context, /, which: str, **wanted: Any) -> No
     with open_store(settings_of(context)) as store:
         policy = _find(context, store, which)
         rows = progress(store.iter_facts(since=asked.start, limit=asked.limit), what="backtesting")
-        comparison = backtest(rows, policy, load_gate(store), damaged=_damaged)
+        comparison = backtest(rows, policy, gate_of(store), damaged=_damaged)
     _report(context, comparison, asked, source=f"Facts on record of {asked.span}")
 
 

@@ -20,6 +20,7 @@ from serving.domain import Verdict
 from serving.errors import PolicyError
 from serving.facts import Facts
 from serving.facts_record import unpack
+from serving.judging import Judge
 from serving.policy import Policy, Rule
 from serving.policy_file import compile_policy
 from tests.integration.support import AUTHORISED, KNOWN_FAKE, PATIENCE_S, Service, codes, draw, listing
@@ -192,7 +193,7 @@ def test_shadow_that_fails_is_counted_and_changes_nothing(own_application: Appli
 
     rule = Rule(rule_id="broken", verdict=Verdict.REVIEW, code="BROKEN", text="broken", matches=broken)
     policies = replace(own_application.policies.current, shadows=(Policy(version="broken@1", rules=(rule,)),))
-    pipeline = replace(own_application.pipeline, policies=lambda: policies)
+    pipeline = replace(own_application.pipeline, judge=lambda: Judge(policies=policies))
 
     decision = replace(own_application.moderation, pipeline=pipeline).screen(pb.ScreenListingRequest(listing=listing()))
 

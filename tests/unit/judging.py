@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from index.calibration import PROCEDURE
-from index.records import Case, DecisionRecord
+from index.case_records import Case
+from index.records import DecisionRecord
 from index.store.store import Store
 from index.store.tables.decisions import decisions
 from index.store.verdicts import add_verdict

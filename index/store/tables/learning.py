@@ -70,10 +70,3 @@ wagers = Table(
     Column("errors", Integer, nullable=False),
     Column("wealth", Float, nullable=False),
 )
-
-installation_secrets = Table(
-    "installation_secrets",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", LargeBinary, nullable=False),
-)

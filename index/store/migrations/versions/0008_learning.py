@@ -36,12 +36,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("brand", name=op.f("pk_brand_tiers")),
     )
     _make_certificates()
-    op.create_table(
-        "installation_secrets",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_installation_secrets")),
-    )
 
 
 def _make_certificates() -> None:
@@ -100,7 +94,6 @@ def _make_certificates() -> None:
 def downgrade() -> None:
     """Drop them."""
     for table in (
-        "installation_secrets",
         "wagers",
         "certificate_changes",
         "certificates",
