@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def test_examples_and_names_are_bounded() -> None:
     assert len(figures["examples"]) == EXAMPLES
     assert len(figures["brands"]) == MOST_NAMES
     assert figures["changed"] == 2 * MOST_NAMES
+
+
+def test_figure_that_is_none_is_left_out_of_an_example(tmp_path: Path) -> None:
+    """A price that is no number makes no broken JSON and no broken page."""
+    odd = a_decision(1, "TAKEDOWN", price__ratio=float("nan"))
+    comparison = backtest([odd], POLICY, UNCERTIFIED, damaged=unread)
+
+    write_page(tmp_path / "page.html", comparison, source="All decisions")
+
+    assert json.loads(json.dumps(comparison.document(), allow_nan=False))["examples"][0]["price_ratio"] is None
+    assert "–" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_damaged_facts_are_named_and_left_out() -> None:
