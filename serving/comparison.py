@@ -6,6 +6,7 @@ a shadow policy said when the decisions were taken. Both end in a `Comparison`, 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from index.policies import FactsOnRecord, ShadowOutcome
 from serving.domain import Verdict
-from serving.facts import Facts
+from serving.facts import Facts, Value
 from serving.facts_record import unpack
 from serving.gate import TakedownGate
 from serving.policy import Policy, decide
@@ -56,8 +57,8 @@ class Example:
     brand: str
     category: str
     market: str
-    price_ratio: float
-    probability: float
+    price_ratio: float | None
+    probability: float | None
 
 
 @dataclass
@@ -184,9 +185,6 @@ def _counts(tally: Tally) -> dict[str, Any]:
 
 def _example(one: Compared) -> Example:
     values = one.facts.values
-    price, probability = values["price.ratio"], values["fused.probability"]
-    assert isinstance(price, float)
-    assert isinstance(probability, float)
     return Example(
         decision_id=one.decision.decision_id,
         listing_id=one.decision.listing_id,
@@ -196,6 +194,11 @@ def _example(one: Compared) -> Example:
         brand=str(values["brand.name"]),
         category=str(values["category.predicted"] or values["category.declared_path"]),
         market=str(values["listing.market"]),
-        price_ratio=price,
-        probability=probability,
+        price_ratio=_figure(values["price.ratio"]),
+        probability=_figure(values["fused.probability"]),
     )
+
+
+def _figure(value: Value) -> float | None:
+    """Leave out what is no figure: JSON has no word for it."""
+    return value if isinstance(value, float) and math.isfinite(value) else None

@@ -1,9 +1,9 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
 decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> read ->
-classify -> describe -> text, price, seller -> fuse -> decide. A stage that fails leaves a fault behind, and a decision
-with a fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation` records what
-comes out.
+classify -> describe -> text, price, seller -> legal holds -> fuse -> decide. A stage that fails leaves a fault behind,
+and a decision with a fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation`
+records what comes out.
 """
 
 from __future__ import annotations

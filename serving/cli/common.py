@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,17 @@ SOME_FAILED = 3
 _FAULTS_SHOWN = 20
 
 stderr = Console(stderr=True)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a container whose user has no name
+        raise click.UsageError("your login has no name here; say who you are with --as NAME") from error
+
+
+# Who does what goes on record.
+by_actor = click.option("--as", "actor", default=_login, metavar="NAME", help="Who does it. [your login]")
 
 
 def settings_of(context: click.Context, *, config: Path | None = None, **given: object) -> Settings:

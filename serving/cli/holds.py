@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +10,7 @@ import click
 
 from index.holds import HoldSubject, HoldVerdict, LegalHold
 from serving.app import open_store
-from serving.cli.common import print_json, settings_of, wants_json
-
-_WHO = click.option("--as", "actor", default=getpass.getuser, metavar="NAME", help="Who does it. [your login]")
+from serving.cli.common import by_actor, print_json, settings_of, wants_json
 
 
 @click.group()
@@ -27,7 +24,7 @@ def hold() -> None:
 @click.option("--verdict", type=click.Choice([str(verdict) for verdict in HoldVerdict]), default="REVIEW")
 @click.option("--why", required=True, help="The order, such as its docket number.")
 @click.option("--until", type=click.DateTime(), help="UTC; without it the hold stands until it is lifted.")
-@_WHO
+@by_actor
 @click.pass_context
 def add(context: click.Context, /, **given: Any) -> None:
     """Put a hold on a listing or seller (by id) or a brand (by name). The next screening knows it.
@@ -60,7 +57,7 @@ def add(context: click.Context, /, **given: Any) -> None:
 @hold.command()
 @click.argument("hold_id")
 @click.option("--why", required=True, help="Why it ends, such as the order's withdrawal.")
-@_WHO
+@by_actor
 @click.pass_context
 def lift(context: click.Context, /, hold_id: str, why: str, actor: str) -> None:
     """End a hold; it stays on record."""

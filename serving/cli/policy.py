@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from index.policies import PolicyEvent, PolicyStep, StoredPolicy
 from index.store.store import Store
 from serving.app import open_store
 from serving.cli.backtest import backtest_command, compare_command
-from serving.cli.common import print_json, settings_of, wants_json
+from serving.cli.common import by_actor, print_json, settings_of, wants_json
 from serving.cli.holds import hold
 from serving.policy import DEFAULT_POLICY, Policy, load_policy
 from serving.policy_book import compile_stored
@@ -36,9 +35,7 @@ policy.add_command(compare_command)
 
 def _step(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that go into the audit trail."""
-    command = click.option("--why", default="", help="For the audit trail.")(command)
-    named = click.option("--as", "actor", default=getpass.getuser, metavar="NAME", help="Who does it. [your login]")
-    return named(command)
+    return by_actor(click.option("--why", default="", help="For the audit trail.")(command))
 
 
 @policy.command()

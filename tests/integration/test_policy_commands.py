@@ -189,6 +189,23 @@ def test_orders_that_cannot_be_are_refused(
     assert said(touchstone, filled, "policy", "hold", "list") == []
 
 
+def test_who_has_no_login_says_who_it_is(
+    filled: Path, strict: Path, touchstone: Touchstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container whose user has no name, nothing goes on record as nobody's."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+
+    nobody = touchstone("--data-dir", filled, "policy", "submit", strict)
+    named = said(touchstone, filled, "policy", "submit", strict, "--as", "ann")
+
+    assert (nobody.code, "--as NAME" in nobody.stderr) == (2, True)
+    assert named["author"] == "ann"
+
+
 def test_unknown_versions_are_named(filled: Path, touchstone: Touchstone) -> None:
     """A version that is not on record fails with what lists them."""
     for command in ("shadow", "activate", "retire", "show", "backtest", "compare"):
