@@ -69,7 +69,7 @@ def offer_words() -> OfferWords:
         sale=re.compile(_any(content["sale"])),
         not_sale=re.compile(_any(content["not_sale"])),
         units=re.compile(
-            rf"(?:{_any(lot['before'])}) ?(\d{{1,3}})(?![\d.,%])|{counted}[ -]?(?:{_any(lot['after'], led=False)})"
+            rf"(?:{_any(lot['before'])}) ?(\d{{1,3}})(?!\d|[.,]\d|%)|{counted}[ -]?(?:{_any(lot['after'], led=False)})"
             r"|^(\d{1,2}) ?[x×] (?=[^\W\d])|[ (]x ?(\d{1,2})\)?$|\((\d{1,2}) ?[x×]\)$"
         ),
         not_units=re.compile(_any(content["not_units"], led=False)),

@@ -40,7 +40,7 @@ class _Bet:
     def gain(self, rank: float) -> float:
         """Return by what the bet multiplies at a rank of 0..1."""
         away = rank if self.direction is Direction.LOWER else 1.0 - rank
-        return self.kappa * max(away, _LEAST_RANK) ** (self.kappa - 1.0)
+        return float(self.kappa * max(away, _LEAST_RANK) ** (self.kappa - 1.0))
 
 
 # The smaller, the bolder: one bet for great changes and one for small ones, each way.

@@ -78,7 +78,7 @@ def _ordinary_scores(depths: FloatArray, settings: PriceSettings) -> FloatArray:
         points = min(int(places[-1]) + 2, _LATTICE_POINTS)
         grid = np.broadcast_to(-_STEP * np.arange(points), (len(rows), points))
         chosen = settings.take(rows)
-        innocent = sum(story_densities(grid, chosen).values())
+        innocent = np.add.reduce(list(story_densities(grid, chosen).values()))
         ratios = np.maximum.accumulate(_log(fake_density(grid, chosen)) - _log(innocent), axis=1)
         below = np.minimum(places.astype(np.int64), points - 2)
         first, second = (np.take_along_axis(ratios, (below + more)[:, None], axis=1)[:, 0] for more in (0, 1))
@@ -94,7 +94,7 @@ def _best_stories(away: FloatArray, currency: FloatArray, settings: PriceSetting
         table[:, STORIES.index(story)] = np.where(away <= 0.0, densities[:, 0], -1.0)
     table[:, _USUAL] = np.where(np.abs(away) <= T_95 * settings.scale, found[Story.USUAL][:, 0], 0.0)
     table[:, _CURRENCY] = currency
-    return table.argmax(axis=1)
+    return np.asarray(table.argmax(axis=1), dtype=np.int64)
 
 
 def _log(densities: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class Quantile:
-    """At `rank` (0..1) stands `value`; the true rank of that value lies in `low`..`high` (two standard errors)."""
+    """At `rank` (0..1) stands `value`; the true rank of that value lies in `low`..`high` (three standard errors)."""
 
     rank: float
     value: float
@@ -47,8 +47,8 @@ def price_quantiles(prices: Iterable[float]) -> PriceQuantiles:
         Quantile(
             rank,
             float(sketch.get_quantile(rank)),
-            sketch.get_rank_lower_bound(rank, 2),
-            sketch.get_rank_upper_bound(rank, 2),
+            sketch.get_rank_lower_bound(rank, 3),
+            sketch.get_rank_upper_bound(rank, 3),
         )
         for rank in QUANTILES
     )

@@ -135,7 +135,8 @@ def currency_densities(away: FloatArray, settings: PriceSettings) -> FloatArray:
     others = np.maximum(np.isfinite(settings.currency_shifts).sum(axis=1), 1)
     shifts = np.where(np.isfinite(settings.currency_shifts), settings.currency_shifts, np.inf)
     densities = usual_density(away[:, None] - shifts, settings.scale[:, None])
-    return densities * (settings.shares[:, STORIES.index(Story.CURRENCY)] / others)[:, None]
+    share = settings.shares[:, STORIES.index(Story.CURRENCY)] / others
+    return np.asarray(densities * share[:, None], dtype=np.float64)
 
 
 def usual_density(away: FloatArray, scale: FloatArray) -> FloatArray:

@@ -143,7 +143,7 @@ def _discounts(chance: np.random.Generator, count: int, settings: WorldSettings)
     return chance.uniform(math.log(settings.fake_low), math.log(settings.fake_high), count)
 
 
-def _names(cells: _Cells, cell: int) -> tuple[str, str]:
+def _names(cells: _Cells, cell: np.int64) -> tuple[str, str]:
     category = int(cells.categories[cell])
     return f"Brand {cells.brands[cell]}", f"department {category % 4} > category {category}"
 

@@ -1,8 +1,8 @@
 """How does the price model do where the truth is known? Mean figures over simulated worlds; `eval prices --simulate`.
 
 Each world of `training.price_world` is fitted and asked as the pipeline does it, among them worlds that the model was
-not made for: with half or twice the nuisances, and with fakes that ask more. `fixed_shares` is the same model without what
-it learns of the stories, so that the gain can be seen.
+not made for: with half or twice the nuisances, and with fakes that ask more. `fixed_shares` is the same model without
+what it learns of the stories, so that the gain can be seen.
 """
 
 from __future__ import annotations
