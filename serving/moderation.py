@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from index.errors import Conflict
 from index.records import Case, DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.store.store import Store
+from index.titles import signature as title_signature
 from serving.deadline import NEVER, Deadline
-from serving.domain import Decision, Verdict
+from serving.domain import Decision, Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.pipeline import Pipeline, Screening
+from serving.seller_evidence import presumed_strike
 from serving.wire import to_listing
 from serving.wire_decision import from_decision
 from touchstone.moderation.v1 import decision_pb2
@@ -56,7 +58,7 @@ class Moderation:
                     return decision_of(earlier)
             screening = self.pipeline.screen(listing, deadline=deadline)
             outcome = self.store.record_decision(
-                _record(screening, seller_id=listing.seller_id, request_id=request.request_id, digest=digest),
+                _record(screening, listing, request_id=request.request_id, digest=digest),
                 case=_case(screening),
                 images=screening.images,
                 commit_guard=lambda: deadline.check("the decision was recorded"),
@@ -95,7 +97,7 @@ def event_of(event: DecisionEvent) -> pb.WatchDecisionsResponse:
     return response
 
 
-def _record(screening: Screening, *, seller_id: str, request_id: str, digest: str) -> DecisionRecord:
+def _record(screening: Screening, listing: Listing, *, request_id: str, digest: str) -> DecisionRecord:
     decision = screening.decision
     return DecisionRecord(
         decision_id=decision.decision_id,
@@ -105,11 +107,13 @@ def _record(screening: Screening, *, seller_id: str, request_id: str, digest: st
         payload=from_decision(decision).SerializeToString(deterministic=True),
         request_sha256=digest,
         idempotency_key=request_id or None,
-        seller_id=seller_id,
+        seller_id=listing.seller_id,
         brand=screening.brand,
         model_fingerprint=decision.model_fingerprint,
         index_version=decision.index_version,
         policy_version=decision.policy_version,
+        presumed_strike=presumed_strike(decision),
+        title_signature=title_signature(listing.title),
     )
 
 

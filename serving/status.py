@@ -22,6 +22,7 @@ from index.errors import (
     NotFound,
     PriceDataError,
     ReferenceTooSmall,
+    SellerDataError,
     SnapshotError,
     StoreError,
 )
@@ -50,6 +51,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     InvalidListing: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     ImageError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     PriceDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    SellerDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     CatalogueError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     ReferenceTooSmall: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     RenderError: Answer(grpc.StatusCode.INVALID_ARGUMENT),

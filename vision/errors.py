@@ -14,6 +14,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
     │   └── Conflict             index    it exists already, or was changed by somebody else
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
+    ├── SellerDataError      index    what a file says of a seller cannot be used
     ├── CatalogueError           index    a listing or reference manifest cannot be used
     │   └── ReferenceTooSmall    index    a reference has too few pixels to be told from anything else
     ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it

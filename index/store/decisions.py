@@ -18,6 +18,7 @@ from index.store.cases import insert_case
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
+from index.store.tallies import count_decision
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
 _PHOTO = tuple(ListingImage.__dataclass_fields__)
@@ -54,6 +55,7 @@ class DecisionStore:
             earlier = _claim_key(connection, record)
             if earlier is None:
                 _insert(connection, record, images)
+                count_decision(connection, record)
                 if case is not None:
                     insert_case(connection, case)
                 append_event(connection, EventKind.DECIDED, record)

@@ -14,6 +14,7 @@ from index.store.changes import log_changes
 from index.store.decisions import append_event, images_of, latest
 from index.store.engine import BATCH, Database, insert_new
 from index.store.tables.removals import removed_images, removed_listings
+from index.store.tallies import recount_listing
 
 # Without the keypoints, which are most of it and asked for one by one (index.store.features).
 _PHOTO = tuple(removed_images.c[name] for name in RemovedImage.__dataclass_fields__)
@@ -50,6 +51,7 @@ class RemovalStore:
                     _remember_photos(connection, decision)
                 elif same_screening:
                     _forget_photos(connection, listing_id)
+                recount_listing(connection, listing_id)
                 append_event(connection, EventKind.REMOVED, decision, create_time=time)
             return _removed(connection, listing_id)
 

@@ -1,19 +1,19 @@
-"""Who sells, whom does a brand authorise, and how often was a seller struck? `serving.evidence` asks each time."""
+"""Who sells, and whom does a brand authorise? `serving.seller_evidence` asks each time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from sqlalchemy import delete, distinct, func, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from index.errors import NotFound
-from index.records import AuthorisedSeller, RemovalReason, Seller, SellerTally
+from index.records import Authorisation, AuthorisedSeller, Seller
 from index.store.brands import require_brands
 from index.store.engine import Database
-from index.store.tables.decisions import decisions
 from index.store.tables.market import authorised_sellers, sellers
 from index.store.tables.registry import brands
-from index.store.tables.removals import removed_listings
+from index.verification import VerificationState
 
 EVERYWHERE = ""
 
@@ -44,15 +44,16 @@ class SellerStore:
             row = connection.execute(select(sellers).where(sellers.c.seller_id == seller_id)).one_or_none()
         if row is None:
             return None
-        return Seller(seller_id=row.seller_id, verified=row.verified, create_time=row.create_time)
+        state = row.verification and VerificationState(row.verification)
+        return Seller(**row._asdict() | {"verification": state})
 
     def set_authorised_sellers(self, brand_id: str, authorised: Iterable[AuthorisedSeller] | None) -> None:
         """Replace a brand's list of authorised sellers; None means that the brand keeps none. Raises NotFound.
 
-        An empty list is a list: nobody is authorised.
+        An empty list is a list: nobody is authorised. Of entries for the same seller and territory, the last counts.
         """
-        entries = set(authorised or ())
-        rows = [{"brand_id": brand_id, "seller_id": entry.seller_id, "territory": entry.territory} for entry in entries]
+        entries = {(entry.seller_id, entry.territory): entry for entry in authorised or ()}
+        rows = [vars(entry) | {"brand_id": brand_id} for entry in entries.values()]
         with self._database.write("set authorised sellers") as connection:
             require_brands(connection, [brand_id])
             lists = update(brands).where(brands.c.brand_id == brand_id).values(lists_sellers=authorised is not None)
@@ -61,32 +62,27 @@ class SellerStore:
             if rows:
                 connection.execute(authorised_sellers.insert(), rows)
 
-    def authorisation(self, brand_id: str, seller_id: str, territory: str) -> bool | None:
+    def authorisation(
+        self, brand_id: str, seller_id: str, territory: str, *, now: datetime | None = None
+    ) -> Authorisation | None:
         """Tell whether the brand lists the seller for `territory`, or None when it keeps no list (or is unknown).
 
         A seller listed for everywhere is authorised in every territory. With `territory` empty, the market being
-        unknown, any entry counts.
+        unknown, any entry counts. Only entries that are valid `now` count.
         """
-        listed = (authorised_sellers.c.brand_id == brand_id, authorised_sellers.c.seller_id == seller_id)
-        entry = select(authorised_sellers.c.seller_id).where(*listed)
+        table, time = authorised_sellers.c, now or datetime.now(UTC)
+        entry = select(table.territory).where(
+            and_(table.brand_id == brand_id, table.seller_id == seller_id),
+            or_(table.valid_from.is_(None), table.valid_from <= time),
+            or_(table.valid_until.is_(None), table.valid_until > time),
+        )
         if territory:
-            entry = entry.where(
-                or_(authorised_sellers.c.territory == territory, authorised_sellers.c.territory == EVERYWHERE)
-            )
+            entry = entry.where(or_(table.territory == territory, table.territory == EVERYWHERE))
+        # The entry for the territory itself comes first.
+        entry = entry.order_by(table.territory.desc()).limit(1)
         with self._database.read("read an authorisation") as connection:
             keeps_list = connection.scalars(select(brands.c.lists_sellers).where(brands.c.brand_id == brand_id)).first()
             if not keeps_list:
                 return None
-            return connection.execute(entry.limit(1)).first() is not None
-
-    def seller_tally(self, seller_id: str) -> SellerTally:
-        """Count a seller's listings on record, and those taken down or removed as counterfeits, each listing once."""
-        own = (decisions.c.seller_id == seller_id, decisions.c.seller_id != "")
-        listings = select(func.count(distinct(decisions.c.listing_id))).where(*own)
-        counterfeit = removed_listings.c.reason == str(RemovalReason.COUNTERFEIT)
-        removed = decisions.c.listing_id.in_(select(removed_listings.c.listing_id).where(counterfeit))
-        struck = listings.where(or_(decisions.c.verdict == "TAKEDOWN", removed))
-        with self._database.read("count a seller's decisions") as connection:
-            return SellerTally(
-                decisions=connection.execute(listings).scalar_one(), strikes=connection.execute(struck).scalar_one()
-            )
+            found = connection.execute(entry).one_or_none()
+        return Authorisation(authorised=False) if found is None else Authorisation(authorised=True, territory=found[0])

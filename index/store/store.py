@@ -21,16 +21,20 @@ from index.store.changes import ChangeStore
 from index.store.decisions import DecisionStore
 from index.store.engine import Database
 from index.store.features import FeatureStore
+from index.store.identities import IdentityStore
 from index.store.migrate import ensure_schema
 from index.store.prices import PriceStore
+from index.store.priors import PriorStore
 from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
+from index.store.rings import RingStore
 from index.store.sellers import SellerStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
 from index.store.tables.market import price_observations, sellers
 from index.store.tables.registry import brands, reference_embeddings, references
 from index.store.tables.removals import removed_images
+from index.store.tallies import TallyStore
 from index.store.verdicts import VerdictStore
 
 
@@ -41,6 +45,10 @@ class Store(
     FeatureStore,
     PriceStore,
     SellerStore,
+    TallyStore,
+    PriorStore,
+    IdentityStore,
+    RingStore,
     DecisionStore,
     CaseStore,
     RemovalStore,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from index.errors import Conflict, NotFound, StoreError
 from index.money import Money
 from index.records import (
+    Authorisation,
     AuthorisedSeller,
     Brand,
     Change,
@@ -68,6 +69,12 @@ def a_price(amount: str, observation_id: str = "") -> PriceObservation:
         observation_id=observation_id,
         observe_time=NOON,
     )
+
+
+def _authorised(store: Store, territory: str, now: datetime) -> bool:
+    authorisation = store.authorisation("acme", "s", territory, now=now)
+    assert authorisation is not None
+    return authorisation.authorised
 
 
 class StoreContract:
@@ -339,11 +346,33 @@ class StoreContract:
 
         store.set_authorised_sellers("acme", entries)
 
-        assert store.authorisation("acme", "local", "DE") is True
-        assert store.authorisation("acme", "local", "FR") is False
-        assert store.authorisation("acme", "local", "") is True
-        assert store.authorisation("acme", "global", "FR") is True
-        assert store.authorisation("acme", "stranger", "") is False
+        german, everywhere = Authorisation(authorised=True, territory="DE"), Authorisation(authorised=True)
+        assert store.authorisation("acme", "local", "DE") == german
+        assert store.authorisation("acme", "local", "FR") == Authorisation(authorised=False)
+        assert store.authorisation("acme", "local", "") == german
+        assert store.authorisation("acme", "global", "FR") == everywhere
+        assert store.authorisation("acme", "stranger", "") == Authorisation(authorised=False)
+
+    def test_authorisation_holds_while_it_is_valid(self, store: Store) -> None:
+        """An authorisation counts from its first moment on and ends before its last, in each territory by itself."""
+        store.put_brands([ACME])
+        year = timedelta(days=365)
+        entries = [
+            AuthorisedSeller(seller_id="s", territory="DE", valid_from=NOON, valid_until=NOON + year),
+            AuthorisedSeller(seller_id="s", territory="FR", valid_until=NOON),
+        ]
+
+        store.set_authorised_sellers("acme", entries)
+
+        moments = [NOON - year, NOON, NOON + year]
+        assert [_authorised(store, "DE", moment) for moment in moments] == [False, True, False]
+        assert [_authorised(store, "FR", moment) for moment in moments] == [True, False, False]
+
+    @pytest.mark.parametrize("territory", ["de", "UK", "Germany", "EU"])
+    def test_territory_that_no_market_is_equal_to_is_refused(self, territory: str) -> None:
+        """A territory is written as a listing's market is; another spelling would authorise nobody, unnoticed."""
+        with pytest.raises(ValueError, match=f"'{territory}' is no ISO 3166-1"):
+            AuthorisedSeller(seller_id="s", territory=territory)
 
     def test_brand_without_a_list_says_nothing(self, store: Store) -> None:
         """No list means that nothing is known (None); an empty list means that nobody is authorised (False)."""
@@ -354,7 +383,8 @@ class StoreContract:
         empty = store.authorisation("acme", "s", "DE")
         store.set_authorised_sellers("acme", None)
 
-        assert (before, empty, store.authorisation("acme", "s", "DE")) == (None, False, None)
+        assert (before, store.authorisation("acme", "s", "DE")) == (None, None)
+        assert empty == Authorisation(authorised=False)
         assert store.authorisation("unknown", "s", "DE") is None
 
     def test_time_without_zone_is_refused(self, store: Store) -> None:
