@@ -8,9 +8,6 @@ elsewhere too collects the same fields under DSA Art. 30(1).
 from __future__ import annotations
 
 import enum
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -66,7 +63,6 @@ TIME_TO_COLLECT = TIME_TO_VERIFY = timedelta(days=10)
 HIGH_VOLUME_SALES, HIGH_VOLUME_USD = 200, Decimal(5_000)
 # 45f(b)(1): from so much a year on, buyers are told the name, the address and how to reach the seller.
 DISCLOSED_FROM_USD = Decimal(20_000)
-_TWELVE_MONTHS = timedelta(days=365)
 
 
 class ForbiddenTransition(ValueError):
@@ -87,31 +83,6 @@ def state_at(state: VerificationState, certify_time: datetime | None, now: datet
     if state is VerificationState.VERIFIED and certify_time is not None and now > certify_time + CERTIFIED_FOR:
         return advance(state, VerificationEvent.LAPSED)
     return state
-
-
-@dataclass(frozen=True)
-class Sale:
-    """One sale of new goods that the marketplace's payment went through: when, and for how much in US dollars."""
-
-    time: datetime
-    usd: Decimal
-
-
-def high_volume_since(sales: Iterable[Sale]) -> datetime | None:
-    """Return when the seller became a high-volume one, or None: 200 sales and $5,000 within one period of 12 months.
-
-    The sales may come in any order; those of the last 24 months are enough (45f(f)(3)).
-    """
-    window: deque[Sale] = deque()
-    total = Decimal(0)
-    for sale in sorted(sales, key=lambda each: each.time):
-        window.append(sale)
-        total += sale.usd
-        while window[0].time <= sale.time - _TWELVE_MONTHS:
-            total -= window.popleft().usd
-        if is_high_volume(len(window), total):
-            return sale.time
-    return None
 
 
 def is_high_volume(sales: int, usd: Decimal) -> bool:

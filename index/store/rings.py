@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import delete, insert, select, tuple_
 
 from index.records import ReferenceKind
-from index.rings import Ring, RingStanding, SellerListing
-from index.store.changes import head, take
+from index.rings import Ring, SellerListing
+from index.store.changes import take
 from index.store.engine import BATCH, Database
 from index.store.tables.decisions import decisions, listing_images
 from index.store.tables.registry import references
-from index.store.tables.sellers import seller_listings, seller_ring_members, seller_rings, seller_tallies
-from index.strikes import decayed
+from index.store.tables.sellers import seller_listings, seller_ring_members, seller_rings
 
 _RUNS = "seller_rings"
 
@@ -47,33 +46,6 @@ class RingStore:
                 connection.execute(insert(seller_rings), rows)
                 connection.execute(insert(seller_ring_members), members)
         return version
-
-    def ring_version(self) -> int:
-        """Return the number of the last run, 0 before the first."""
-        with self._database.read("read the last run's number") as connection:
-            return head(connection, _RUNS)
-
-    def ring_of(self, seller_id: str, *, now: datetime | None = None) -> RingStanding | None:
-        """Return the ring that a seller is in, with the tally of the others as it is worth `now`; None without one."""
-        tally, member = seller_tallies.c, seller_ring_members.c
-        own = select(member.ring_id).where(member.seller_id == seller_id).scalar_subquery()
-        others = (
-            select(func.sum(tally.strikes_weight), func.sum(tally.listings_weight))
-            .join_from(seller_ring_members, seller_tallies, member.seller_id == tally.seller_id)
-            .where(member.ring_id == own, member.seller_id != seller_id)
-        )
-        with self._database.read("read a seller's ring") as connection:
-            ring = connection.execute(select(seller_rings).where(seller_rings.c.ring_id == own)).one_or_none()
-            if ring is None:
-                return None
-            strikes, listings = connection.execute(others).one()
-        return RingStanding(
-            ring_id=ring.ring_id,
-            version=ring.version,
-            size=ring.size,
-            others=decayed(strikes or 0.0, listings or 0.0, now or datetime.now(UTC)),
-            find_time=ring.find_time,
-        )
 
     def ring_members(self, ring_id: str) -> tuple[str, ...]:
         """Return the sellers in a ring, in order."""

@@ -1,21 +1,19 @@
-"""Who sells, and whom does a brand authorise? `serving.seller_evidence` asks each time."""
+"""Who sells, and whom does a brand authorise? Screening reads it through `index.store.standings`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import Row, delete, select, update
 
 from index.errors import NotFound
-from index.records import Authorisation, AuthorisedSeller, Seller
+from index.records import AuthorisedSeller, Seller
 from index.store.brands import require_brands
 from index.store.engine import Database
 from index.store.tables.market import authorised_sellers, sellers
 from index.store.tables.registry import brands
 from index.verification import VerificationState
-
-EVERYWHERE = ""
 
 
 class SellerStore:
@@ -42,10 +40,7 @@ class SellerStore:
         """Return a seller, or None when the marketplace has not told of them."""
         with self._database.read("read a seller") as connection:
             row = connection.execute(select(sellers).where(sellers.c.seller_id == seller_id)).one_or_none()
-        if row is None:
-            return None
-        state = row.verification and VerificationState(row.verification)
-        return Seller(**row._asdict() | {"verification": state})
+        return None if row is None else as_seller(row)
 
     def set_authorised_sellers(self, brand_id: str, authorised: Iterable[AuthorisedSeller] | None) -> None:
         """Replace a brand's list of authorised sellers; None means that the brand keeps none. Raises NotFound.
@@ -62,27 +57,7 @@ class SellerStore:
             if rows:
                 connection.execute(authorised_sellers.insert(), rows)
 
-    def authorisation(
-        self, brand_id: str, seller_id: str, territory: str, *, now: datetime | None = None
-    ) -> Authorisation | None:
-        """Tell whether the brand lists the seller for `territory`, or None when it keeps no list (or is unknown).
 
-        A seller listed for everywhere is authorised in every territory. With `territory` empty, the market being
-        unknown, any entry counts. Only entries that are valid `now` count.
-        """
-        table, time = authorised_sellers.c, now or datetime.now(UTC)
-        entry = select(table.territory).where(
-            and_(table.brand_id == brand_id, table.seller_id == seller_id),
-            or_(table.valid_from.is_(None), table.valid_from <= time),
-            or_(table.valid_until.is_(None), table.valid_until > time),
-        )
-        if territory:
-            entry = entry.where(or_(table.territory == territory, table.territory == EVERYWHERE))
-        # The entry for the territory itself comes first.
-        entry = entry.order_by(table.territory.desc()).limit(1)
-        with self._database.read("read an authorisation") as connection:
-            keeps_list = connection.scalars(select(brands.c.lists_sellers).where(brands.c.brand_id == brand_id)).first()
-            if not keeps_list:
-                return None
-            found = connection.execute(entry).one_or_none()
-        return Authorisation(authorised=False) if found is None else Authorisation(authorised=True, territory=found[0])
+def as_seller(row: Row[Any]) -> Seller:
+    """Return the seller of a row of `sellers`."""
+    return Seller(**row._asdict() | {"verification": row.verification and VerificationState(row.verification)})

@@ -29,6 +29,7 @@ from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
 from index.store.rings import RingStore
 from index.store.sellers import SellerStore
+from index.store.standings import StandingStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
 from index.store.tables.market import price_observations, sellers
@@ -46,6 +47,7 @@ class Store(
     PriceStore,
     SellerStore,
     TallyStore,
+    StandingStore,
     PriorStore,
     IdentityStore,
     RingStore,

@@ -1,6 +1,7 @@
 """How often was a seller struck? Tallies that are kept up to date in the transaction of whatever changes them.
 
-Every screening asks for one, so the sums are there to be read, however many listings a seller has. What each listing
+Every screening asks for one, so the sums are there to be read, however many listings a seller has. A listing counts
+once, at its last decision; once it is struck, screening it again does not make it younger. What each listing
 adds is kept beside them (`seller_listings`): a verdict that is undone or a removal that is corrected takes out
 exactly what was put in.
 """
@@ -9,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from index.records import DecisionRecord, RemovalReason, SellerTally
 from index.store.engine import BATCH, Database, insert_new
@@ -27,16 +29,6 @@ class TallyStore:
 
     _database: Database
 
-    def seller_tally(self, seller_id: str, *, now: datetime | None = None) -> SellerTally:
-        """Return a seller's record as it is worth `now`: listings on record, and those that count as strikes.
-
-        A listing counts once, at its last decision; once it is struck, screening it again does not make it younger.
-        """
-        query = select(seller_tallies).where(seller_tallies.c.seller_id == seller_id)
-        with self._database.read("read a seller's tally") as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return SellerTally() if row is None else _tally(row, now or datetime.now(UTC))
-
     def iter_tallies(self, *, now: datetime) -> Iterator[tuple[str, SellerTally]]:
         """Yield the ids and tallies of all sellers with listings; each page is a short transaction of its own."""
         after = ""
@@ -44,12 +36,12 @@ class TallyStore:
             counted = and_(seller_tallies.c.seller_id > after, seller_tallies.c.listings > 0)
             page = select(seller_tallies).where(counted).order_by(seller_tallies.c.seller_id).limit(BATCH)
             with self._database.read("read tallies") as connection:
-                rows = connection.execute(page).mappings().all()
+                rows = connection.execute(page).all()
             for row in rows:
-                yield row["seller_id"], _tally(row, now)
+                yield row.seller_id, as_tally(row, now)
             if len(rows) < BATCH:
                 return
-            after = rows[-1]["seller_id"]
+            after = rows[-1].seller_id
 
 
 def count_decision(connection: Connection, record: DecisionRecord) -> None:
@@ -154,10 +146,11 @@ def _parts(counted: _Counted | None) -> dict[str, float]:
     return {"listings": 1, "strikes": struck, "listings_weight": weight, "strikes_weight": weight * struck}
 
 
-def _tally(row: RowMapping, now: datetime) -> SellerTally:
+def as_tally(row: Row[Any], now: datetime) -> SellerTally:
+    """Return the tally of a row of `seller_tallies`, as it is worth `now`."""
     return SellerTally(
-        decisions=row["listings"],
-        strikes=row["strikes"],
-        decayed=decayed(row["strikes_weight"], row["listings_weight"], now),
-        first_time=row["first_time"],
+        decisions=row.listings,
+        strikes=row.strikes,
+        decayed=decayed(row.strikes_weight, row.listings_weight, now),
+        first_time=row.first_time,
     )

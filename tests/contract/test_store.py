@@ -13,7 +13,6 @@ import pytest
 from index.errors import Conflict, NotFound, StoreError
 from index.money import Money
 from index.records import (
-    Authorisation,
     AuthorisedSeller,
     Brand,
     Change,
@@ -71,10 +70,10 @@ def a_price(amount: str, observation_id: str = "") -> PriceObservation:
     )
 
 
-def _authorised(store: Store, territory: str, now: datetime) -> bool:
-    authorisation = store.authorisation("acme", "s", territory, now=now)
-    assert authorisation is not None
-    return authorisation.authorised
+def listed(store: Store, seller_id: str, territory: str, *, brand_id: str = "acme", now: datetime = NOON) -> object:
+    """Ask what the brand's list says: (authorised, territory), or None when it keeps none."""
+    standing = store.seller_standing(seller_id, now=now, brand_id=brand_id, territory=territory)
+    return standing.authorisation and (standing.authorisation.authorised, standing.authorisation.territory)
 
 
 class StoreContract:
@@ -346,12 +345,17 @@ class StoreContract:
 
         store.set_authorised_sellers("acme", entries)
 
-        german, everywhere = Authorisation(authorised=True, territory="DE"), Authorisation(authorised=True)
-        assert store.authorisation("acme", "local", "DE") == german
-        assert store.authorisation("acme", "local", "FR") == Authorisation(authorised=False)
-        assert store.authorisation("acme", "local", "") == german
-        assert store.authorisation("acme", "global", "FR") == everywhere
-        assert store.authorisation("acme", "stranger", "") == Authorisation(authorised=False)
+        assert listed(store, "local", "DE") == listed(store, "local", "") == (True, "DE")
+        assert listed(store, "global", "FR") == (True, "")
+        assert listed(store, "local", "FR") == listed(store, "stranger", "") == (False, "")
+
+    def test_entry_for_the_market_itself_is_named(self, store: Store) -> None:
+        """Of an entry for the market and one for everywhere, the narrower one is what authorises."""
+        store.put_brands([ACME])
+        store.set_authorised_sellers("acme", [AuthorisedSeller(seller_id="s", territory=each) for each in ("", "DE")])
+
+        assert listed(store, "s", "DE") == (True, "DE")
+        assert listed(store, "s", "FR") == (True, "")
 
     def test_authorisation_holds_while_it_is_valid(self, store: Store) -> None:
         """An authorisation counts from its first moment on and ends before its last, in each territory by itself."""
@@ -365,8 +369,9 @@ class StoreContract:
         store.set_authorised_sellers("acme", entries)
 
         moments = [NOON - year, NOON, NOON + year]
-        assert [_authorised(store, "DE", moment) for moment in moments] == [False, True, False]
-        assert [_authorised(store, "FR", moment) for moment in moments] == [True, False, False]
+        no = (False, "")
+        assert [listed(store, "s", "DE", now=moment) for moment in moments] == [no, (True, "DE"), no]
+        assert [listed(store, "s", "FR", now=moment) for moment in moments] == [(True, "FR"), no, no]
 
     @pytest.mark.parametrize("territory", ["de", "UK", "Germany", "EU"])
     def test_territory_that_no_market_is_equal_to_is_refused(self, territory: str) -> None:
@@ -377,15 +382,14 @@ class StoreContract:
     def test_brand_without_a_list_says_nothing(self, store: Store) -> None:
         """No list means that nothing is known (None); an empty list means that nobody is authorised (False)."""
         store.put_brands([ACME])
-        before = store.authorisation("acme", "s", "DE")
+        before = listed(store, "s", "DE")
 
         store.set_authorised_sellers("acme", [])
-        empty = store.authorisation("acme", "s", "DE")
+        empty = listed(store, "s", "DE")
         store.set_authorised_sellers("acme", None)
 
-        assert (before, store.authorisation("acme", "s", "DE")) == (None, None)
-        assert empty == Authorisation(authorised=False)
-        assert store.authorisation("unknown", "s", "DE") is None
+        assert (before, empty, listed(store, "s", "DE")) == (None, (False, ""), None)
+        assert listed(store, "s", "DE", brand_id="unknown") is None
 
     def test_time_without_zone_is_refused(self, store: Store) -> None:
         """A time without a zone is refused with a message that says what to give."""
