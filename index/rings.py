@@ -1,10 +1,10 @@
 """Which sellers are one and the same behind different names? Those who share photos and titles that others do not.
 
 A seller who is suspended comes back under another name and uses the old photos. So sellers are linked who share three
-things, photos and titles, of which one is a photo, and whoever is linked forms a ring. What many sellers have, a maker's
-stock photo or the usual words for a product, links nobody, nor does what a brand owner published. Being in a ring is no
-accusation: it only carries over what is known of the others (`index.strikes.ring_prior`). docs/sellers.md has the
-measurement.
+things, photos and titles, of which one is a photo, and whoever is linked forms a ring. What many sellers have, a
+maker's stock photo or the usual words for a product, links nobody, nor does what a brand owner published. Being in a
+ring is no accusation: it only carries over what is known of the others (`index.strikes.ring_prior`). docs/sellers.md
+has the measurement.
 """
 
 from __future__ import annotations

@@ -322,5 +322,5 @@ def test_no_seller_no_evidence(store: Store) -> None:
 def _decision(number: int, verdict: str) -> DecisionRecord:
     return DecisionRecord(
         decision_id=f"d{number}", listing_id=f"l{number}", verdict=verdict, create_time=NOON, payload=b"",
-        request_sha256="0" * 64, seller_id="s",
+        request_sha256="0" * 64, seller_id="s", presumed_strike=verdict == "TAKEDOWN",
     )  # fmt: skip
