@@ -185,9 +185,7 @@ def test_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_personal_data_are_not_shown() -> None:
     """What Python shows of an identity, in a log or in a traceback, holds nothing personal."""
-    told = {name: f"secret-{name}" for name in PERSONAL}
-
-    shown = repr(SellerIdentity(seller_id="s", country="DE", **told))
+    shown = repr(an_identity(**{name: f"secret-{name}" for name in PERSONAL}))
 
     assert "secret" not in shown
     assert "seller_id='s'" in shown
