@@ -37,6 +37,10 @@ class PriceDataError(TouchstoneError):
     """An exchange-rate table or a price history cannot be used."""
 
 
+class SellerDataError(TouchstoneError):
+    """What a file says of a seller cannot be used; the message names the field and masks what is personal."""
+
+
 class CatalogueError(TouchstoneError):
     """A listing or reference manifest cannot be used; the message names file, line and what is allowed."""
 

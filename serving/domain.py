@@ -14,6 +14,7 @@ from index.money import Money
 from index.price_query import LevelCount
 from index.price_stories import Story
 from index.records import DuplicateSource, ReferenceKind
+from index.verification import VerificationState
 from vision.errors import ImageFault
 from vision.regions import Box
 from vision.verify import Verification
@@ -188,7 +189,14 @@ class PriceEvidence:
 
 @dataclass(frozen=True, kw_only=True)
 class SellerEvidence:
-    """What is known of the seller. `authorised` is None when the brand keeps no list of authorised sellers."""
+    """What is known of the seller. `authorised` is None when the brand keeps no list of authorised sellers.
+
+    `territory` is what the list authorises the seller for, "" for everywhere. `decayed_strikes` of `decayed_decisions`
+    are `strikes` and `decisions` weighed by their age; `strike_rate` is the share of their listings that is struck, as
+    it is estimated, and `strike_rate_low` what it exceeds with a probability of 95%. `ring_rate` is the rate of the
+    others in the ring `ring_id`. `reports_per_sale` rests on `upheld_reports` and `exposure`: sales if `sales_known`,
+    listings otherwise. `age_days` counts from the first that is known of the seller, None when nothing is.
+    """
 
     seller_id: str
     known: bool
@@ -197,14 +205,29 @@ class SellerEvidence:
     verified: bool
     strikes: int
     decisions: int
+    territory: str = ""
+    verification: VerificationState = VerificationState.UNVERIFIED
+    age_days: int | None = None
+    decayed_strikes: float = 0.0
+    decayed_decisions: float = 0.0
+    strike_rate: float = 0.0
+    strike_rate_low: float = 0.0
+    ring_id: str = ""
+    ring_size: int = 0
+    ring_rate: float = 0.0
+    upheld_reports: int = 0
+    exposure: int = 0
+    sales_known: bool = False
+    reports_per_sale: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportEvidence:
-    """Reports by buyers, weighed by the reporters' record."""
+    """Reports by buyers, weighed by the record of their `reporters`, each of whom counts once."""
 
     reports: int
     weight: float
+    reporters: int = 0
 
 
 Evidence = VisualMatch | Duplicate | TextHit | CategoryEvidence | PriceEvidence | SellerEvidence | ReportEvidence

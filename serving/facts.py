@@ -34,6 +34,8 @@ Value = bool | int | float | str | list[str]
 # No near-copy is farther than the 256 bits of a PDQ hash; this stands for "none found".
 NO_DISTANCE = 257
 NO_CATEGORY = Category()
+# A seller is new for so long. A choice: what a suspended seller needs to come back and to be found again.
+NEW_SELLER_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,19 @@ FACTS: dict[str, Fact] = {
     "seller.verified": Fact("bool", False, "the seller's identity is verified"),
     "seller.authorised": Fact("bool", False, "the brand at stake lists this seller as authorised"),
     "seller.unauthorised": Fact("bool", False, "the brand at stake keeps a list and this seller is not on it"),
-    "seller.strikes": Fact("int", 0, "takedowns of this seller on record"),
-    "reports.count": Fact("int", 0, "reports by buyers"),
+    "seller.strikes": Fact("int", 0, "listings of this seller that count as strikes"),
+    "seller.verification": Fact(
+        "string", "", "UNVERIFIED, PENDING, VERIFIED, FAILED or EXPIRED; empty: no seller given"
+    ),
+    "seller.new": Fact("bool", False, "the seller's account or first listing is less than 30 days old, or unknown"),
+    "seller.strike_rate": Fact("double", 0.0, "strikes per listing, estimated, the latest counting most, 0..1"),
+    "seller.strike_rate_low": Fact("double", 0.0, "what that rate exceeds with a probability of 95%, 0..1"),
+    "seller.decisions": Fact("int", 0, "listings of this seller decided on"),
+    "seller.ring_size": Fact("int", 0, "sellers in the ring that shares photos and titles; 0: in none"),
+    "seller.ring_rate": Fact("double", 0.0, "strikes per listing of the others in that ring, estimated, 0..1"),
+    "seller.reports_per_sale": Fact("double", 0.0, "upheld reports per sale (per listing where sales are unknown)"),
+    "reports.count": Fact("int", 0, "open reports by buyers about the listing"),
+    "reports.reporters": Fact("int", 0, "buyers who reported it"),
     "reports.weight": Fact("double", 0.0, "reports weighed by the reporters' record"),
     "legal_hold.active": Fact("bool", False, "a legal hold covers the listing; no rule changes what it orders"),
     "legal_hold.verdict": Fact("string", "", "what it orders, `REVIEW` or `TAKEDOWN`; of several REVIEW goes first"),
@@ -157,7 +170,7 @@ def gather(
             case SellerEvidence():
                 values |= _seller(item)
             case ReportEvidence():
-                values |= {"reports.count": item.reports, "reports.weight": item.weight}
+                values |= _reports(item)
             case _:
                 pass
     return Facts(values, (*_image_faults(images), *faults))
@@ -276,4 +289,20 @@ def _seller(evidence: SellerEvidence) -> dict[str, Value]:
         "seller.authorised": evidence.authorised is True,
         "seller.unauthorised": evidence.authorised is False,
         "seller.strikes": evidence.strikes,
+        "seller.verification": str(evidence.verification),
+        "seller.new": evidence.age_days is None or evidence.age_days < NEW_SELLER_DAYS,
+        "seller.strike_rate": evidence.strike_rate,
+        "seller.strike_rate_low": evidence.strike_rate_low,
+        "seller.decisions": evidence.decisions,
+        "seller.ring_size": evidence.ring_size,
+        "seller.ring_rate": evidence.ring_rate,
+        "seller.reports_per_sale": evidence.reports_per_sale,
+    }
+
+
+def _reports(evidence: ReportEvidence) -> dict[str, Value]:
+    return {
+        "reports.count": evidence.reports,
+        "reports.reporters": evidence.reporters,
+        "reports.weight": evidence.weight,
     }

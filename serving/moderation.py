@@ -14,6 +14,7 @@ from index.case_records import CaseOrigin
 from index.errors import Conflict
 from index.records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.store.store import Store
+from index.titles import signature as title_signature
 from serving.auditing import Auditor
 from serving.case_opening import CaseOpening
 from serving.deadline import NEVER, Deadline
@@ -22,6 +23,7 @@ from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
 from serving.pipeline import Pipeline, Screening
 from serving.price_learning import cleared_price
+from serving.seller_evidence import presumed_strike
 from serving.wire import to_listing
 from serving.wire_decision import from_decision
 from touchstone.moderation.v1 import decision_pb2
@@ -128,6 +130,8 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         model_fingerprint=decision.model_fingerprint,
         index_version=decision.index_version,
         policy_version=decision.policy_version,
+        presumed_strike=presumed_strike(decision),
+        title_signature=title_signature(listing.title),
     )
 
 

@@ -42,6 +42,7 @@ from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
 from serving.price_evidence import price_evidence, price_fault
 from serving.reading import read_names
+from serving.report_evidence import ReportRecords, report_evidence
 from serving.seller_evidence import SellerRecords, seller_evidence
 from serving.stages import Stages
 from serving.visual import (
@@ -90,6 +91,7 @@ class Pipeline:
     embedder: BatchingEmbedder
     knowledge: Callable[[], Knowledge]
     sellers: SellerRecords
+    reports: ReportRecords | None = None
     classifier: CategoryClassifier | None
     attributes: AttributeClassifier | None
     taxonomy: Taxonomy
@@ -220,7 +222,8 @@ class Pipeline:
             claim_mismatch(listing, claimed, hits, matches),
             stages.run("category", lambda: category_evidence(listing, guess, self.taxonomy), None),
             stages.run("price", lambda: price_evidence(listing, at_stake, category, known.prices), None),
-            stages.run("seller", lambda: seller_evidence(listing, at_stake, self.sellers), None),
+            stages.run("seller", lambda: seller_evidence(listing, at_stake, self.sellers, self.reports), None),
+            stages.run("reports", lambda: report_evidence(listing, self.reports), None),
         ]
         return tuple(item for item in found if item is not None), at_stake
 

@@ -24,6 +24,7 @@ from index.errors import (
     NotPermitted,
     PriceDataError,
     ReferenceTooSmall,
+    SellerDataError,
     SnapshotError,
     StoreError,
 )
@@ -59,6 +60,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     InvalidListing: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     ImageError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     PriceDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    SellerDataError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     CatalogueError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     ReferenceTooSmall: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     RenderError: Answer(grpc.StatusCode.INVALID_ARGUMENT),

@@ -166,13 +166,29 @@ def _(evidence: SellerEvidence) -> evidence_pb2.Evidence:
         verified=evidence.verified,
         strike_count=evidence.strikes,
         decision_count=evidence.decisions,
+        territory=evidence.territory,
+        verification=evidence_pb2.SellerVerification.Value(f"SELLER_VERIFICATION_{evidence.verification.name}"),
+        age_days=evidence.age_days,
+        decayed_strikes=evidence.decayed_strikes,
+        decayed_decisions=evidence.decayed_decisions,
+        strike_rate=evidence.strike_rate,
+        strike_rate_low=evidence.strike_rate_low,
+        ring_id=evidence.ring_id,
+        ring_size=evidence.ring_size,
+        ring_rate=evidence.ring_rate,
+        upheld_report_count=evidence.upheld_reports,
+        exposure_count=evidence.exposure,
+        sales_known=evidence.sales_known,
+        reports_per_sale=evidence.reports_per_sale,
     )
     return evidence_pb2.Evidence(seller=seller)
 
 
 @from_evidence.register
 def _(evidence: ReportEvidence) -> evidence_pb2.Evidence:
-    report = evidence_pb2.ReportEvidence(report_count=evidence.reports, weight=evidence.weight)
+    report = evidence_pb2.ReportEvidence(
+        report_count=evidence.reports, weight=evidence.weight, reporter_count=evidence.reporters
+    )
     return evidence_pb2.Evidence(report=report)
 
 

@@ -16,6 +16,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   │   └── KeyReused        index    an idempotency key came again with another request
     │   └── NotPermitted         index    another person must do it
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
+    ├── SellerDataError      index    what a file says of a seller cannot be used
     ├── CatalogueError           index    a listing or reference manifest cannot be used
     │   └── ReferenceTooSmall    index    a reference has too few pixels to be told from anything else
     ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it

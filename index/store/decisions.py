@@ -22,6 +22,7 @@ from index.store.engine import Database, insert_new
 from index.store.outcomes import insert_outcomes
 from index.store.prices import insert_observations
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
+from index.store.tallies import count_decision
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
 _PHOTO = tuple(ListingImage.__dataclass_fields__)
@@ -69,6 +70,7 @@ class DecisionStore:
             if earlier is None:
                 _insert(connection, record, images)
                 insert_outcomes(connection, record.decision_id, facts, shadows)
+                count_decision(connection, record)
                 if price is not None:
                     insert_observations(connection, [price])
                 time = record.create_time

@@ -60,7 +60,12 @@ class Database:
         if sqlite_file:
             self.name = str(_prepare_file(self.url))
         with self._translated("open"):
-            self.engine = create_engine(self.url, pool_size=_CONNECTIONS, max_overflow=_MORE_CONNECTIONS)
+            self.engine = create_engine(
+                self.url,
+                pool_size=_CONNECTIONS,
+                max_overflow=_MORE_CONNECTIONS,
+                hide_parameters=True,  # they may be personal: of sellers and reporters
+            )
         # SQLite admits one writer and lets the others poll, unfairly; threads of one process queue up here instead.
         self._writer: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if sqlite_file else contextlib.nullcontext()

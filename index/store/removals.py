@@ -17,6 +17,7 @@ from index.store.decisions import append_event, find_decision, images_of, latest
 from index.store.engine import BATCH, Database, insert_new
 from index.store.rulings import in_force
 from index.store.tables.removals import removed_images, removed_listings
+from index.store.tallies import recount_listing
 
 # Without the keypoints, which are most of it and asked for one by one (index.store.features).
 _PHOTO = tuple(removed_images.c[name] for name in RemovedImage.__dataclass_fields__)
@@ -54,6 +55,7 @@ class RemovalStore:
                 elif same_screening:
                     _forget_photos(connection, listing_id)
                 supersede(connection, listing_id, time)
+                recount_listing(connection, listing_id)
                 append_event(
                     connection,
                     EventKind.REMOVED,

@@ -26,23 +26,28 @@ from index.store.decisions import DecisionStore
 from index.store.engine import Database
 from index.store.features import FeatureStore
 from index.store.holds import HoldStore
+from index.store.identities import IdentityStore
 from index.store.learning import LearningStore
 from index.store.migrate import ensure_schema
 from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
+from index.store.priors import PriorStore
 from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
 from index.store.reports import ReportStore
 from index.store.requests import RequestStore
 from index.store.resolutions import ResolutionStore
+from index.store.rings import RingStore
 from index.store.rulings import RulingStore
 from index.store.sellers import SellerStore
+from index.store.standings import StandingStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
 from index.store.tables.market import price_observations, sellers
 from index.store.tables.registry import brands, reference_embeddings, references
 from index.store.tables.removals import removed_images
+from index.store.tallies import TallyStore
 from index.store.verdicts import VerdictStore
 
 
@@ -53,6 +58,11 @@ class Store(
     FeatureStore,
     PriceStore,
     SellerStore,
+    TallyStore,
+    StandingStore,
+    PriorStore,
+    IdentityStore,
+    RingStore,
     DecisionStore,
     OutcomeStore,
     PolicyStore,

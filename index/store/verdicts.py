@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select
 from index.store.changes import head, take
 from index.store.engine import Database
 from index.store.tables.cases import verdicts
+from index.store.tallies import recount_listing
 from index.verdicts import HumanVerdict, VerdictSource
 
 VERDICTS = "verdicts"
@@ -34,10 +35,14 @@ class VerdictStore:
 
 
 def add_verdict(connection: Connection, verdict: HumanVerdict) -> HumanVerdict:
-    """Append a verdict under the next number: late in its transaction, see `index.store.changes.take`."""
+    """Append a verdict under the next number, and count the seller's strikes again.
+
+    Late in its transaction, but before an event: see `index.store.changes.take`.
+    """
     numbered = replace(verdict, number=take(connection, VERDICTS))
     values = {name: getattr(numbered, name) for name in _FIELDS}
     connection.execute(verdicts.insert().values(values | {"source": str(verdict.source)}))
+    recount_listing(connection, numbered.listing_id)
     return numbered
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from index.errors import CatalogueError, PriceDataError
+from index.errors import CatalogueError, PriceDataError, SellerDataError
 from reference_brands.errors import SeedError
 from serving.errors import InvalidListing, PolicyError, SettingsError
 from vision.errors import TouchstoneError
@@ -24,6 +24,7 @@ COMMANDS = {
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
     "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
+    "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),
@@ -36,7 +37,7 @@ COMMANDS = {
 
 
 # Errors about what the caller gave, not about the installation.
-BAD_INPUT = (InvalidListing, SettingsError, PolicyError, CatalogueError, PriceDataError, SeedError)
+BAD_INPUT = (InvalidListing, SettingsError, PolicyError, CatalogueError, PriceDataError, SellerDataError, SeedError)
 
 
 class CommandTable(click.Group):

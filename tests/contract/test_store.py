@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -68,6 +68,12 @@ def a_price(amount: str, observation_id: str = "") -> PriceObservation:
         observation_id=observation_id,
         observe_time=NOON,
     )
+
+
+def listed(store: Store, seller_id: str, territory: str, *, brand_id: str = "acme", now: datetime = NOON) -> object:
+    """Ask what the brand's list says: (authorised, territory), or None when it keeps none."""
+    standing = store.seller_standing(seller_id, now=now, brand_id=brand_id, territory=territory)
+    return standing.authorisation and (standing.authorisation.authorised, standing.authorisation.territory)
 
 
 class StoreContract:
@@ -339,23 +345,51 @@ class StoreContract:
 
         store.set_authorised_sellers("acme", entries)
 
-        assert store.authorisation("acme", "local", "DE") is True
-        assert store.authorisation("acme", "local", "FR") is False
-        assert store.authorisation("acme", "local", "") is True
-        assert store.authorisation("acme", "global", "FR") is True
-        assert store.authorisation("acme", "stranger", "") is False
+        assert listed(store, "local", "DE") == listed(store, "local", "") == (True, "DE")
+        assert listed(store, "global", "FR") == (True, "")
+        assert listed(store, "local", "FR") == listed(store, "stranger", "") == (False, "")
+
+    def test_entry_for_the_market_itself_is_named(self, store: Store) -> None:
+        """Of an entry for the market and one for everywhere, the narrower one is what authorises."""
+        store.put_brands([ACME])
+        store.set_authorised_sellers("acme", [AuthorisedSeller(seller_id="s", territory=each) for each in ("", "DE")])
+
+        assert listed(store, "s", "DE") == (True, "DE")
+        assert listed(store, "s", "FR") == (True, "")
+
+    def test_authorisation_holds_while_it_is_valid(self, store: Store) -> None:
+        """An authorisation counts from its first moment on and ends before its last, in each territory by itself."""
+        store.put_brands([ACME])
+        year = timedelta(days=365)
+        entries = [
+            AuthorisedSeller(seller_id="s", territory="DE", valid_from=NOON, valid_until=NOON + year),
+            AuthorisedSeller(seller_id="s", territory="FR", valid_until=NOON),
+        ]
+
+        store.set_authorised_sellers("acme", entries)
+
+        moments = [NOON - year, NOON, NOON + year]
+        no = (False, "")
+        assert [listed(store, "s", "DE", now=moment) for moment in moments] == [no, (True, "DE"), no]
+        assert [listed(store, "s", "FR", now=moment) for moment in moments] == [(True, "FR"), no, no]
+
+    @pytest.mark.parametrize("territory", ["de", "UK", "Germany", "EU"])
+    def test_territory_that_no_market_is_equal_to_is_refused(self, territory: str) -> None:
+        """A territory is written as a listing's market is; another spelling would authorise nobody, unnoticed."""
+        with pytest.raises(ValueError, match=f"'{territory}' is no ISO 3166-1"):
+            AuthorisedSeller(seller_id="s", territory=territory)
 
     def test_brand_without_a_list_says_nothing(self, store: Store) -> None:
         """No list means that nothing is known (None); an empty list means that nobody is authorised (False)."""
         store.put_brands([ACME])
-        before = store.authorisation("acme", "s", "DE")
+        before = listed(store, "s", "DE")
 
         store.set_authorised_sellers("acme", [])
-        empty = store.authorisation("acme", "s", "DE")
+        empty = listed(store, "s", "DE")
         store.set_authorised_sellers("acme", None)
 
-        assert (before, empty, store.authorisation("acme", "s", "DE")) == (None, False, None)
-        assert store.authorisation("unknown", "s", "DE") is None
+        assert (before, empty, listed(store, "s", "DE")) == (None, (False, ""), None)
+        assert listed(store, "s", "DE", brand_id="unknown") is None
 
     def test_time_without_zone_is_refused(self, store: Store) -> None:
         """A time without a zone is refused with a message that says what to give."""

@@ -16,7 +16,7 @@ import pytest
 
 from index.case_records import Case
 from index.errors import Conflict, NotFound, StoreError
-from index.records import DecisionRecord, EventKind, ListingImage, RemovalReason, SellerTally, StoreCounts
+from index.records import DecisionRecord, EventKind, ListingImage, RemovalReason, StoreCounts
 from index.store.store import Store
 from vision.keypoints import LocalFeatures
 
@@ -309,19 +309,6 @@ class DecisionContract:
         """Removing a listing that was never screened is NotFound."""
         with pytest.raises(NotFound, match="'never-seen'"):
             store.remove_listing("never-seen", COUNTERFEIT, NOON)
-
-    def test_tally_counts_listings(self, store: Store) -> None:
-        """A listing screened again counts once; takedown and removal of it are one strike, its ending is none."""
-        store.record_decision(a_decision("1", listing="a", verdict="ALLOW"))
-        store.record_decision(a_decision("2", listing="a", verdict="TAKEDOWN"))
-        store.record_decision(a_decision("3", listing="b", verdict="ALLOW"))
-        store.record_decision(a_decision("4", listing="c", verdict="ALLOW"))
-        store.remove_listing("a", COUNTERFEIT, NOON)
-        store.remove_listing("b", COUNTERFEIT, NOON)
-        store.remove_listing("c", RemovalReason.ENDED_BY_SELLER, NOON)
-
-        assert store.seller_tally("seller") == SellerTally(decisions=3, strikes=2)
-        assert store.seller_tally("stranger") == SellerTally(decisions=0, strikes=0)
 
     def test_killed_process_leaves_whole_decisions(self, location: str | Path) -> None:
         """A process killed in the middle of writing leaves every decision that it spoke of, each one whole."""

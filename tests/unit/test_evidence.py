@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from index.identity import SalesVolume, SellerIdentity
 from index.money import ExchangeRates, Money
 from index.pricing import PriceModel
-from index.records import AuthorisedSeller, Brand, DecisionRecord, PriceObservation, ReferenceKind, Seller
+from index.records import (
+    AuthorisedSeller,
+    Brand,
+    DecisionRecord,
+    DuplicateSource,
+    PriceObservation,
+    ReferenceKind,
+    Seller,
+)
+from index.reports import ReportOnRecord
+from index.rings import Ring
 from index.store.store import Store
-from serving.domain import Category, CategoryGuess, Listing, TextHit, TextKind, VisualMatch
+from index.verification import VerificationState
+from serving.domain import (
+    Category,
+    CategoryGuess,
+    Decision,
+    Duplicate,
+    Listing,
+    TextHit,
+    TextKind,
+    Verdict,
+    VisualMatch,
+)
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
 from serving.price_evidence import price_evidence, price_fault
-from serving.seller_evidence import seller_evidence
+from serving.seller_evidence import presumed_strike, seller_evidence
 from serving.wording import BrandLexicon
 from vision.regions import Box
 from vision.taxonomy import load_taxonomy
@@ -303,6 +325,68 @@ def test_seller_s_record_is_read(store: Store) -> None:
     assert (evidence.strikes, evidence.decisions) == (2, 3)
 
 
+def test_seller_s_rates_are_told_with_what_they_rest_on(store: Store) -> None:
+    """Rate, bound, ring, verification, age, territory: each as the store has it, nothing personal among them."""
+    now = datetime.now(UTC)
+    identity = SellerIdentity(
+        seller_id="s", country="DE", legal_name="secret", sales=SalesVolume(total=1000),
+        create_time=now - timedelta(days=90),
+    )  # fmt: skip
+    store.put_identity(identity, now=now)
+    store.set_authorised_sellers("nike", [AuthorisedSeller(seller_id="s", territory="DE")])
+    for number, (verdict, seller) in enumerate([("TAKEDOWN", "s"), ("ALLOW", "s"), ("TAKEDOWN", "t")]):
+        store.record_decision(replace(_decision(number, verdict), create_time=now, seller_id=seller))
+    ring = Ring(seller_ids=("s", "t"), shared_photos=3, shared_titles=0)
+    store.put_rings([ring], now=now)
+
+    evidence = seller_evidence(_listing(), AT_STAKE, store, _FourReports())
+
+    assert evidence is not None
+    others = (1 + 1) / (50 + 1)
+    assert evidence.ring_rate == pytest.approx(others)
+    assert evidence.strike_rate == pytest.approx((50 * others + 1) / (50 + 2))
+    assert 0 < evidence.strike_rate_low < 2 / 52
+    assert evidence.decayed_strikes == pytest.approx(1.0, abs=1e-3)
+    assert evidence.decayed_decisions == pytest.approx(2.0, abs=1e-3)
+    assert (evidence.ring_id, evidence.ring_size) == (ring.ring_id, 2)
+    assert (evidence.verification, evidence.age_days, evidence.territory) == (VerificationState.UNVERIFIED, 90, "DE")
+    assert (evidence.upheld_reports, evidence.exposure, evidence.sales_known) == (4, 1000, True)
+    assert evidence.reports_per_sale == pytest.approx(5 / 1200)
+    assert "secret" not in repr(evidence)
+
+
+class _FourReports:
+    """Stands for the store's reports: four were upheld about everybody."""
+
+    def reports_about(self, _listing_id: str) -> tuple[ReportOnRecord, ...]:
+        return ()
+
+    def reports_about_seller(self, _seller_id: str) -> int:
+        return 4
+
+
+@pytest.mark.parametrize(
+    ("verdict", "source", "presumed"),
+    [
+        (Verdict.TAKEDOWN, DuplicateSource.KNOWN_COUNTERFEIT, True),
+        (Verdict.TAKEDOWN, DuplicateSource.REMOVED_LISTING, False),
+        (Verdict.REVIEW, DuplicateSource.KNOWN_COUNTERFEIT, False),
+    ],
+)
+def test_only_a_known_counterfeit_taken_down_is_presumed_a_strike(
+    verdict: Verdict, source: DuplicateSource, presumed: bool
+) -> None:
+    """What the machine alone found out by other evidence counts against nobody before a person agrees."""
+    copy = Duplicate(image_index=0, source=source, source_id="r", brand="Nike", distance=3, exact=False, mirrored=False)
+    decision = Decision(
+        decision_id="d", listing_id="l", verdict=verdict, counterfeit_probability=0.9, reasons=(), evidence=(copy,),
+        category=Category(), description="", attributes=(), image_results=(), model_fingerprint="", index_version="",
+        policy_version="", create_time=NOON,
+    )  # fmt: skip
+
+    assert presumed_strike(decision) is presumed
+
+
 def test_seller_with_decisions_only_is_known(store: Store) -> None:
     """A seller is known by earlier listings even if the marketplace told nothing else."""
     store.record_decision(_decision(0, "ALLOW"))
@@ -322,5 +406,5 @@ def test_no_seller_no_evidence(store: Store) -> None:
 def _decision(number: int, verdict: str) -> DecisionRecord:
     return DecisionRecord(
         decision_id=f"d{number}", listing_id=f"l{number}", verdict=verdict, create_time=NOON, payload=b"",
-        request_sha256="0" * 64, seller_id="s",
+        request_sha256="0" * 64, seller_id="s", presumed_strike=verdict == "TAKEDOWN",
     )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from index.money import Money
 from index.records import DuplicateSource, ReferenceKind
+from index.verification import VerificationState
 from serving.domain import (
     CategoryEvidence,
     CategoryGuess,
@@ -68,8 +70,10 @@ def _hit(kind: TextKind, matched: str, brand: str = "") -> TextHit:
 
 def _seller(authorised: bool | None) -> SellerEvidence:
     return SellerEvidence(
-        seller_id="s", known=True, brand="Nike", authorised=authorised, verified=True, strikes=2, decisions=9
-    )
+        seller_id="s", known=True, brand="Nike", authorised=authorised, verified=True, strikes=2, decisions=9,
+        verification=VerificationState.VERIFIED, age_days=30, strike_rate=0.2, strike_rate_low=0.1, ring_id="r",
+        ring_size=3, ring_rate=0.3, reports_per_sale=0.01,
+    )  # fmt: skip
 
 
 def _gather(*evidence: Evidence, images: tuple[ImageResult, ...] = (READ,), faults: tuple[Reason, ...] = ()) -> Facts:
@@ -158,7 +162,25 @@ def test_every_fact_has_the_type_that_it_declares() -> None:
         ),
         ([_seller(False)], {"seller.authorised": False, "seller.unauthorised": True}),
         ([_seller(None)], {"seller.authorised": False, "seller.unauthorised": False}),
-        ([ReportEvidence(reports=3, weight=1.25)], {"reports.count": 3, "reports.weight": 1.25}),
+        (
+            [_seller(None)],
+            {
+                "seller.verification": "VERIFIED",
+                "seller.new": False,
+                "seller.decisions": 9,
+                "seller.strike_rate": 0.2,
+                "seller.strike_rate_low": 0.1,
+                "seller.ring_size": 3,
+                "seller.ring_rate": 0.3,
+                "seller.reports_per_sale": 0.01,
+            },
+        ),
+        ([replace(_seller(None), age_days=29)], {"seller.new": True}),
+        ([replace(_seller(None), age_days=None)], {"seller.new": True}),
+        (
+            [ReportEvidence(reports=3, weight=1.25, reporters=2)],
+            {"reports.count": 3, "reports.reporters": 2, "reports.weight": 1.25},
+        ),
     ],
 )
 def test_facts_say_what_the_evidence_says(evidence: list[Evidence], expected: dict[str, Value]) -> None:

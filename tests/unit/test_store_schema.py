@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from index.errors import StoreError
-from index.records import Brand, RemovedImage
+from index.records import Brand, RemovalReason, RemovedImage
 from index.store import migrate
 from index.store.engine import Database
 from index.store.store import Store
@@ -222,3 +223,41 @@ def test_url_and_path_open_the_same_store(path: Path) -> None:
     with Store.open(f"sqlite:///{nested}") as store:
         assert store.counts().brands == 200
         assert store.name == str(nested)
+
+
+def test_store_of_an_older_release_has_its_sellers_counted(path: Path) -> None:
+    """Decisions from before tallies were kept count as they would have: takedowns and counterfeits are strikes."""
+    database = Database(path)
+    migrate.upgrade(database, "0004")
+    database.close()
+    told = [
+        ("d1", "a", "s", "TAKEDOWN"), ("d2", "a", "s", "ALLOW"), ("d3", "b", "s", "ALLOW"), ("d4", "c", "s", "ALLOW"),
+        ("d5", "d", "", "TAKEDOWN"), ("d6", "e", "t", "ALLOW"),
+    ]  # fmt: skip
+    with sqlite3.connect(path) as file:
+        for decision, listing, seller, verdict in told:
+            file.execute(
+                "INSERT INTO decisions (decision_id, listing_id, seller_id, brand, verdict, create_time,"
+                " request_sha256, model_fingerprint, index_version, policy_version, payload)"
+                " VALUES (?, ?, ?, '', ?, '2025-09-01 12:00:00.000000', '', '', '', '', x'')",
+                (decision, listing, seller, verdict),
+            )
+        for listing, decision, reason in [("b", "d3", "COUNTERFEIT"), ("c", "d4", "ENDED_BY_SELLER")]:
+            file.execute(
+                "INSERT INTO removed_listings (listing_id, decision_id, reason, note, remove_time)"
+                " VALUES (?, ?, ?, '', '2025-09-02 12:00:00.000000')",
+                (listing, decision, reason),
+            )
+    file.close()
+
+    with Store.open(path) as store:
+        half_a_year_later = datetime(2026, 2, 28, 12, tzinfo=UTC)
+        tallies = {seller: store.seller_standing(seller, now=half_a_year_later).tally for seller in ("s", "t", "")}
+        store.remove_listing("b", RemovalReason.OTHER_VIOLATION, half_a_year_later)
+        corrected = store.seller_standing("s", now=half_a_year_later).tally
+
+    assert {seller: (tally.strikes, tally.decisions) for seller, tally in tallies.items()} == {
+        "s": (2, 3), "t": (0, 1), "": (0, 0),
+    }  # fmt: skip
+    assert [tallies["s"].decayed.strikes, tallies["s"].decayed.listings] == pytest.approx([1.0, 1.5])
+    assert (corrected.strikes, corrected.decisions) == (1, 3)

@@ -14,6 +14,7 @@ from index.money import Money
 from index.price_query import LevelCount
 from index.price_stories import Story
 from index.records import DuplicateSource, ReferenceKind
+from index.verification import VerificationState
 from serving import domain
 from serving.wire_decision import from_decision, from_evidence, from_image_result, from_visual_match
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
@@ -82,9 +83,29 @@ EVIDENCE: dict[str, domain.Evidence] = {
         explanation="no innocent explanation fits",
     ),
     "seller": domain.SellerEvidence(
-        seller_id="s9", known=True, brand="Nike", authorised=False, verified=True, strikes=2, decisions=30
+        seller_id="s9",
+        known=True,
+        brand="Nike",
+        authorised=True,
+        territory="DE",
+        verified=True,
+        verification=VerificationState.VERIFIED,
+        age_days=400,
+        strikes=2,
+        decisions=30,
+        decayed_strikes=1.5,
+        decayed_decisions=20.5,
+        strike_rate=0.04,
+        strike_rate_low=0.01,
+        ring_id="r1",
+        ring_size=3,
+        ring_rate=0.25,
+        upheld_reports=4,
+        exposure=1200,
+        sales_known=True,
+        reports_per_sale=0.004,
     ),
-    "report": domain.ReportEvidence(reports=3, weight=1.5),
+    "report": domain.ReportEvidence(reports=3, weight=1.5, reporters=2),
 }
 DECISION = domain.Decision(
     decision_id="d1",
@@ -198,6 +219,18 @@ def test_no_list_is_not_unauthorised(authorised: bool | None, told: int) -> None
     assert isinstance(seller, domain.SellerEvidence)
 
     assert from_evidence(replace(seller, authorised=authorised)).seller.authorization == told
+
+
+@pytest.mark.parametrize("state", VerificationState)
+def test_every_state_of_verification_has_a_name_on_the_wire(state: VerificationState) -> None:
+    """Each state of a seller's verification is told; a seller never seen has no age."""
+    seller = EVIDENCE["seller"]
+    assert isinstance(seller, domain.SellerEvidence)
+
+    told = from_evidence(replace(seller, verification=state, age_days=None)).seller
+
+    assert evidence_pb2.SellerVerification.Name(told.verification) == f"SELLER_VERIFICATION_{state}"
+    assert not told.HasField("age_days")
 
 
 @pytest.mark.parametrize("fault", [None, *ImageFault])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, false
 
 from index.store.tables.base import UtcDateTime, metadata, number, sha256, words
 
@@ -23,8 +23,9 @@ decisions = Table(
     words("policy_version"),
     Column("market", String(2), nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("presumed_strike", Boolean, nullable=False, server_default=false()),
+    Column("title_signature", LargeBinary, nullable=True),  # index.titles.signature
     Index(None, "listing_id", "number"),
-    # Covers the seller's tally, which every screening asks for.
     Index(None, "seller_id", "listing_id", "verdict"),
     Index(None, "brand", "number"),
 )

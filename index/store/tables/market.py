@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, String, Table, Text
 
 from index.store.tables.base import UtcDateTime, metadata, number, words
 
@@ -25,6 +25,10 @@ sellers = Table(
     Column("seller_id", Text, primary_key=True),
     Column("verified", Boolean, nullable=False),
     Column("create_time", UtcDateTime, nullable=False),
+    # The three that follow are told by the identity, in `index.store.tables.sellers`: what every screening asks for.
+    Column("verification", String(16), nullable=True),
+    Column("certify_time", UtcDateTime, nullable=True),
+    Column("sales", BigInteger, nullable=True),
 )
 
 authorised_sellers = Table(
@@ -33,4 +37,6 @@ authorised_sellers = Table(
     Column("brand_id", ForeignKey("brands.brand_id"), primary_key=True),
     Column("seller_id", Text, primary_key=True),  # no foreign key: a brand may list sellers who have not come yet
     Column("territory", String(2), primary_key=True),  # "" is everywhere
+    Column("valid_from", UtcDateTime, nullable=True),
+    Column("valid_until", UtcDateTime, nullable=True),
 )

@@ -184,6 +184,42 @@ SELLER_AUTHORIZATION_NOT_AUTHORIZED: SellerAuthorization.ValueType  # 3
 """The brand keeps a list, and the seller is not on it."""
 Global___SellerAuthorization: _TypeAlias = SellerAuthorization  # noqa: Y015
 
+class _SellerVerification:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SellerVerificationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SellerVerification.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SELLER_VERIFICATION_UNSPECIFIED: _SellerVerification.ValueType  # 0
+    """Never sent by the service."""
+    SELLER_VERIFICATION_UNVERIFIED: _SellerVerification.ValueType  # 1
+    """Nothing, or not everything, was collected."""
+    SELLER_VERIFICATION_PENDING: _SellerVerification.ValueType  # 2
+    """Collected, not checked yet."""
+    SELLER_VERIFICATION_VERIFIED: _SellerVerification.ValueType  # 3
+    """Checked and found true."""
+    SELLER_VERIFICATION_FAILED: _SellerVerification.ValueType  # 4
+    """Checked and not found true."""
+    SELLER_VERIFICATION_EXPIRED: _SellerVerification.ValueType  # 5
+    """Was verified, but not certified again within a year."""
+
+class SellerVerification(_SellerVerification, metaclass=_SellerVerificationEnumTypeWrapper):
+    """Where the verification of a seller's identity stands."""
+
+SELLER_VERIFICATION_UNSPECIFIED: SellerVerification.ValueType  # 0
+"""Never sent by the service."""
+SELLER_VERIFICATION_UNVERIFIED: SellerVerification.ValueType  # 1
+"""Nothing, or not everything, was collected."""
+SELLER_VERIFICATION_PENDING: SellerVerification.ValueType  # 2
+"""Collected, not checked yet."""
+SELLER_VERIFICATION_VERIFIED: SellerVerification.ValueType  # 3
+"""Checked and found true."""
+SELLER_VERIFICATION_FAILED: SellerVerification.ValueType  # 4
+"""Checked and not found true."""
+SELLER_VERIFICATION_EXPIRED: SellerVerification.ValueType  # 5
+"""Was verified, but not certified again within a year."""
+Global___SellerVerification: _TypeAlias = SellerVerification  # noqa: Y015
+
 @_typing.final
 class Evidence(_message.Message):
     """One thing that was found and that a person can check. Each kind is kept apart: a visual match says that a brand is
@@ -766,6 +802,20 @@ class SellerEvidence(_message.Message):
     VERIFIED_FIELD_NUMBER: _builtins.int
     STRIKE_COUNT_FIELD_NUMBER: _builtins.int
     DECISION_COUNT_FIELD_NUMBER: _builtins.int
+    TERRITORY_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    AGE_DAYS_FIELD_NUMBER: _builtins.int
+    DECAYED_STRIKES_FIELD_NUMBER: _builtins.int
+    DECAYED_DECISIONS_FIELD_NUMBER: _builtins.int
+    STRIKE_RATE_FIELD_NUMBER: _builtins.int
+    STRIKE_RATE_LOW_FIELD_NUMBER: _builtins.int
+    RING_ID_FIELD_NUMBER: _builtins.int
+    RING_SIZE_FIELD_NUMBER: _builtins.int
+    RING_RATE_FIELD_NUMBER: _builtins.int
+    UPHELD_REPORT_COUNT_FIELD_NUMBER: _builtins.int
+    EXPOSURE_COUNT_FIELD_NUMBER: _builtins.int
+    SALES_KNOWN_FIELD_NUMBER: _builtins.int
+    REPORTS_PER_SALE_FIELD_NUMBER: _builtins.int
     seller_id: _builtins.str
     """The marketplace's identifier of the seller."""
     known: _builtins.bool
@@ -775,11 +825,47 @@ class SellerEvidence(_message.Message):
     authorization: Global___SellerAuthorization.ValueType
     """Whether the seller may sell that brand's goods."""
     verified: _builtins.bool
-    """True when the marketplace has verified the seller's identity."""
+    """True when the marketplace has verified the seller's identity, and that is still valid."""
     strike_count: _builtins.int
-    """How many upheld takedowns the seller has."""
+    """How many of the seller's listings count as strikes: found infringing by a person, removed as counterfeits, or taken
+    down as copies of known counterfeits and not cleared since.
+    """
     decision_count: _builtins.int
-    """How many decisions were made on the seller's listings."""
+    """How many listings of the seller were decided on, each counted once."""
+    territory: _builtins.str
+    """Where the brand authorises the seller, as far as it matters here: an ISO 3166-1 alpha-2 code; empty for everywhere,
+    and when `authorization` is not SELLER_AUTHORIZATION_AUTHORIZED.
+    """
+    verification: Global___SellerVerification.ValueType
+    """Where the verification of the seller's identity stands."""
+    age_days: _builtins.int
+    """Days since the account was opened or, where that is not known, since the seller's first listing; unset for a seller
+    who was never seen before.
+    """
+    decayed_strikes: _builtins.float
+    """`strike_count`, each weighed by its age: half after 180 days."""
+    decayed_decisions: _builtins.float
+    """`decision_count`, each weighed by its age."""
+    strike_rate: _builtins.float
+    """Strikes per listing as they are estimated from the two above, 0..1: a seller with few listings is near to what is
+    usual among all sellers, or among the others of the ring.
+    """
+    strike_rate_low: _builtins.float
+    """What the true rate exceeds with a probability of 95%, 0..1, whatever ring the seller is in."""
+    ring_id: _builtins.str
+    """The ring of sellers with the same photos and titles; empty when the seller is in none."""
+    ring_size: _builtins.int
+    """How many sellers are in that ring."""
+    ring_rate: _builtins.float
+    """Strikes per listing of the others in it, 0..1."""
+    upheld_report_count: _builtins.int
+    """How many reports about the seller's listings were upheld."""
+    exposure_count: _builtins.int
+    """Against what they are held: sales so far, or listings where the marketplace did not tell of sales."""
+    sales_known: _builtins.bool
+    """True when `exposure_count` counts sales."""
+    reports_per_sale: _builtins.float
+    """Upheld reports per sale, as they are estimated."""
     def __init__(
         self,
         *,
@@ -790,36 +876,58 @@ class SellerEvidence(_message.Message):
         verified: _builtins.bool = ...,
         strike_count: _builtins.int = ...,
         decision_count: _builtins.int = ...,
+        territory: _builtins.str = ...,
+        verification: Global___SellerVerification.ValueType = ...,
+        age_days: _builtins.int | None = ...,
+        decayed_strikes: _builtins.float = ...,
+        decayed_decisions: _builtins.float = ...,
+        strike_rate: _builtins.float = ...,
+        strike_rate_low: _builtins.float = ...,
+        ring_id: _builtins.str = ...,
+        ring_size: _builtins.int = ...,
+        ring_rate: _builtins.float = ...,
+        upheld_report_count: _builtins.int = ...,
+        exposure_count: _builtins.int = ...,
+        sales_known: _builtins.bool = ...,
+        reports_per_sale: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_days", b"_age_days", "age_days", b"age_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization", b"authorization", "brand", b"brand", "decision_count", b"decision_count", "known", b"known", "seller_id", b"seller_id", "strike_count", b"strike_count", "verified", b"verified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_days", b"_age_days", "age_days", b"age_days", "authorization", b"authorization", "brand", b"brand", "decayed_decisions", b"decayed_decisions", "decayed_strikes", b"decayed_strikes", "decision_count", b"decision_count", "exposure_count", b"exposure_count", "known", b"known", "reports_per_sale", b"reports_per_sale", "ring_id", b"ring_id", "ring_rate", b"ring_rate", "ring_size", b"ring_size", "sales_known", b"sales_known", "seller_id", b"seller_id", "strike_count", b"strike_count", "strike_rate", b"strike_rate", "strike_rate_low", b"strike_rate_low", "territory", b"territory", "upheld_report_count", b"upheld_report_count", "verification", b"verification", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__age_days: _TypeAlias = _typing.Literal["age_days"]  # noqa: Y015
+    _WhichOneofArgType__age_days: _TypeAlias = _typing.Literal["_age_days", b"_age_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_days) -> _WhichOneofReturnType__age_days | None: ...
 
 Global___SellerEvidence: _TypeAlias = SellerEvidence  # noqa: Y015
 
 @_typing.final
 class ReportEvidence(_message.Message):
-    """Reports by buyers, weighed by the reporters' record."""
+    """Reports by buyers that are not settled yet, weighed by the reporters' record."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_COUNT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    REPORTER_COUNT_FIELD_NUMBER: _builtins.int
     report_count: _builtins.int
     """How many reports there are."""
     weight: _builtins.float
-    """Their sum, each weighed by the reporter's record; 1 is one report by a reporter of average reliability."""
+    """Their sum, each weighed by the reporter's record; 1 is one report by a reporter of average reliability. A reporter
+    counts once.
+    """
+    reporter_count: _builtins.int
+    """How many reporters there are."""
     def __init__(
         self,
         *,
         report_count: _builtins.int = ...,
         weight: _builtins.float = ...,
+        reporter_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_count", b"report_count", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_count", b"report_count", "reporter_count", b"reporter_count", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
