@@ -57,10 +57,11 @@ class World:
 def rivals(world: World) -> dict[str, FloatArray]:
     """Score listings by what needs no labels: the price alone, a sum of all features alike, and the prior."""
     directions = np.array([feature.direction for feature in FEATURES])
+    spread = np.where(world.x.std(axis=0) > 0, world.x.std(axis=0), 1.0)
     low, usual = (world.x[:, _CODES.index(code)] for code in ("PRICE_FAR_BELOW_USUAL", "PRICE_USUAL"))
     return {
         "price alone": low - usual,
-        "naive sum": (world.x / world.x.std(axis=0) * directions).sum(axis=1),
+        "naive sum": (world.x / spread * directions).sum(axis=1),
         "prior": log_odds(PRIOR, world.x),
     }
 
