@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,11 +40,8 @@ class Verdicts(Protocol):
         """Return up to `limit` verdicts that came after `number`, oldest first."""
 
 
-class DecidedFacts(Protocol):
-    """Where the facts of decisions are kept."""
-
-    def facts_of(self, decision_id: str) -> Mapping[str, Value] | None:
-        """Return the facts that a decision rested on; None when they are not kept."""
+FactsOf = Callable[[str], Facts | None]
+"""Gives the facts that a decision rested on, by its id; None where they are not kept."""
 
 
 def read_labelled_facts(path: Path) -> Iterator[LabelledFacts]:
@@ -67,7 +64,7 @@ def write_labelled_facts(path: Path, rows: Iterable[LabelledFacts]) -> None:
             lines.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def facts_of_verdicts(verdicts: Verdicts, decided: DecidedFacts) -> Iterator[LabelledFacts]:
+def facts_of_verdicts(verdicts: Verdicts, facts_of: FactsOf) -> Iterator[LabelledFacts]:
     """Yield the decisions that people judged with their facts, in the order of the last word on each.
 
     Undone verdicts count no more; appeals never do, for only who was refused appeals. Decisions without stored facts
@@ -83,9 +80,11 @@ def facts_of_verdicts(verdicts: Verdicts, decided: DecidedFacts) -> Iterator[Lab
     for verdict in last.values():
         if verdict.undone or verdict.source is VerdictSource.APPEAL:
             continue
-        values = decided.facts_of(verdict.decision_id)
-        if values is not None:
-            yield LabelledFacts(listing_id=verdict.listing_id, facts=_complete(values), infringing=verdict.infringing)
+        facts = facts_of(verdict.decision_id)
+        if facts is not None:
+            yield LabelledFacts(
+                listing_id=verdict.listing_id, facts=_complete(facts.values), infringing=verdict.infringing
+            )
 
 
 def _parsed(line: bytes, *, where: str) -> LabelledFacts:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from serving.cli.main import touchstone
 from serving.facts import FACTS, Facts
 from serving.features import FEATURES
 from serving.fusion import Calibration, FusionModel
@@ -86,7 +88,10 @@ def _resealed(path: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda model: model["features"].pop(), "fitted on other features .*it lacks .*REPORTED_BY_BUYERS"),
+        (
+            lambda model: model["features"].remove("REPORTED_BY_BUYERS"),
+            "fitted on other features .*it lacks .*REPORTED_BY_BUYERS",
+        ),
         (lambda model: model["features"].append("NEW"), r"it has \['NEW'\]"),
         (lambda model: model["weights"].update(REPLICA_WORDING=-1.0), "against its direction"),
         (lambda model: model["calibration"].update(slope=0.0), "slope must lie above 0"),
@@ -127,6 +132,16 @@ def test_another_format_is_refused_by_its_number(saved: Path) -> None:
 
     with pytest.raises(ModelError, match="format_version 2, not 1"):
         read_artefact(saved)
+
+
+def test_show_refuses_what_is_no_model(saved: Path) -> None:
+    """`touchstone fusion show` of another file is bad usage, and says what is wrong with the file."""
+    saved.write_text("{}")
+
+    answer = CliRunner().invoke(touchstone, ["fusion", "show", str(saved)])
+
+    assert answer.exit_code == 2
+    assert "is no fusion model" in answer.output
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from index.errors import CatalogueError
 from index.verdicts import HumanVerdict, VerdictSource
-from serving.facts import FACTS, Facts, Value
+from serving.facts import FACTS, Facts
 from training.decision_world import simulate
 from training.labelled_facts import LabelledFacts, facts_of_verdicts, read_labelled_facts, write_labelled_facts
 
@@ -82,20 +82,20 @@ class Ledger:
     """Verdicts in memory, two at a time, and the facts of their decisions."""
 
     verdicts: tuple[HumanVerdict, ...]
-    facts: Mapping[str, Mapping[str, Value]]
+    facts: Mapping[str, Facts]
 
     def verdicts_after(self, number: int, *, limit: int = 1000) -> tuple[HumanVerdict, ...]:
         """Give the next ones."""
         return tuple(one for one in self.verdicts if one.number > number)[: min(limit, 2)]
 
-    def facts_of(self, decision_id: str) -> Mapping[str, Value] | None:
+    def facts_of(self, decision_id: str) -> Facts | None:
         """Give what is kept."""
         return self.facts.get(decision_id)
 
 
 def test_the_last_word_on_a_decision_counts() -> None:
     """Undone verdicts, appeals and decisions without facts are left out; a later verdict replaces an earlier one."""
-    kept = {f"d{number}": {"price.score": float(number)} for number in range(1, 6)}
+    kept = {f"d{number}": Facts({"price.score": float(number)}) for number in range(1, 6)}
     said = [
         VERDICT,
         replace(VERDICT, number=2, decision_id="d2"),
@@ -108,7 +108,7 @@ def test_the_last_word_on_a_decision_counts() -> None:
     ]
     ledger = Ledger(tuple(said), kept)
 
-    found = list(facts_of_verdicts(ledger, ledger))
+    found = list(facts_of_verdicts(ledger, ledger.facts_of))
 
     assert [(row.facts.values["price.score"], row.infringing) for row in found] == [
         (3.0, True),

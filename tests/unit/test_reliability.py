@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from training.reliability import Bin, brier, expected_calibration_error, log_loss, recall_at_precision, reliability
+from training.reliability import brier, expected_calibration_error, log_loss, recall_at_precision, reliability
 
 SAID = [0.1, 0.2, 0.8, 0.9]
 TRUE = [False, True, True, True]
@@ -27,8 +27,8 @@ def test_bins_are_of_equal_size_in_order_of_probability() -> None:
     """Two bins of four listings hold the two least and the two most probable ones."""
     low, high = reliability([0.9, 0.1, 0.8, 0.2], [True, False, True, True], bins=2)
 
-    assert low == Bin(n=2, said=pytest.approx(0.15), true=0.5)
-    assert high == Bin(n=2, said=pytest.approx(0.85), true=1.0)
+    assert (low.n, low.true, high.n, high.true) == (2, 0.5, 2, 1.0)
+    assert (low.said, high.said) == pytest.approx((0.15, 0.85))
     assert expected_calibration_error(SAID, TRUE, bins=2) == pytest.approx((0.35 + 0.15) / 2)
 
 
