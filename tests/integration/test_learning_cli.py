@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from index.guarantee import FIRST_LOOK
+from index.guarantee import FIRST_LOOK, STARTS, THRESHOLDS, Promise, last_look, verified_needed
 from index.records import Brand
 from index.store.store import Store
 from index.verdicts import VerdictSource
@@ -139,3 +140,18 @@ def test_learning_in_batch_and_recomputing(run: Run, data_dir: Path) -> None:
     verified = document(run("--json", "learn", "verify", "new"))
     assert verified["recorded"] == verified["recomputed"] == adjusted.probability
     assert run("learn", "verify", "wrong").exit_code == 1
+
+
+def test_page_says_what_there_is() -> None:
+    """Every command on docs/guarantee.md exists, and the counts there are those of the code."""
+    page = (Path(__file__).parents[2] / "docs" / "guarantee.md").read_text(encoding="utf-8")
+
+    for command in re.findall(r"^\$ touchstone (\w+ \w+)", page, re.MULTILINE):
+        assert CliRunner().invoke(touchstone, [*command.split(), "--help"]).exit_code == 0, command
+    look = last_look(FIRST_LOOK)
+    assert look is not None
+    for level in (0.05, 0.05 * look.share / STARTS):
+        counts = (verified_needed(errors, Promise(), level=level) for errors in (0, 1, 3, 10))
+        assert " | ".join(f"{count:,}" for count in counts) in page
+    assert f"{len(THRESHOLDS)} thresholds" in page
+    assert f"when {FIRST_LOOK:,}, {2 * FIRST_LOOK:,}" in page
