@@ -122,6 +122,16 @@ def standing(verdicts: Iterable[HumanVerdict]) -> tuple[HumanVerdict, ...]:
     return tuple(sorted((verdict for verdict in last.values() if not verdict.undone), key=_number))
 
 
+def audited(verdicts: Iterable[HumanVerdict]) -> frozenset[str]:
+    """Return the decisions with an audit that stands: chance chose them, whoever looked at them later."""
+    last = {
+        verdict.decision_id: verdict
+        for verdict in sorted(verdicts, key=_number)
+        if verdict.source is VerdictSource.AUDIT
+    }
+    return frozenset(name for name, verdict in last.items() if not verdict.undone)
+
+
 def overturned(verdicts: Iterable[HumanVerdict]) -> frozenset[str]:
     """Return the decisions whose takedown an appeal took back: they are errors, whatever was said before."""
     last = {

@@ -2,7 +2,7 @@
 
 Certified is a share among *all* candidates above a threshold, so the sample must hold all of them, or a part that
 chance alone chose. A candidate is a listing for which a rule asked for TAKEDOWN and a certificate alone decided on it.
-Without a certificate each one becomes a REVIEW, which people judge, highest first: there the sample is complete.
+Without a certificate each one becomes a REVIEW, which people judge: there the sample is complete.
 Candidates of the last few days may still wait; they are left out. Older ones that nobody judged count as errors, or
 leaving the doubtful cases open would buy a certificate. Takedowns on a certificate count only where they were drawn for
 an audit: what sellers appeal against, or buyers report, is no sample. An appeal that is upheld turns a candidate of the
@@ -25,11 +25,12 @@ from index.learning import (
     CertificateState,
     JudgedDecision,
     TierOfBrand,
+    audited,
     overturned,
     standing,
 )
 from index.store.store import Store
-from index.verdicts import HumanVerdict, VerdictSource
+from index.verdicts import HumanVerdict
 from serving.domain import Verdict
 from serving.guarantee import NOT_CERTIFIED, SUSPENDED, Certificates, Versions
 from touchstone.moderation.v1 import decision_pb2
@@ -102,7 +103,7 @@ class Certifier:
         for one, policy in self._judged(tier, tiers, after=after, up_to=last, before=now - self.settle):
             decided[one.verdict.decision_id] = (one.decide_time, policy)
             verdicts.append(one.verdict)
-        taken_back = overturned(verdicts)
+        drawn, taken_back = audited(verdicts), overturned(verdicts)
         judged = [
             Candidate(
                 decide_time=decided[verdict.decision_id][0],
@@ -111,7 +112,7 @@ class Certifier:
                 policy_version=decided[verdict.decision_id][1],
             )
             for verdict in standing(verdicts)
-            if verdict.machine_verdict != Verdict.TAKEDOWN or verdict.source is VerdictSource.AUDIT
+            if verdict.machine_verdict != Verdict.TAKEDOWN or verdict.decision_id in drawn
         ]
         unjudged = list(self._unjudged(tier, tiers, before=now - self.settle))
         high = [candidate for candidate in (*judged, *unjudged) if candidate.probability >= THRESHOLDS[-1]]

@@ -20,12 +20,13 @@ from index.learning import (
     CertificateOnRecord,
     CertificateState,
     TierOfBrand,
+    audited,
     overturned,
     standing,
 )
 from index.refresh import Holder
 from index.store.store import Store
-from index.verdicts import HumanVerdict, VerdictSource
+from index.verdicts import HumanVerdict
 from index.wager import DEMOTE_AT, Wager, wager
 from serving.domain import Reason, Verdict
 from serving.facts import Facts
@@ -120,11 +121,11 @@ class CertificateSource:
         ):
             after = page[-1].verdict.number
             verdicts += (judged.verdict for judged in page)
-        taken_back = overturned(verdicts)
+        drawn, taken_back = audited(verdicts), overturned(verdicts)
         wrong = (
-            not audit.infringing or audit.decision_id in taken_back
-            for audit in standing(verdicts)
-            if audit.source is VerdictSource.AUDIT and audit.machine_verdict == Verdict.TAKEDOWN
+            not verdict.infringing or verdict.decision_id in taken_back
+            for verdict in standing(verdicts)
+            if verdict.decision_id in drawn and verdict.machine_verdict == Verdict.TAKEDOWN
         )
         return wager(wrong, allowed=1.0 - one.certificate.target)
 

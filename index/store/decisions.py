@@ -122,7 +122,7 @@ class DecisionStore:
                     cursor=row.cursor,
                     kind=EventKind(row.kind),
                     create_time=row.time,
-                    decision=record_of(row),
+                    decision=_record(row),
                     verdict=row.in_force,
                     case_id=row.case_id,
                 )
@@ -236,9 +236,8 @@ def _decision_of_key(connection: Connection, key: str, request_sha256: str) -> D
 
 def _one(connection: Connection, query: Select[Any]) -> DecisionRecord | None:
     row = connection.execute(query).one_or_none()
-    return None if row is None else record_of(row)
+    return None if row is None else _record(row)
 
 
-def record_of(row: Row[Any]) -> DecisionRecord:
-    """Make the record of a row of decisions."""
+def _record(row: Row[Any]) -> DecisionRecord:
     return DecisionRecord(**{name: getattr(row, name) for name in _FIELDS})

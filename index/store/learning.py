@@ -14,9 +14,8 @@ from sqlalchemy import Row, Select, exists, func, or_, select, true, update
 from index.errors import NotFound
 from index.learning import CalibrationOnRecord, JudgedDecision
 from index.records import DecisionRecord
-from index.store.decisions import record_of
 from index.store.engine import Database, insert_new
-from index.store.tables.cases import cases, verdicts
+from index.store.tables.cases import verdicts
 from index.store.tables.decisions import decisions
 from index.store.tables.learning import calibrations
 from index.verdicts import HumanVerdict, VerdictSource
@@ -24,6 +23,7 @@ from index.verdicts import HumanVerdict, VerdictSource
 # Of so many verdicts, one state is kept whole, from which later ones can be recomputed.
 KEPT_EVERY = 1000
 _VERDICT = tuple(HumanVerdict.__dataclass_fields__)
+_DECISION = tuple(DecisionRecord.__dataclass_fields__)
 _STATE = tuple(CalibrationOnRecord.__dataclass_fields__)
 
 
@@ -50,33 +50,37 @@ class LearningStore:
     def unjudged_reviews(self, *, before: datetime, after: str = "", limit: int = 1000) -> tuple[DecisionRecord, ...]:
         """Return up to `limit` decisions for REVIEW made before a moment, on which nobody's verdict stands.
 
-        In the order of their ids, from the one that follows `after` on.
+        Those of listings that were decided anew since are left out: there is nothing to judge any more. In the order
+        of their ids, from the one that follows `after` on.
         """
+        newer = decisions.alias("newer")
         latest = (
             select(verdicts.c.undone)
-            .where(verdicts.c.decision_id == cases.c.decision_id, verdicts.c.source != str(VerdictSource.APPEAL))
+            .where(verdicts.c.decision_id == decisions.c.decision_id, verdicts.c.source != str(VerdictSource.APPEAL))
             .order_by(verdicts.c.number.desc())
             .limit(1)
-            .correlate(cases)
+            .correlate(decisions)
             .scalar_subquery()
+        )
+        decided_anew = exists(
+            select(1).where(newer.c.listing_id == decisions.c.listing_id, newer.c.number > decisions.c.number)
         )
         query = (
             select(decisions)
-            .join_from(decisions, cases)
-            .where(cases.c.verdict == "REVIEW", decisions.c.create_time < before, decisions.c.decision_id > after)
-            .where(or_(latest.is_(None), latest == true()))
+            .where(decisions.c.verdict == "REVIEW", decisions.c.create_time < before, decisions.c.decision_id > after)
+            .where(or_(latest.is_(None), latest == true()), ~decided_anew)
             .order_by(decisions.c.decision_id)
             .limit(limit)
         )
         with self._database.read("read reviews without a verdict") as connection:
-            return tuple(record_of(row) for row in connection.execute(query))
+            return tuple(_decision(row) for row in connection.execute(query))
 
     def newest_decision(self) -> DecisionRecord | None:
         """Return the decision that was recorded last, or None before the first: it names the versions in use."""
         query = select(decisions).order_by(decisions.c.number.desc()).limit(1)
         with self._database.read("read the newest decision") as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else record_of(row)
+        return None if row is None else _decision(row)
 
     def newest_calibration(self, fusion_version: str) -> CalibrationOnRecord | None:
         """Return the newest state of a fusion's calibration, or None before the first."""
@@ -147,6 +151,10 @@ def _one(row: Row[Any]) -> JudgedDecision:
         model_fingerprint=row.model_fingerprint,
         payload=row.payload,
     )
+
+
+def _decision(row: Row[Any]) -> DecisionRecord:
+    return DecisionRecord(**{name: getattr(row, name) for name in _DECISION})
 
 
 def _states() -> Select[Any]:

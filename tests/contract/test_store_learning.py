@@ -84,7 +84,11 @@ class LearningContract:
         assert [one.verdict.decision_id for one in store.judged_after(0, certificate_id="c2")] == ["d2"]
 
     def test_reviews_that_nobody_judged(self, store: Store) -> None:
-        """Found are decisions for REVIEW without a verdict that stands: none, one undone, or an appeal's only."""
+        """Found are decisions for REVIEW without a verdict that stands: none, one undone, or an appeal's only.
+
+        A listing that was decided anew is found by its new decision alone.
+        """
+        record(store, "overtaken", listing="listing-untouched")
         for name in ("judged", "undone", "untouched", "appealed"):
             record(store, name)
         judge(store, store.get_decision("judged"), infringing=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from index.guarantee import FIRST_LOOK, STARTS, THRESHOLDS, Promise, last_look, verified_needed
 from index.records import Brand
 from index.store.store import Store
 from index.verdicts import VerdictSource
@@ -25,11 +27,11 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fill a store: a brand, and 1,000 candidates that people judged, all of them infringing."""
+    """Fill a store: a brand, and 1,250 candidates that people judged, all of them infringing."""
     folder = tmp_path_factory.mktemp("filled")
     with Store.open(load_settings(data_dir=folder).store_path) as store:
         store.put_brands([Brand(brand_id="acme", name="Acme")])
-        judge_many(store, [a_decision(f"d{n}", probability=0.9995) for n in range(1000)], infringing=True)
+        judge_many(store, [a_decision(f"d{n}", probability=0.9995) for n in range(FIRST_LOOK)], infringing=True)
     return folder
 
 
@@ -56,7 +58,7 @@ def test_dry_run_certifies_nothing(run: Run) -> None:
     said = run("guarantee", "certify", "--dry-run", *EASY)
 
     assert said.exit_code == 0
-    assert "standard: from 0.9991 on would be certified: of 1,000 candidates 0 were wrong" in said.output.replace(
+    assert "standard: from 0.9991 on would be certified: of 1,250 candidates 0 were wrong" in said.output.replace(
         "\n", " "
     )
     assert document(run("--json", "guarantee", "list")) == []
@@ -78,13 +80,17 @@ def test_certificate_is_issued_shown_suspended_and_reinstated(run: Run) -> None:
     assert "suspended by bob: complaints" in run("guarantee", "show", name).output
 
 
-def test_what_proves_nothing_says_what_is_missing(run: Run) -> None:
-    """At the promise that ships 1,000 candidates are too few: exit 1, with the counts that it takes."""
+def test_what_proves_nothing_says_what_is_missing(run: Run, data_dir: Path) -> None:
+    """Where one in fifty was wrong the promise that ships is not proved: exit 1, with the counts that it takes."""
+    with Store.open(load_settings(data_dir=data_dir).store_path) as store:
+        for number in range(25):
+            judge(store, store.get_decision(f"d{number}"), infringing=False)
+
     said = run("guarantee", "certify", "--by", "ada")
 
     assert said.exit_code == 1
-    assert "1,000 candidates of at least 0.73 are on record" in said.output
-    assert "The look at 1,000 takes 1,196 with 0" in said.output
+    assert "1,250 candidates of at least 0.73 are on record, 25 of them wrong" in said.output
+    assert "The look at 1,250 takes 1,196 with 0, 1,639 with 1" in said.output
 
 
 @pytest.mark.parametrize(
@@ -128,9 +134,24 @@ def test_learning_in_batch_and_recomputing(run: Run, data_dir: Path) -> None:
         record(store, "new", uncalibrated=0.6, probability=adjusted.probability, calibration=adjusted.version)
         record(store, "wrong", uncalibrated=0.6, probability=0.6, calibration=adjusted.version)
 
-    assert (behind["learnt"], behind["verdict_head"]) == (0, 1000)
-    assert (reached["learnt"], reached["calibration_version"]) == (1000, adjusted.version)
-    assert "1000 verdicts learnt from, up to number 1000 of 1000" in run("learn", "status").output
+    assert (behind["learnt"], behind["verdict_head"]) == (0, FIRST_LOOK)
+    assert (reached["learnt"], reached["calibration_version"]) == (FIRST_LOOK, adjusted.version)
+    assert "1250 verdicts learnt from, up to number 1250 of 1250" in run("learn", "status").output
     verified = document(run("--json", "learn", "verify", "new"))
     assert verified["recorded"] == verified["recomputed"] == adjusted.probability
     assert run("learn", "verify", "wrong").exit_code == 1
+
+
+def test_page_says_what_there_is() -> None:
+    """Every command on docs/guarantee.md exists, and the counts there are those of the code."""
+    page = (Path(__file__).parents[2] / "docs" / "guarantee.md").read_text(encoding="utf-8")
+
+    for command in re.findall(r"^\$ touchstone (\w+ \w+)", page, re.MULTILINE):
+        assert CliRunner().invoke(touchstone, [*command.split(), "--help"]).exit_code == 0, command
+    look = last_look(FIRST_LOOK)
+    assert look is not None
+    for level in (0.05, 0.05 * look.share / STARTS):
+        counts = (verified_needed(errors, Promise(), level=level) for errors in (0, 1, 3, 10))
+        assert " | ".join(f"{count:,}" for count in counts) in page
+    assert f"{len(THRESHOLDS)} thresholds" in page
+    assert f"when {FIRST_LOOK:,}, {2 * FIRST_LOOK:,}" in page

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from index.calibration import PROCEDURE
-from index.case_records import Case
 from index.records import DecisionRecord
 from index.store.store import Store
 from index.store.tables.decisions import decisions
@@ -31,6 +30,7 @@ def a_decision(
     fusion: str = FUSION,
     calibration: str = f"{PROCEDURE}:0:none",
     uncalibrated: float | None = None,
+    listing: str = "",
 ) -> DecisionRecord:
     """Make a decision; `asked` says that a rule asked for TAKEDOWN."""
     payload = decision_pb2.Decision(
@@ -45,7 +45,7 @@ def a_decision(
     )
     return DecisionRecord(
         decision_id=decision_id,
-        listing_id=f"listing-{decision_id}",
+        listing_id=listing or f"listing-{decision_id}",
         idempotency_key=None,
         request_sha256="00" * 32,
         verdict=verdict,
@@ -60,17 +60,9 @@ def a_decision(
 
 
 def record(store: Store, decision_id: str, **given: Any) -> DecisionRecord:
-    """Put `a_decision` on record, with the case that it opens unless it allows the listing."""
+    """Put `a_decision` on record."""
     decision = a_decision(decision_id, **given)
-    case = Case(
-        case_id=f"case-{decision_id}",
-        decision_id=decision_id,
-        listing_id=decision.listing_id,
-        verdict=decision.verdict,
-        brand=decision.brand,
-        create_time=NOON,
-    )
-    store.record_decision(decision, case=None if decision.verdict == "ALLOW" else case)
+    store.record_decision(decision)
     return decision
 
 

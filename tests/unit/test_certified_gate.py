@@ -216,6 +216,17 @@ def test_only_audits_bet(store: Store, holder: Holder[Certificates]) -> None:
     assert holder.current.audited("c1") == 0
 
 
+def test_audited_takedown_that_is_reviewed_later_stays_in_the_bet(store: Store, holder: Holder[Certificates]) -> None:
+    """Chance chose it: what a review, after a report say, makes of it is its truth, and it does not drop out."""
+    audit(store, "d1", infringing=True)
+    judge(store, store.get_decision("d1"), infringing=False)
+    holder.refresh()
+
+    bet = store.get_certificate("c1").wager
+
+    assert (bet.verified, bet.errors) == (1, 1)
+
+
 def test_appeal_that_is_upheld_makes_an_audit_an_error(store: Store, holder: Holder[Certificates]) -> None:
     """An audited takedown that an appeal took back was wrong, whatever the auditor said."""
     audit(store, "d1", infringing=True)

@@ -119,7 +119,7 @@ def candidates(count: int, *, first: int = 0) -> list[DecisionRecord]:
 
 
 def test_certificate_says_what_it_was_proved_on(store: Store, certifier: Certifier) -> None:
-    """The first look is at 1,000 candidates: it proves a certificate with their counts and versions; 999 prove none."""
+    """The first look, at 1,250 candidates, proves a certificate with their counts and versions; 1,249 prove none."""
     judge_many(store, candidates(FIRST_LOOK - 1), infringing=True)
     few = certifier.sample("standard", now=NOW)
     judge_many(store, candidates(500, first=FIRST_LOOK), infringing=True)
@@ -127,7 +127,7 @@ def test_certificate_says_what_it_was_proved_on(store: Store, certifier: Certifi
     made = certifier.certificate(certifier.sample("standard", now=NOW), EASY, now=NOW)
 
     assert certifier.certificate(few, EASY, now=NOW) is None
-    assert what_is_missing(few, EASY).endswith("The first look is at 1,000.")
+    assert what_is_missing(few, EASY).endswith("The first look is at 1,250.")
     assert made is not None
     assert (made.verified, made.errors, made.tier) == (FIRST_LOOK, 0, "standard")
     assert (made.fusion_version, made.calibration, made.model_fingerprint) == (FUSION, PROCEDURE, MODEL)
@@ -142,7 +142,7 @@ def test_what_is_missing_names_the_counts_of_the_look(store: Store, certifier: C
 
     assert certifier.certificate(sample, EASY, now=NOW) is None
     level = 0.2 * (1 - EASY.confidence) / 4
-    assert f"The look at 1,000 takes {verified_needed(0, EASY, level=level)} with 0" in what_is_missing(sample, EASY)
+    assert f"The look at 1,250 takes {verified_needed(0, EASY, level=level)} with 0" in what_is_missing(sample, EASY)
 
 
 def test_suspension_refutes_what_was_before(store: Store, certifier: Certifier) -> None:

@@ -105,7 +105,7 @@ def test_promise_that_cannot_be_kept_is_refused(values: dict[str, float]) -> Non
 
 @pytest.mark.parametrize(
     ("bias", "slope", "candidates"),
-    [(0.0, 1.5, 4000), (1.0, 1.2, 8000), (3.0, 0.6, 16000), (0.0, 1.0, 16000)],
+    [(0.0, 1.5, 5000), (1.0, 1.2, 5000), (3.0, 0.6, 10000), (0.0, 1.0, 20000)],
     ids=["steep", "cautious", "flat", "calibrated"],
 )
 def test_certified_threshold_keeps_its_promise(bias: float, slope: float, candidates: int) -> None:
@@ -132,14 +132,14 @@ def test_certified_threshold_keeps_its_promise(bias: float, slope: float, candid
 
 
 def test_looks_spend_no_more_than_there_is() -> None:
-    """The first look is at 1,000 candidates; all looks together, however many, spend at most the whole error."""
-    looks = {look for count in range(0, 4_000_000, 1_000) if (look := last_look(count)) is not None}
+    """The first look is at 1,250 candidates; all looks together, however many, spend at most the whole error."""
+    looks = {look for count in range(0, 4_000_000, 1_250) if (look := last_look(count)) is not None}
 
-    assert last_look(999) is None
-    assert last_look(1000) == last_look(1999) == Look(1000, 0.2)
-    assert last_look(16_000) == Look(16_000, 0.1)
+    assert last_look(1249) is None
+    assert last_look(1250) == last_look(2499) == Look(1250, 0.2)
+    assert last_look(20_000) == Look(20_000, 0.1)
     assert sum(look.share for look in looks) <= 1.0
-    assert Look(1000, 0.2).promise(PROMISE).confidence == pytest.approx(0.99)
+    assert Look(1250, 0.2).promise(PROMISE).confidence == pytest.approx(0.99)
 
 
 def _proofs(probabilities: np.ndarray, wrong: np.ndarray) -> Iterator[Proof]:
