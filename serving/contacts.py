@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,13 @@ _MOST_PLACES = 20  # of a text that is nothing but contacts
 # A telephone number has seven to fifteen digits (ITU-T E.164), with the usual signs between them.
 _NUMBER = re.compile(r"\s*(?:(?:id|no|nr|number|[:：=\-])\s*)?(?:\+?\d(?:[\s().\-]?\d){6,14})(?!\d)", re.IGNORECASE)
 # A name in small letters alone is one where "id" or an @ says so: "WhatsApp: supported" is no contact.
-_HANDLE = re.compile(
-    r"\s*(?:[:：=]?\s*@|id\s*[:：=]?\s*|[:：=]\s*(?=\S*[0-9_]))(?:[A-Za-z0-9_.\-]{3,})", re.IGNORECASE
-)
+_HANDLE = re.compile(r"\s*(?:[:：=]?\s*@|id\s*[:：=]?\s*|[:：=]\s*(?=\S*[0-9_]))(?:[A-Za-z0-9_.\-]{3,})", re.IGNORECASE)
 # Bare, only what is no word: "soft cotton.Top quality" lacks a blank.
 _LINK = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"']+|(?<![\w@.])(?:[a-z0-9\-]+\.)+(?P<ending>[a-z]{2,6})(?:/[^\s<>\"']*)?(?![\w.])",
+    r"(?:https?://|www\.)[^\s<>\"']+|(?<![\w@.\-])(?:[a-z0-9\-]+\.)+(?P<ending>[a-z]{2,6})(?:/[^\s<>\"']*)?(?!\w|\.\w)",
     re.IGNORECASE,
 )
+_MAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]{1,64}@(?:[a-z0-9\-]{1,63}\.)+[a-z]{2,6}(?!\w|\.\w)", re.IGNORECASE)
 _ENDINGS = frozenset({"com", "net", "org", "ru", "cn", "xyz"})
 
 
@@ -45,34 +44,26 @@ class Contacts:
 
     certain: PhraseBook[None]
     apps: PhraseBook[bool]  # whether a cue makes it a contact; else only an address does
-    cues: frozenset[Phrase]
+    cues: PhraseBook[None]
     hosts: frozenset[str]
 
     def find(self, text: Text, lexicon: BrandLexicon) -> list[tuple[int, int]]:
         """Find the characters of up to 20 contacts, in order and apart; a link to a registry brand's site is none."""
         tokens = text.tokens
+        cues = {end for _, end, _ in self.cues.find(tokens)}
         found = [text.characters(start, end) for start, end, _ in self.certain.find(tokens)]
         for start, end, distinct in self.apps.find(tokens):
             if (follows := _address_after(text, end)) is not None:
                 found.append((tokens[start].start, follows))
-            elif distinct and self._is_asked_for(tokens, start):
+            elif distinct and _is_asked_for(tokens, start, cues):
                 found.append(text.characters(start, end))
         found += [link.span() for link in _LINK.finditer(text.original) if self._leads_off(link, lexicon)]
+        found += [mail.span() for mail in _MAIL.finditer(text.original)]
         apart: list[tuple[int, int]] = []
         for start, end in sorted(found, key=lambda place: (place[0], -place[1])):
             if not apart or start >= apart[-1][1]:
                 apart.append((start, end))
         return apart[:_MOST_PLACES]
-
-    def _is_asked_for(self, tokens: Sequence[Token], start: int) -> bool:
-        first = start
-        while first > 0 and start - first < _REACH and tokens[first].gap is Gap.NONE:
-            first -= 1
-        return any(
-            tuple(token.text for token in tokens[place : place + len(cue)]) == cue
-            for cue in self.cues
-            for place in range(first, start - len(cue) + 1)
-        )
 
     def _leads_off(self, link: re.Match[str], lexicon: BrandLexicon) -> bool:
         host = re.sub(r"^(?:https?://)?(?:www\.)?", "", link.group().lower())
@@ -83,6 +74,16 @@ class Contacts:
         if len(labels) < 2 or (ending is not None and ending.lower() not in _ENDINGS):
             return False
         return lexicon.resolve(labels[-2]) is None
+
+
+def _is_asked_for(tokens: Sequence[Token], start: int, cues: Collection[int]) -> bool:
+    """Tell whether a cue ends within a few words before token `start`, no punctuation between."""
+    for place in range(start, max(start - _REACH, 0), -1):
+        if tokens[place].gap is not Gap.NONE:
+            return False
+        if place in cues:
+            return True
+    return False
 
 
 def _address_after(text: Text, end: int) -> int | None:
@@ -114,7 +115,7 @@ def load_contacts(path: Path = DEFAULT_CONTACTS) -> Contacts:
         return Contacts(
             certain=_book(document["certain"]),
             apps=_apps(document["apps"], document["ambiguous"]),
-            cues=frozenset(_phrases(document["cues"])),
+            cues=_book(document["cues"]),
             hosts=frozenset(str(host).lower() for host in document["hosts"]),
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:

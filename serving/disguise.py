@@ -1,4 +1,4 @@
-"""What does a text say once its disguises are taken off? Words written with signs or in pieces. Part of `serving.wording`.
+"""What does a text say once its disguises are off? Words written with signs or in pieces. Part of `serving.wording`.
 
 "n1ke", "$upreme", "g u c c i", "ni*ke" and "gu🔥cci" are read by people and not by filters. Look-alike letters of other
 scripts and invisible characters need nothing here: `serving.tokens` sees through them, and `in_foreign_letters` says
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from serving.domain import LookAlikeMethod
 from serving.tokens import Gap, Text, Token, fold
@@ -41,25 +41,30 @@ class Unmasked:
 
 def unmasked(text: Text) -> Iterator[Unmasked]:
     """Yield the readings of a text in which something is disguised; none where nothing is."""
-    for upright in "il":
-        words = dict(_words_with_signs(text.original, upright))
-        if words and (upright == "i" or any(sign in text.original for sign in _UPRIGHT)):
+    by_i, by_l = (dict(_words_with_signs(text.original, upright)) for upright in "il")
+    for words in (by_i, {place: word for place, word in by_l.items() if by_i.get(place) != word}):
+        if words:
             yield _rewritten(text, words, LookAlikeMethod.SIGNS)
     words = dict([*_spaced_letters(text), *_words_in_pieces(text.original)])
     if words:
         yield _rewritten(text, words, LookAlikeMethod.SPACING)
 
 
-def in_foreign_letters(text: str, start: int, end: int) -> bool:
-    """Tell whether characters `start`..`end` imitate Latin letters by those of another script, or hide characters.
+def in_foreign_letters(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield those of `places`, first and behind the last character, that imitate Latin letters or hide characters.
 
-    A Cyrillic or Greek letter does where Latin ones stand beside it, or make up the rest of the text.
+    A Cyrillic or Greek letter imitates where Latin ones stand beside it, or make up the rest of the text.
     """
-    word, rest = text[start:end], text[:start] + text[end:]
-    hidden = any(unicodedata.category(sign) == "Cf" and sign != "\u00ad" for sign in word)
-    foreign = any(_is_foreign(sign) for sign in word)
-    latin, others = (sum(map(test, rest)) for test in (_is_latin, _is_foreign))
-    return hidden or (foreign and (any(map(_is_latin, word)) or latin > others))
+    if text.isascii():
+        return
+    latin, foreign = sum(map(_is_latin, text)), sum(map(_is_foreign, text))
+    for start, end in places:
+        word = text[start:end]
+        own_latin, own_foreign = sum(map(_is_latin, word)), sum(map(_is_foreign, word))
+        hidden = any(unicodedata.category(sign) == "Cf" and sign != "\u00ad" for sign in word)
+        imitates = own_foreign > 0 and (own_latin > 0 or latin > foreign - own_foreign)
+        if hidden or imitates:
+            yield start, end
 
 
 def _is_latin(sign: str) -> bool:
@@ -116,12 +121,16 @@ def _words_in_pieces(original: str) -> Iterator[tuple[tuple[int, int], str]]:
 
 
 def _rewritten(text: Text, words: Mapping[tuple[int, int], str], method: LookAlikeMethod) -> Unmasked:
-    """Put each word in the place of the tokens that lie within its characters."""
-    tokens = list(text.tokens)
-    for (start, end), word in words.items():
-        inside = [place for place, token in enumerate(tokens) if start <= token.start and token.end <= end]
-        gap = tokens[inside[0]].gap if inside else Gap.NONE
-        first = inside[0] if inside else sum(token.end <= start for token in tokens)
-        tokens[first : first + len(inside)] = [Token(word, word, start, end, gap)]
-    changed = (place for place, token in enumerate(tokens) if (token.start, token.end) in words)
+    """Put each word in the place of the tokens that lie within its characters; words are apart."""
+    waiting = [Token(word, word, start, end, Gap.NONE) for (start, end), word in sorted(words.items(), reverse=True)]
+    tokens: list[Token] = []
+    changed: list[int] = []
+    for token in (*text.tokens, None):
+        while waiting and (token is None or waiting[-1].start <= token.start):
+            new = waiting.pop()
+            changed.append(len(tokens))
+            tokens.append(replace(new, gap=token.gap) if token is not None else new)
+        inside = changed and changed[-1] == len(tokens) - 1 and token is not None and token.start < tokens[-1].end
+        if token is not None and not inside:
+            tokens.append(token)
     return Unmasked(Text(text.original, tuple(tokens)), frozenset(changed), method)

@@ -1,7 +1,7 @@
 """Where does a text imitate a brand's name? All ways to do so together, each place in the seller's own characters.
 
-Part of `serving.wording`: names that `serving.tokens` saw through, disguises taken off (`serving.disguise`), misspellings
-and turned names (`serving.look_alikes`).
+Part of `serving.wording`: names that `serving.tokens` saw through, disguises taken off (`serving.disguise`),
+misspellings and turned names (`serving.look_alikes`).
 """
 
 from __future__ import annotations
@@ -59,10 +59,9 @@ def find_imitations(
 
 
 def _foreign(text: Text, named: Sequence[BrandPlace]) -> Iterator[Imitation]:
-    for place in named:
-        start, end = text.characters(place.start, place.end)
-        if not place.fits and in_foreign_letters(text.original, start, end):
-            yield Imitation(place.brand, start, end, LookAlikeMethod.LETTERS)
+    by_place = {text.characters(place.start, place.end): place.brand for place in named if not place.fits}
+    for start, end in in_foreign_letters(text.original, by_place):
+        yield Imitation(by_place[start, end], start, end, LookAlikeMethod.LETTERS)
 
 
 def _disguised(

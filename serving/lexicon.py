@@ -42,7 +42,7 @@ class _Spelling:
 
 
 class BrandLexicon:
-    """The registry's brands by every spelling, and what imitates them. Immutable; built in a second for 20,000 brands."""
+    """The registry's brands by every spelling, and what imitates them. Immutable; 20,000 take seconds to build."""
 
     def __init__(self, brands: Iterable[Brand], wording: Wording) -> None:
         known = list(brands)

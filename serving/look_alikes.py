@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rapidfuzz.distance import OSA
+
 from index.records import Brand
 from serving.domain import LookAlikeMethod
 from serving.spelling import SHORTEST_WORD, Misspelling, SpellingTable
-from serving.tokens import Text, Token, fold
+from serving.tokens import Text, Token
 from serving.wording_file import Phrase, Wording
 from vision.vocabulary import everyday_words
 
@@ -78,9 +80,7 @@ class LookAlikes:
                 found = self._imitated(tokens[start : place.stop])
                 if found is not None:
                     used.update(place)
-                    yield LookAlikePlace(
-                        self._names[found.name].brand, start, place.stop, found.method, found.distance
-                    )
+                    yield LookAlikePlace(self._names[found.name].brand, start, place.stop, found.method, found.distance)
 
     def reversed_places(self, text: Text, *, taken: Collection[int]) -> Iterator[LookAlikePlace]:
         """Yield the places at which a name of two words stands the wrong way round: "Vuitton Louis"."""
@@ -117,12 +117,15 @@ class LookAlikes:
         words = tuple(token.owner for token in tokens)
         if len(words) == 1:
             return self._whole.find(words[0])
-        table = self._by_initials.get(_initials(words))
+        table = self._by_initials.get(_initials(words))  # names of as many words
 
         def accept(name: str) -> bool:
-            """Let only strange words be misspelt: "new balanced" is none."""
-            of_name = self._names[name].words
-            return all(token.owner in of_name or self._is_strange(token, shortest=1) for token in tokens)
+            """Let only strange words be misspelt, each by an edit: not "new balanced", nor "Michael Korda"."""
+            pairs = zip(tokens, self._names[name].words, strict=True)
+            return all(
+                token.owner == word or (self._is_strange(token, shortest=1) and OSA.distance(token.owner, word) <= 1)
+                for token, word in pairs
+            )
 
         return table.find("".join(words), accept=accept) if table else None
 
@@ -142,8 +145,11 @@ class LookAlikes:
         everyday = everyday_words()
         if word in everyday:
             return True
-        stems = (word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending))
-        return any(len(stem) >= SHORTEST_WORD - 1 and (stem in everyday or stem in self._names) for stem in stems)
+        stems = [word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending)]
+        if any(len(stem) >= SHORTEST_WORD - 1 and stem in everyday for stem in stems):
+            return True
+        name = word.removesuffix("s")  # "guccis", but not "adidass"
+        return name != word and name in self._names and not name.endswith("s")
 
 
 def _initials(words: Sequence[str]) -> Phrase:

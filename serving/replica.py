@@ -15,8 +15,8 @@ from serving.phrases import PhraseBook
 from serving.tokens import Gap, Text, Token, stands_alone
 from serving.wording_file import Certainty, ReplicaPhrase, Wording, load_wording
 
-# Words between a phrase and what takes it back or completes it. A Chinese character is a word here; of the other scripts
-# that stand in characters, it takes four to say as much.
+# Words between a phrase and what takes it back or completes it. A Chinese character is a word here; of the other
+# scripts that stand in characters, it takes four to say as much.
 _SYLLABLES_A_WORD = 4
 _NEGATION_REACH = 3
 _INNOCENT_REACH = 5

@@ -1,4 +1,4 @@
-"""Which brand's name is this word a misspelling of? Names by letters, edit distance and sound. Part of `serving.wording`.
+"""Which brand's name is this word a misspelling of? Edit distance, letters and sound. Part of `serving.wording`.
 
 What counts was measured (docs/wording.md): on words that no dictionary holds, names of places and other brands among
 them, one edit of any kind is as often chance as not in names of six letters, and never one in names of seven and more.

@@ -2,7 +2,8 @@
 
 First step of `serving.wording`. Full-width and Cyrillic or Greek look-alike letters become plain Latin ones, accents,
 case and invisible characters go; every token still knows its characters in the original, so that evidence
-can be marked in the seller's own text. Chinese, Japanese and Thai have no blanks, so each of their characters is a token.
+can be marked in the seller's own text. Chinese, Japanese and Thai have no blanks, so each of their characters is a
+token.
 """
 
 from __future__ import annotations
@@ -24,7 +25,29 @@ _LOOK_ALIKES = dict(
 )
 _THAI, _KANA, _HAN, _HANGUL = ("ก", "๛"), ("ぁ", "ヿ"), ("㐀", "鿿"), ("가", "힣")
 # What Korean adds to a noun without a blank: particles, "is", and "grade" or "goods".
-_ENDINGS = ("입니다", "이에요", "예요", "제품", "상품", "으로", "이며", "이고", "급", "은", "는", "이", "가", "을", "를", "의", "도", "로", "만", "와", "과")
+_ENDINGS = (
+    "입니다",
+    "이에요",
+    "예요",
+    "제품",
+    "상품",
+    "으로",
+    "이며",
+    "이고",
+    "급",
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "의",
+    "도",
+    "로",
+    "만",
+    "와",
+    "과",
+)
 _APOSTROPHES = frozenset("'’‘`´ʼ＇")
 _RATIO = frozenset("：∶")
 _SIGNS = frozenset("&+:")

@@ -1,9 +1,9 @@
 """What do the words of a listing give away? Brands that it names or imitates, copies, and contacts elsewhere.
 
 Runs on title and description after the photos were looked at, and on what is read in them (`serving.writing`);
-`serving.pipeline` adds the hits to the evidence. Brand names come from the registry (`serving.lexicon`), replica wording
-from serving/data/wording.yaml (`serving.replica`), contacts from serving/data/contacts.yaml (`serving.contacts`). Each
-hit marks the seller's own characters.
+`serving.pipeline` adds the hits to the evidence. Brand names come from the registry (`serving.lexicon`,
+`serving.imitation`), replica wording from serving/data/wording.yaml (`serving.replica`), contacts from
+serving/data/contacts.yaml (`serving.contacts`). Each hit marks the seller's own characters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from index.records import Brand
 from serving.contacts import shipped_contacts
 from serving.disguise import Unmasked, unmasked
 from serving.domain import Listing, TextHit, TextKind
@@ -20,15 +19,21 @@ from serving.lexicon import BrandLexicon, BrandPlace
 from serving.replica import ReplicaPlace, shipped_replica_wording
 from serving.tokens import Text, read
 
-__all__ = ["BrandLexicon", "claimed_look_alike", "find_wording", "find_wording_in"]
+__all__ = ["CLAIM", "BrandLexicon", "find_wording", "find_wording_in"]
+
+CLAIM = "claimed_brand"
+"""Field of a listing in which the seller names the brand."""
 
 _FIELDS = ("title", "description")
 
 
 def find_wording(listing: Listing, lexicon: BrandLexicon) -> tuple[TextHit, ...]:
-    """Find what title and description give away, as `find_wording_in` does."""
+    """Find what title and description give away, as `find_wording_in` does, and whether the claim imitates a brand."""
     texts = {name: getattr(listing, name) for name in _FIELDS}
-    return find_wording_in(texts, lexicon, claimed_brand=listing.claimed_brand)
+    return (
+        *find_wording_in(texts, lexicon, claimed_brand=listing.claimed_brand),
+        *_claimed_look_alike(listing.claimed_brand, lexicon),
+    )
 
 
 def find_wording_in(
@@ -67,10 +72,10 @@ def find_wording_in(
     return tuple(hits)
 
 
-def claimed_look_alike(claimed_brand: str, lexicon: BrandLexicon) -> tuple[Brand, TextHit] | None:
-    """Find the brand that a claim imitates ("Adibas", "N1ke"), with the hit that says so; None where it does not."""
+def _claimed_look_alike(claimed_brand: str, lexicon: BrandLexicon) -> list[TextHit]:
+    """Say which brand a claim imitates ("Adibas", "N1ke"); nothing where it is a brand's own name."""
     if lexicon.resolve(claimed_brand) is not None:
-        return None
+        return []
     text = read(claimed_brand)
     named = lexicon.places(text, claimed=None, context=frozenset())
     readings = tuple(unmasked(text))
@@ -79,7 +84,7 @@ def claimed_look_alike(claimed_brand: str, lexicon: BrandLexicon) -> tuple[Brand
         Imitation(place.brand, *text.characters(place.start, place.end), place.method, place.distance)
         for place in lexicon.look_alikes.of_claim(text)
     ]
-    return (found[0].brand, _look_alike_hit("claimed_brand", text, found[0])) if found else None
+    return [_look_alike_hit(CLAIM, text, one) for one in found[:1]]
 
 
 def _replica_hits(
