@@ -111,12 +111,12 @@ def _words_in_pieces(original: str) -> Iterator[tuple[tuple[int, int], str]]:
         start, end = _trimmed(chunk)
         word = original[start:end]
         between = {sign for sign in word if not sign.isalnum() and unicodedata.category(sign) not in {"Cf", "Mn"}}
-        pieces = fold(word)
-        if not between or between & _ORDINARY or not 2 <= len(pieces) <= len(word):
+        if not between or between & _ORDINARY:
             continue
+        pieces = fold(word)
         joined = "".join(pieces)
         words = all(piece in everyday_words() for piece in pieces)
-        if len(joined) >= _SHORTEST and joined.isalnum() and not (words and between <= {"."}):
+        if len(pieces) > 1 and len(joined) >= _SHORTEST and joined.isalnum() and not (words and between <= {"."}):
             yield (start, end), joined
 
 

@@ -126,7 +126,7 @@ def read(text: str) -> Text:
 
 def stands_alone(char: str) -> bool:
     """Tell whether a letter is of a script that does not part its words reliably: Han, kana or Thai."""
-    return _within(char, _THAI, _KANA, _HAN)
+    return char >= _THAI[0] and _within(char, _THAI, _KANA, _HAN)
 
 
 def _within(char: str, *ranges: tuple[str, str]) -> bool:
