@@ -1,8 +1,8 @@
 """How do many requests share one device? Micro-batches: one owner thread does for all callers what they have waiting.
 
 The owner takes whatever is queued when it becomes free, up to `max_crops` of one kind of work: to embed, to embed
-marks, to find them, or to read them. Under light load a batch is one listing, under heavy load it fills by itself, and
-nobody waits on a timer.
+marks, to find them, to read them, or to read whole photos. Under light load a batch is one listing, under heavy load it
+fills by itself, and nobody waits on a timer.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class BatchingEmbedder:
         self._marks = _Work(f"{embedder.fingerprint} for marks", embedder.embed_marks)
         self._finding = _Work("the finder", self._finder.find)
         self._reading = _Work("the reader", self._reader.read)
+        self._paging = _Work("the reader of whole photos", self._reader.read_pages)
         self._max_crops = max_crops
         self._max_waiting = max_waiting
         self._waiting: deque[_Job] = deque()
@@ -105,6 +106,10 @@ class BatchingEmbedder:
     def read(self, crops: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Words, ...]]:
         """Read the lines of each crop, uint8 [H, W, 3], largest first. Raises as `embed` does."""
         return list(self._do(self._reading, crops, deadline)) if crops else []
+
+    def read_pages(self, photos: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Words, ...]]:
+        """Read all that is written in each photo, uint8 [H, W, 3], largest lines first. Raises as `embed` does."""
+        return list(self._do(self._paging, photos, deadline)) if photos else []
 
     def _embed(self, work: _Work, crops: Crops, deadline: Deadline) -> Vectors:
         if not crops:

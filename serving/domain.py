@@ -123,13 +123,30 @@ class TextKind(enum.StrEnum):
     """What kind of wording was found."""
 
     BRAND = "BRAND"
+    LOOK_ALIKE = "LOOK_ALIKE"
     REPLICA_WORDING = "REPLICA_WORDING"
     BRAND_CLAIM_MISMATCH = "BRAND_CLAIM_MISMATCH"
+    OFF_PLATFORM_CONTACT = "OFF_PLATFORM_CONTACT"
+
+
+class LookAlikeMethod(enum.StrEnum):
+    """How a word imitates a brand's name."""
+
+    SPELLING = "SPELLING"
+    SOUND = "SOUND"
+    LETTERS = "LETTERS"
+    SIGNS = "SIGNS"
+    SPACING = "SPACING"
+    ORDER = "ORDER"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextHit:
-    """Wording in a field of the listing: characters `start`..`end` (Python string indexes) of `field_name`."""
+    """Wording in a field of the listing: characters `start`..`end` (Python string indexes) of `field_name`.
+
+    A look-alike says by which `method` it imitates `brand`, and how many edits away (OSA; 0 where only its signs are
+    others). What is read in a photo is of the field "images[N]" and of one line; `image_index` and `box` say where.
+    """
 
     kind: TextKind
     field_name: str
@@ -138,6 +155,10 @@ class TextHit:
     matched: str
     brand: str = ""
     language: str = ""
+    method: LookAlikeMethod | None = None
+    distance: int = 0
+    image_index: int | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True)

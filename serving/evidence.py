@@ -19,7 +19,7 @@ from serving.domain import (
     TextKind,
     VisualMatch,
 )
-from serving.wording import BrandLexicon
+from serving.wording import CLAIM, BrandLexicon
 from vision.taxonomy import Taxonomy
 
 # A brand seen with at least this probability is at stake, claimed or not.
@@ -46,19 +46,28 @@ def brand_at_stake(
     matches: Sequence[VisualMatch],
     lexicon: BrandLexicon,
 ) -> BrandAtStake:
-    """Choose the brand at stake: the claimed one, else the one seen, else the one named in the words.
+    """Choose the brand at stake: the claimed one or the one that the claim imitates, else the one seen.
 
-    A claim that the registry does not know still names a brand, for the price history may know it.
+    Else it is the one named in the words, else the one imitated there. A claim that the registry does not know still
+    names a brand, for the price history may know it.
     """
+    claimed = claimed or imitated_by_claim(hits, lexicon)
     if claimed is not None:
         return BrandAtStake(claimed.name, claimed)
     if matches and matches[0].probability >= SEEN:
         best = matches[0]
         return BrandAtStake(best.brand, Brand(brand_id=best.brand_id, name=best.brand))
-    for hit in hits:
-        if hit.kind is TextKind.BRAND and (named := lexicon.resolve(hit.brand)):
-            return BrandAtStake(named.name, named)
+    for kind in (TextKind.BRAND, TextKind.LOOK_ALIKE):
+        for hit in hits:
+            if hit.kind is kind and (named := lexicon.resolve(hit.brand)):
+                return BrandAtStake(named.name, named)
     return BrandAtStake(listing.claimed_brand)
+
+
+def imitated_by_claim(hits: Sequence[TextHit], lexicon: BrandLexicon) -> Brand | None:
+    """Find the brand whose name the claimed one imitates: Adidas, where "Adibas" is claimed."""
+    claims = (hit for hit in hits if hit.kind is TextKind.LOOK_ALIKE and hit.field_name == CLAIM)
+    return next((lexicon.resolve(hit.brand) for hit in claims), None)
 
 
 def claim_mismatch(
@@ -66,15 +75,17 @@ def claim_mismatch(
 ) -> TextHit | None:
     """Compare the claimed brand with the words and the photos; None when nothing contradicts it.
 
-    Words contradict when they name registry brands but not the claimed one; photos when another brand is clearly
-    seen and the claimed one hardly.
+    Words contradict when they name registry brands but not the claimed one, nor imitate it; photos when another brand
+    is clearly seen and the claimed one hardly. `claimed` may be the brand that the claim only imitates.
     """
     if claimed is None:
         return None
-    in_words = [hit.brand for hit in hits if hit.kind is TextKind.BRAND and hit.field_name == "title"]
+    in_title = [hit for hit in hits if hit.field_name == "title"]
+    in_words = [hit.brand for hit in in_title if hit.kind is TextKind.BRAND]
+    imitated = any(hit.kind is TextKind.LOOK_ALIKE and hit.brand == claimed.name for hit in in_title)
     seen = [match.brand for match in matches if match.probability >= CONTRADICTS]
     claimed_seen = any(match.brand_id == claimed.brand_id and match.probability >= HARDLY_SEEN for match in matches)
-    if in_words and claimed.name not in in_words:
+    if in_words and claimed.name not in in_words and not imitated:
         other = in_words[0]
     elif seen and not claimed_seen:
         other = seen[0]
@@ -82,7 +93,7 @@ def claim_mismatch(
         return None
     return TextHit(
         kind=TextKind.BRAND_CLAIM_MISMATCH,
-        field_name="claimed_brand",
+        field_name=CLAIM,
         start=0,
         end=len(listing.claimed_brand),
         matched=listing.claimed_brand,

@@ -70,10 +70,16 @@ FACTS: dict[str, Fact] = {
     "duplicate.removed_listing": Fact("bool", False, "a photo copies one of a listing that was removed"),
     "duplicate.removed_listing_finding": Fact("string", "", "how its copy was recognised, and of which listing it is"),
     "duplicate.official": Fact("bool", False, "a photo copies a brand owner's own reference"),
-    "text.replica_wording": Fact("bool", False, "title or description speaks of replicas"),
+    "text.replica_wording": Fact("bool", False, "title, description or writing in a photo speaks of replicas"),
     "text.replica_words": Fact("list<string>", [], "the replica wording as written"),
     "text.brands": Fact("list<string>", [], "registry brands named in title or description"),
     "text.claim_mismatch": Fact("bool", False, "the claimed brand is not the one that the words or photos show"),
+    "text.look_alike": Fact("bool", False, "title, description, claim or writing in a photo imitates a brand's name"),
+    "text.look_alikes": Fact("list<string>", [], "the imitations as written"),
+    "text.look_alike_brands": Fact("list<string>", [], "registry brands that they imitate"),
+    "text.off_platform_contact": Fact("bool", False, "a messenger, a link or a request leads buyers elsewhere"),
+    "text.contacts": Fact("list<string>", [], "those contacts as written"),
+    "text.in_photo": Fact("list<string>", [], "what of all that is written in a photo"),
     "category.declared": Fact("string", "", "category as typed by the seller"),
     "category.declared_path": Fact(
         "string", "", "path of the category that these words mean, `a > b`; empty when unknown"
@@ -238,12 +244,21 @@ def _finding(copy: Duplicate) -> str:
 
 
 def _text(hits: Sequence[TextHit]) -> dict[str, Value]:
-    replica = [hit.matched for hit in hits if hit.kind is TextKind.REPLICA_WORDING]
+    replica, look_alikes, contacts = (
+        [hit.matched for hit in hits if hit.kind is kind]
+        for kind in (TextKind.REPLICA_WORDING, TextKind.LOOK_ALIKE, TextKind.OFF_PLATFORM_CONTACT)
+    )
     return {
         "text.replica_wording": bool(replica),
         "text.replica_words": replica,
         "text.brands": sorted({hit.brand for hit in hits if hit.kind is TextKind.BRAND}),
         "text.claim_mismatch": any(hit.kind is TextKind.BRAND_CLAIM_MISMATCH for hit in hits),
+        "text.look_alike": bool(look_alikes),
+        "text.look_alikes": look_alikes,
+        "text.look_alike_brands": sorted({hit.brand for hit in hits if hit.kind is TextKind.LOOK_ALIKE}),
+        "text.off_platform_contact": bool(contacts),
+        "text.contacts": contacts,
+        "text.in_photo": [hit.matched for hit in hits if hit.image_index is not None],
     }
 
 

@@ -1,8 +1,8 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
 decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> read ->
-classify -> describe -> text, price, seller -> legal holds -> fuse -> decide. A stage that fails leaves a fault behind,
-and a decision with a fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation`
+classify -> describe -> text, price, seller, reports, writing -> legal holds -> judge. A stage that fails leaves a fault
+behind, and a decision with a fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation`
 records what comes out.
 """
 
@@ -34,7 +34,14 @@ from serving.domain import (
     TextHit,
     VisualMatch,
 )
-from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
+from serving.evidence import (
+    BrandAtStake,
+    brand_at_stake,
+    category_evidence,
+    claim_mismatch,
+    imitated_by_claim,
+    settled,
+)
 from serving.facts import Facts, gather
 from serving.hold_evidence import HoldRecords, holds_on
 from serving.judging import Judge
@@ -56,6 +63,7 @@ from serving.visual import (
     read_photos,
 )
 from serving.wording import find_wording
+from serving.writing import calls_for_reading, read_writing
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
 from vision.classify import CategoryClassifier
@@ -117,7 +125,7 @@ class Pipeline:
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, stages, known)
         firm = settled(category, self.taxonomy)
-        found, at_stake = self._consider(listing, evidence, firm, stages, known)
+        found, at_stake = self._consider(listing, evidence, photos, firm, stages, known)
         evidence += found
         holds = stages.run("holds", lambda: holds_on(listing, at_stake, evidence, self.holds), _NO_HOLDS)
         facts = gather(
@@ -208,23 +216,36 @@ class Pipeline:
         return (*matches, *copies), category, regions
 
     def _consider(
-        self, listing: Listing, seen: Sequence[Evidence], category: Category, stages: Stages, known: Knowledge
+        self,
+        listing: Listing,
+        seen: Sequence[Evidence],
+        photos: Sequence[Photo],
+        category: Category,
+        stages: Stages,
+        known: Knowledge,
     ) -> tuple[tuple[Evidence, ...], BrandAtStake]:
-        """Run the stages that need words and records: text, category, price, seller."""
+        """Run the stages that need words and records: text, category, price, seller; and read the photos if need be."""
         matches = [item for item in seen if isinstance(item, VisualMatch)]
         claimed = known.lexicon.resolve(listing.claimed_brand)
         hits = stages.run("text", lambda: find_wording(listing, known.lexicon), _NO_HITS)
         at_stake = brand_at_stake(listing, claimed, hits, matches, known.lexicon)
         guess = CategoryGuess(category.path, category.probability)
         stages.note(price_fault(listing, at_stake, known.prices))
+        price = stages.run("price", lambda: price_evidence(listing, at_stake, category, known.prices), None)
         found: list[Evidence | None] = [
             *hits,
-            claim_mismatch(listing, claimed, hits, matches),
+            claim_mismatch(listing, claimed or imitated_by_claim(hits, known.lexicon), hits, matches),
             stages.run("category", lambda: category_evidence(listing, guess, self.taxonomy), None),
-            stages.run("price", lambda: price_evidence(listing, at_stake, category, known.prices), None),
+            price,
             stages.run("seller", lambda: seller_evidence(listing, at_stake, self.sellers, self.reports), None),
             stages.run("reports", lambda: report_evidence(listing, self.reports), None),
         ]
+        if calls_for_reading(listing, at_stake, hits, matches, price):
+            found += stages.run(
+                "writing",
+                lambda: read_writing(listing, photos, self.embedder, known.lexicon, stages.deadline),
+                _NO_HITS,
+            )
         return tuple(item for item in found if item is not None), at_stake
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from serving.lexicon import BrandPlace
 from serving.phrases import PhraseBook
-from serving.tokens import Gap, Text, Token
+from serving.tokens import Gap, Text, Token, stands_alone
 from serving.wording_file import Certainty, ReplicaPhrase, Wording, load_wording
 
-# Words between a phrase and what takes it back or completes it. Chinese characters are words here, so they get more.
+# Words between a phrase and what takes it back or completes it. A Chinese character is a word here; of the other
+# scripts that stand in characters, it takes four to say as much.
+_SYLLABLES_A_WORD = 4
 _NEGATION_REACH = 3
 _INNOCENT_REACH = 5
 _BRAND_REACH = 3
@@ -109,18 +111,26 @@ def _one_sentence(tokens: Sequence[Token]) -> bool:
 
 def _sentence_before(tokens: Sequence[Token], start: int, reach: int) -> tuple[str, ...]:
     """Return up to `reach` words before token `start`, not across punctuation."""
-    first = start
-    while first > 0 and start - first < reach and not tokens[first].gap:
+    first, room = start, float(reach)
+    while first > 0 and room > 0 and not tokens[first].gap:
         first -= 1
+        room -= _length(tokens[first])
     return tuple(token.text for token in tokens[first:start])
 
 
 def _sentence_after(tokens: Sequence[Token], end: int, reach: int) -> tuple[str, ...]:
     """Return up to `reach` words from token `end` on, not across punctuation."""
-    last = end
-    while last < len(tokens) and last - end < reach and not tokens[last].gap:
+    last, room = end, float(reach)
+    while last < len(tokens) and room > 0 and not tokens[last].gap:
+        room -= _length(tokens[last])
         last += 1
     return tuple(token.text for token in tokens[end:last])
+
+
+def _length(token: Token) -> float:
+    """Say how much of a word a token is."""
+    syllable = stands_alone(token.text) and not "㐀" <= token.text <= "鿿"
+    return 1 / _SYLLABLES_A_WORD if syllable else 1.0
 
 
 def _contains(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:

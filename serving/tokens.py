@@ -2,7 +2,8 @@
 
 First step of `serving.wording`. Full-width and Cyrillic or Greek look-alike letters become plain Latin ones, accents,
 case and invisible characters go; every token still knows its characters in the original, so that evidence
-can be marked in the seller's own text. Chinese has no blanks, so each of its characters is a token.
+can be marked in the seller's own text. Chinese, Japanese and Thai have no blanks, so each of their characters is a
+token.
 """
 
 from __future__ import annotations
@@ -22,11 +23,36 @@ _LOOK_ALIKES = dict(
         strict=True,
     )
 )
+_THAI, _KANA, _HAN, _HANGUL = ("ก", "๛"), ("ぁ", "ヿ"), ("㐀", "鿿"), ("가", "힣")
+# What Korean adds to a noun without a blank: particles, "is", and "grade" or "goods".
+_ENDINGS = (
+    "입니다",
+    "이에요",
+    "예요",
+    "제품",
+    "상품",
+    "으로",
+    "이며",
+    "이고",
+    "급",
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "의",
+    "도",
+    "로",
+    "만",
+    "와",
+    "과",
+)
 _APOSTROPHES = frozenset("'’‘`´ʼ＇")
 _RATIO = frozenset("：∶")
 _SIGNS = frozenset("&+:")
-_COMMAS = frozenset(",，、/()[]（）")
-_STOPS = frozenset(".!?;。！？；\n\r")
+_COMMAS = frozenset(",，、،/()[]（）")
+_STOPS = frozenset(".!?;。！？；।؟\n\r")
 
 
 class Gap(enum.IntEnum):
@@ -39,7 +65,10 @@ class Gap(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One folded word, at characters `start`..`end` of the original. `owner` is "nike" in "Nike's", else the word."""
+    """One folded word, at characters `start`..`end` of the original.
+
+    `owner` is "nike" in "Nike's" and a Korean noun without its ending, else the word.
+    """
 
     text: str
     owner: str
@@ -76,14 +105,15 @@ def read(text: str) -> Text:
     word = _Word()
     gap = Gap.STOP
     for place, char in _folded(text):
-        alone = _is_cjk(char) or char in _SIGNS
-        if word.letters and (alone or not (char.isalnum() or char in _APOSTROPHES)):
+        alone = stands_alone(char) or char in _SIGNS
+        letter = char.isalnum() or unicodedata.category(char) == "Mc"  # vowels of Hindi stand beside their letter
+        if word.letters and (alone or not (letter or char in _APOSTROPHES)):
             tokens.append(word.token(gap))
             word, gap = _Word(), Gap.NONE
         if alone:
             tokens.append(Token(char, char, place, place + 1, gap))
             gap = Gap.NONE
-        elif char.isalnum():
+        elif letter:
             word.add(char, place)
         elif char in _APOSTROPHES:
             word.apostrophe = len(word.letters)
@@ -92,6 +122,15 @@ def read(text: str) -> Text:
     if word.letters:
         tokens.append(word.token(gap))
     return Text(text, tuple(tokens))
+
+
+def stands_alone(char: str) -> bool:
+    """Tell whether a letter is of a script that does not part its words reliably: Han, kana or Thai."""
+    return char >= _THAI[0] and _within(char, _THAI, _KANA, _HAN)
+
+
+def _within(char: str, *ranges: tuple[str, str]) -> bool:
+    return any(first <= char <= last for first, last in ranges)
 
 
 def fold(text: str) -> tuple[str, ...]:
@@ -115,8 +154,15 @@ class _Word:
     def token(self, gap: Gap) -> Token:
         text = "".join(self.letters)
         owned = self.apostrophe and text[self.apostrophe :] == "s"
-        owner = text[: self.apostrophe] if owned else text
+        owner = text[: self.apostrophe] if owned else _without_ending(text)
         return Token(text, owner, self.start, self.end, gap)
+
+
+def _without_ending(word: str) -> str:
+    if not _within(word[-1], _HANGUL):
+        return word
+    ending = next((one for one in _ENDINGS if word.endswith(one) and len(word) >= len(one) + 2), "")
+    return word.removesuffix(ending)
 
 
 def _folded(text: str) -> Iterator[tuple[int, str]]:
@@ -128,12 +174,11 @@ def _folded(text: str) -> Iterator[tuple[int, str]]:
         if original in _RATIO:
             yield place, ":"
             continue
+        if _within(original, _KANA, _HANGUL):  # taken apart, a letter would lose its mark
+            yield place, original
+            continue
         for compatible in unicodedata.normalize("NFKD", original):
             plain = _LOOK_ALIKES.get(compatible, compatible)
             if unicodedata.category(plain) not in {"Mn", "Cf"}:
                 for char in plain.casefold():
                     yield place, char
-
-
-def _is_cjk(char: str) -> bool:
-    return "㐀" <= char <= "鿿"

@@ -108,6 +108,7 @@ def _(evidence: Duplicate) -> evidence_pb2.Evidence:
 
 @from_evidence.register
 def _(evidence: TextHit) -> evidence_pb2.Evidence:
+    method = evidence.method
     text = evidence_pb2.TextHit(
         kind=evidence_pb2.TextKind.Value(f"TEXT_KIND_{evidence.kind.name}"),
         field_name=evidence.field_name,
@@ -116,6 +117,10 @@ def _(evidence: TextHit) -> evidence_pb2.Evidence:
         matched=evidence.matched,
         brand=evidence.brand,
         language=evidence.language,
+        method=evidence_pb2.LookAlikeMethod.Value(f"LOOK_ALIKE_METHOD_{method.name if method else 'UNSPECIFIED'}"),
+        distance=evidence.distance,
+        image_index=evidence.image_index,
+        box=_box(evidence.box) if evidence.box else None,
     )
     return evidence_pb2.Evidence(text=text)
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vision.errors import CheckpointError, ModelError
+from vision.lines import Maps, Pixels, at_height, box_around, corners_of_lines, resized, straightened
+from vision.regions import WHOLE_IMAGE, Box
 
 PACKAGE = "rapidocr"
 PACKAGE_VERSION = "3.10.0"
@@ -25,24 +26,10 @@ PACKAGE_VERSION = "3.10.0"
 LINES = 1
 """Lines that are read in a crop, the largest first: the second names one more brand of 135, and costs 8% more."""
 
-# Pixels of a crop's longer edge when lines are sought. On FlickrLogos-27, in the likeliest box grown by half,
-# `index.named` names the brand of 47 / 52 / 53 / 54 of 135 photos at 64 / 96 / 128 / 160, and of all 270 a wrong one of
-# the 27 for at most one.
-_EDGE = 96
-_CELL = 32  # edges are multiples of it
-_WRITING = 0.3  # probability from which a pixel belongs to a line
-_LINE = 0.6  # least mean probability of a line's pixels
-_THINNEST = 3.0  # pixels of a line's shorter side, in the detector's map
-_REGROWTH = 1.6  # lines are learnt shrunk: area over perimeter times this is missing on every side
-_UPRIGHT = 1.5  # a line this many times taller than wide was turned
-# A line of less width for its height has no room for three letters, one of more is a sentence: a tenth of the cost,
-# and on FlickrLogos-27 no brand's name among them.
-_SLENDER = 1.3, 8.0
-# Lines are read a little smaller and narrower than the recogniser learnt, 48 pixels high and 320 wide at most: 0.33
-# forwards a photo on FlickrLogos-27 instead of 0.49, and 50 brands named of 135 instead of 51.
-_HEIGHT = 40
-_NARROWING = 0.9
-_NARROWEST, _WIDEST = 40, 180
+PAGE_LINES = 12
+"""Lines that are read in a whole photo, the largest first."""
+
+_CELL = 32  # edges that the detector takes are multiples of it
 # What is read into ornaments, one or two signs, mostly has less.
 _LEGIBLE = 0.6
 
@@ -57,16 +44,41 @@ _MODELS = {
 }
 _RESTORE = f"`pip install --no-deps {PACKAGE}=={PACKAGE_VERSION}` brings it"
 
-Pixels = NDArray[np.uint8]
-Maps = NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class Words:
-    """One line as it was read, capitals and blanks included; `confidence` is the mean of its letters', 0..1."""
+    """One line as it was read, capitals and blanks included; `confidence` is the mean of its letters', 0..1.
+
+    `box` is the upright rectangle around it in the picture that was read.
+    """
 
     text: str
     confidence: float
+    box: Box = WHOLE_IMAGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Effort:
+    """How closely a picture is read: pixels of its longer edge when lines are sought, and which lines are spelt.
+
+    `slender` are the least and the largest width of a line for its height; a smaller picture is enlarged if `enlarges`.
+    """
+
+    edge: int
+    lines: int
+    slender: tuple[float, float]
+    widest: int
+    enlarges: bool
+
+
+# A mark. On FlickrLogos-27, in the likeliest box grown by half, `index.named` names the brand of 47 / 52 / 53 / 54 of
+# 135 photos at 64 / 96 / 128 / 160 pixels, and of all 270 a wrong one of the 27 for at most one. A line of less width
+# for its height has no room for three letters, one of more is a sentence: a tenth of the cost, and no brand's name
+# among them.
+_MARK = _Effort(edge=96, lines=LINES, slender=(1.3, 8.0), widest=180, enlarges=True)
+# A whole photo, never enlarged. Letters of 22 pixels in a photo of 1,000 are read at 480 and not always at 320; at 960
+# a photo costs 2.4 times as much.
+_PAGE = _Effort(edge=480, lines=PAGE_LINES, slender=(1.0, 40.0), widest=640, enlarges=False)
 
 
 class Reader(Protocol):
@@ -78,6 +90,9 @@ class Reader(Protocol):
 
     def read(self, crops: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Read each RGB crop, uint8 [H, W, 3]: its lines, largest first; none where nothing legible is written."""
+
+    def read_pages(self, photos: Sequence[Pixels]) -> list[tuple[Words, ...]]:
+        """Read all that is written in each RGB photo, uint8 [H, W, 3], as `read` does the most of a mark."""
 
 
 class BlindReader:
@@ -91,6 +106,10 @@ class BlindReader:
     def read(self, crops: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Find no words in any crop."""
         return [() for _ in crops]
+
+    def read_pages(self, photos: Sequence[Pixels]) -> list[tuple[Words, ...]]:
+        """Find no words in any photo."""
+        return [() for _ in photos]
 
 
 class LineReader:
@@ -110,23 +129,36 @@ class LineReader:
 
     def read(self, crops: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Read each RGB crop, uint8 [H, W, 3]: its lines, at most `LINES`, largest first. Raises ModelError."""
-        return [tuple(self._legible(self._lines(crop))) for crop in crops]
+        return [self._read(crop, _MARK) for crop in crops]
 
-    def _lines(self, crop: Pixels) -> list[Pixels]:
-        """Cut the largest lines out of a crop, straightened: uint8 [h, w, 3] each."""
-        height, width = crop.shape[:2]
-        share = _EDGE / max(height, width)
+    def read_pages(self, photos: Sequence[Pixels]) -> list[tuple[Words, ...]]:
+        """Read each RGB photo, uint8 [H, W, 3]: its lines, at most `PAGE_LINES`, largest first. Raises ModelError."""
+        return [self._read(photo, _PAGE) for photo in photos]
+
+    def _read(self, picture: Pixels, effort: _Effort) -> tuple[Words, ...]:
+        """Read the lines of a picture and keep what can be believed."""
+        lines = self._lines(picture, effort)
+        spelt = [
+            replace(
+                self._spell(self._pass(self._recogniser, at_height(line, widest=effort.widest), _TO_SPELL)[0]), box=box
+            )
+            for line, box in lines
+        ]
+        return tuple(words for words in spelt if words.text and words.confidence >= _LEGIBLE)
+
+    def _lines(self, picture: Pixels, effort: _Effort) -> list[tuple[Pixels, Box]]:
+        """Cut the largest lines out of a picture, straightened: uint8 [h, w, 3] each, with the box around it."""
+        height, width = picture.shape[:2]
+        share = effort.edge / max(height, width)
+        share = share if effort.enlarges else min(share, 1.0)
         sides = [max(round(side * share / _CELL), 1) * _CELL for side in (width, height)]
-        chance = self._pass(self._detector, _resized(crop, sides[0], sides[1]), _TO_FIND)[0, 0]
+        chance = self._pass(self._detector, resized(picture, sides[0], sides[1]), _TO_FIND)[0, 0]
         scale = np.array([width / sides[0], height / sides[1]], np.float32)
-        found = (_straightened(crop, corners * scale) for corners in _corners_of_lines(chance))
-        lines = [line for line in found if _SLENDER[0] <= line.shape[1] / line.shape[0] < _SLENDER[1]]
-        return sorted(lines, key=lambda line: -line.size)[:LINES]
-
-    def _legible(self, lines: Sequence[Pixels]) -> list[Words]:
-        """Read straightened lines and keep what can be believed."""
-        read = [self._spell(self._pass(self._recogniser, _at_height(line), _TO_SPELL)[0]) for line in lines]
-        return [words for words in read if words.text and words.confidence >= _LEGIBLE]
+        places = [corners * scale for corners in corners_of_lines(chance)]
+        found = [(straightened(picture, corners), box_around(corners, width, height)) for corners in places]
+        least, most = effort.slender
+        lines = [(line, box) for line, box in found if least <= line.shape[1] / line.shape[0] < most]
+        return sorted(lines, key=lambda line: -line[0].size)[: effort.lines]
 
     def _pass(self, network: cv2.dnn.Net, picture: Pixels, cost: int) -> Maps:
         """Send one RGB picture, uint8 [h, w, 3], through a network that learnt BGR in -1..1; `cost` is a pixel's."""
@@ -197,54 +229,3 @@ def _letters_of(recogniser: bytes) -> list[str]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return recogniser[at : at + length].decode().split("\n")
-
-
-def _corners_of_lines(chance: Maps) -> list[Maps]:
-    """Read lines off the map of a detector, float32 [h, w]: corners float32 [4, 2], clockwise from the upper left.
-
-    Differentiable binarisation (Liao et al. 2020), each line taken for a rectangle.
-    """
-    outlines, _ = cv2.findContours((chance > _WRITING).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    found = []
-    for outline in outlines:
-        middle, (across, down), turn = cv2.minAreaRect(outline)
-        if min(across, down) < _THINNEST or _mean_inside(chance, outline) < _LINE:
-            continue
-        missing = across * down * _REGROWTH / (across + down)  # on both sides together
-        found.append(_clockwise(cv2.boxPoints((middle, (across + missing, down + missing), turn))))
-    return found
-
-
-def _mean_inside(chance: Maps, outline: Any) -> float:
-    x, y, width, height = cv2.boundingRect(outline)
-    inside = cv2.fillPoly(np.zeros((height, width), np.uint8), [outline - (x, y)], (1,))
-    return cv2.mean(chance[y : y + height, x : x + width], inside)[0]
-
-
-def _clockwise(corners: Any) -> Maps:
-    """Order a rectangle's corners, float32 [4, 2], clockwise from the upper left."""
-    left, right = np.split(corners[np.argsort(corners[:, 0], kind="stable")], 2)
-    (upper_left, lower_left), (upper_right, lower_right) = (side[np.argsort(side[:, 1])] for side in (left, right))
-    return np.array([upper_left, upper_right, lower_right, lower_left], np.float32)
-
-
-def _straightened(crop: Pixels, corners: Maps) -> Pixels:
-    """Cut the line between `corners`, in pixels, out of a crop and lay it flat: uint8 [h, w, 3]."""
-    width = max(round(float(np.linalg.norm(corners[1] - corners[0]))), 1)
-    height = max(round(float(np.linalg.norm(corners[3] - corners[0]))), 1)
-    flat = np.array([(0, 0), (width, 0), (0, height)], np.float32)
-    transform = cv2.getAffineTransform(corners[[0, 1, 3]], flat)
-    line = cv2.warpAffine(crop, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(np.rot90(line) if height >= _UPRIGHT * width else line, np.uint8)
-
-
-def _at_height(line: Pixels) -> Pixels:
-    """Bring a line to the size that it is read at, uint8 [40, 40..180, 3]."""
-    width = round(_HEIGHT * line.shape[1] / line.shape[0] * _NARROWING)
-    return _resized(line, min(max(width, _NARROWEST), _WIDEST), _HEIGHT)
-
-
-def _resized(picture: Pixels, width: int, height: int) -> Pixels:
-    shrinks = picture.shape[0] > height
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)

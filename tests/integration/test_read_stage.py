@@ -61,6 +61,10 @@ class Says:
             raise RuntimeError("a network that reads failed")
         return [(Words(self._text, 0.9),) for _ in crops]
 
+    def read_pages(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read the same in whole photos."""
+        return self.read(photos)
+
 
 @pytest.fixture
 def application(own_application: Application) -> Application:

@@ -89,6 +89,11 @@ class HeightReader:
         self._passes.append(("read", len(crops)))
         return [line_of(crop) for crop in crops][self._lost :]
 
+    def read_pages(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read one line in each photo."""
+        self._passes.append(("read_pages", len(photos)))
+        return [line_of(photo) for photo in photos][self._lost :]
+
 
 def line_of(crop: NDArray[np.uint8]) -> tuple[Words, ...]:
     """Say what `HeightReader` reads in a crop."""
@@ -238,8 +243,8 @@ def test_the_reader_s_work_is_counted() -> None:
 def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
     """Neighbours of one kind go together, another kind waits its turn, and each caller gets its own crops' answers."""
     embedder, alone = TellingEmbedder(), FakeEmbedder(dim=16)
-    kinds = ["embed", "embed_marks", "embed_marks", "find", "find", "read", "read", "embed"]
-    queued = list(zip(kinds, [2, 2, 1, 3, 1, 2, 2, 2], strict=True))
+    kinds = ["embed", "embed_marks", "embed_marks", "find", "find", "read", "read", "read_pages", "embed"]
+    queued = list(zip(kinds, [2, 2, 1, 3, 1, 2, 2, 1, 2], strict=True))
     wanted = [_crops(count, seed=place) for place, (_, count) in enumerate(queued)]
 
     with BatchingEmbedder(embedder, HeightFinder(embedder.passes), HeightReader(embedder.passes)) as batching:
@@ -251,12 +256,12 @@ def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
         embedder.go.set()
         answers = [future.result(PATIENCE_S) for future in waiting]
 
-    sizes = {"embed_marks": 3, "find": 4, "read": 4}
+    sizes = {"embed_marks": 3, "find": 4, "read": 4, "read_pages": 1}
     assert embedder.passes == [("embed", 1), ("embed", 2), *sizes.items(), ("embed", 2)]
     for (kind, _), crops, answer in zip(queued, wanted, answers, strict=True):
         if kind == "find":
             assert answer == [region_of(photo) for photo in crops]
-        elif kind == "read":
+        elif kind in {"read", "read_pages"}:
             assert answer == [line_of(crop) for crop in crops]
         else:
             np.testing.assert_array_equal(answer, alone.embed(crops) * (-1 if kind == "embed_marks" else 1))

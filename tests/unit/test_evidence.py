@@ -37,7 +37,14 @@ from serving.domain import (
     Verdict,
     VisualMatch,
 )
-from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, settled
+from serving.evidence import (
+    BrandAtStake,
+    brand_at_stake,
+    category_evidence,
+    claim_mismatch,
+    imitated_by_claim,
+    settled,
+)
 from serving.price_evidence import price_evidence, price_fault
 from serving.seller_evidence import presumed_strike, seller_evidence
 from serving.wording import BrandLexicon
@@ -96,6 +103,42 @@ def test_brand_at_stake_is_claimed_else_seen_else_named(
 ) -> None:
     """A known claim goes first, then the brand that is seen, then the one in the words, then an unknown claim."""
     assert brand_at_stake(_listing(claimed), LEXICON.resolve(claimed), hits, matches, LEXICON) == expected
+
+
+def _imitated(brand: Brand, field_name: str = "title") -> TextHit:
+    return replace(_named(brand, field_name), kind=TextKind.LOOK_ALIKE)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "hits", "matches", "expected"),
+    [
+        ("Pumma", [_imitated(PUMA, "claimed_brand"), _named(NIKE)], [_match(FILA, 0.99)], BrandAtStake("Puma", PUMA)),
+        ("", [_imitated(PUMA)], [], BrandAtStake("Puma", PUMA)),
+        ("Noname", [_imitated(PUMA)], [], BrandAtStake("Puma", PUMA)),
+        ("", [_imitated(PUMA), _named(NIKE)], [], BrandAtStake("Nike", NIKE)),
+        ("", [_imitated(PUMA)], [_match(FILA, 0.5)], BrandAtStake("Fila", FILA)),
+    ],
+    ids=["claim imitates", "imitated", "imitated, not the unknown claim", "named goes before", "seen goes before"],
+)
+def test_an_imitated_brand_is_at_stake(
+    claimed: str, hits: list[TextHit], matches: list[VisualMatch], expected: BrandAtStake
+) -> None:
+    """A claim that imitates counts as the claim of that brand; in the words an imitation comes after a name."""
+    assert brand_at_stake(_listing(claimed), LEXICON.resolve(claimed), hits, matches, LEXICON) == expected
+
+
+def test_an_imitating_claim_is_held_against_words_and_photos() -> None:
+    """A claim of Pumma beside another name is a mismatch; an imitation of the claimed brand itself is none."""
+    hits = [_imitated(PUMA, "claimed_brand"), _named(NIKE)]
+    claimed = imitated_by_claim(hits, LEXICON)
+
+    mismatch = claim_mismatch(_listing("Pumma"), claimed, hits, [])
+
+    assert claimed == PUMA
+    assert mismatch is not None
+    assert (mismatch.brand, mismatch.matched) == ("Nike", "Pumma")
+    assert claim_mismatch(_listing("Puma"), PUMA, [_imitated(PUMA), _named(NIKE)], []) is None
+    assert imitated_by_claim([_imitated(PUMA)], LEXICON) is None
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,20 @@ def test_every_fact_has_the_type_that_it_declares() -> None:
             {"text.brands": ["Nike", "Puma"], "text.replica_wording": False},
         ),
         ([_hit(TextKind.BRAND_CLAIM_MISMATCH, "nike", "Puma")], {"text.claim_mismatch": True, "text.brands": []}),
+        (
+            [_hit(TextKind.LOOK_ALIKE, "Adibas", "adidas"), _hit(TextKind.LOOK_ALIKE, "n1ke", "Nike")],
+            {
+                "text.look_alike": True,
+                "text.look_alikes": ["Adibas", "n1ke"],
+                "text.look_alike_brands": ["Nike", "adidas"],
+                "text.brands": [],
+                "text.in_photo": [],
+            },
+        ),
+        (
+            [replace(_hit(TextKind.OFF_PLATFORM_CONTACT, "yupoo"), image_index=1)],
+            {"text.off_platform_contact": True, "text.contacts": ["yupoo"], "text.in_photo": ["yupoo"]},
+        ),
         ([PRICE], {"price.known": True, "price.ratio": 0.25, "price.score": 1.5, "price.observations": 42}),
         (
             [_seller(True)],

@@ -58,6 +58,10 @@ EVIDENCE: dict[str, domain.Evidence] = {
         matched="1:1 AAA",
         brand="Nike",
         language="en",
+        method=domain.LookAlikeMethod.SIGNS,
+        distance=1,
+        image_index=0,
+        box=Box(0.0, 0.25, 0.5, 1.0),
     ),
     "category": domain.CategoryEvidence(
         declared="shoes",
@@ -246,6 +250,7 @@ def test_every_image_fault_has_a_name_on_the_wire(fault: ImageFault | None) -> N
     [
         (domain.Verdict, "VERDICT_", decision_pb2.Verdict),
         (domain.TextKind, "TEXT_KIND_", evidence_pb2.TextKind),
+        (domain.LookAlikeMethod, "LOOK_ALIKE_METHOD_", evidence_pb2.LookAlikeMethod),
         (ReferenceKind, "REFERENCE_KIND_", evidence_pb2.ReferenceKind),
         (DuplicateSource, "DUPLICATE_SOURCE_", evidence_pb2.DuplicateSource),
         (["OK", *ImageFault.__members__], "IMAGE_STATUS_", decision_pb2.ImageStatus),

@@ -101,11 +101,15 @@ class _TextKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextKind.Val
     TEXT_KIND_UNSPECIFIED: _TextKind.ValueType  # 0
     """Never sent by the service."""
     TEXT_KIND_BRAND: _TextKind.ValueType  # 1
-    """A brand's name or a look-alike of it."""
+    """A brand's name."""
     TEXT_KIND_REPLICA_WORDING: _TextKind.ValueType  # 2
     """Wording by which sellers of replicas are found."""
     TEXT_KIND_BRAND_CLAIM_MISMATCH: _TextKind.ValueType  # 3
     """The text names another brand than the one that the seller claims."""
+    TEXT_KIND_LOOK_ALIKE: _TextKind.ValueType  # 4
+    """A word that imitates a brand's name, such as "Adibas" or "n1ke"."""
+    TEXT_KIND_OFF_PLATFORM_CONTACT: _TextKind.ValueType  # 5
+    """A messenger, a link or a request that leads buyers off the platform."""
 
 class TextKind(_TextKind, metaclass=_TextKindEnumTypeWrapper):
     """What kind of wording was found."""
@@ -113,12 +117,56 @@ class TextKind(_TextKind, metaclass=_TextKindEnumTypeWrapper):
 TEXT_KIND_UNSPECIFIED: TextKind.ValueType  # 0
 """Never sent by the service."""
 TEXT_KIND_BRAND: TextKind.ValueType  # 1
-"""A brand's name or a look-alike of it."""
+"""A brand's name."""
 TEXT_KIND_REPLICA_WORDING: TextKind.ValueType  # 2
 """Wording by which sellers of replicas are found."""
 TEXT_KIND_BRAND_CLAIM_MISMATCH: TextKind.ValueType  # 3
 """The text names another brand than the one that the seller claims."""
+TEXT_KIND_LOOK_ALIKE: TextKind.ValueType  # 4
+"""A word that imitates a brand's name, such as "Adibas" or "n1ke"."""
+TEXT_KIND_OFF_PLATFORM_CONTACT: TextKind.ValueType  # 5
+"""A messenger, a link or a request that leads buyers off the platform."""
 Global___TextKind: _TypeAlias = TextKind  # noqa: Y015
+
+class _LookAlikeMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LookAlikeMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LookAlikeMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LOOK_ALIKE_METHOD_UNSPECIFIED: _LookAlikeMethod.ValueType  # 0
+    """Anything but a look-alike."""
+    LOOK_ALIKE_METHOD_SPELLING: _LookAlikeMethod.ValueType  # 1
+    """Misspelt: "Adibas"."""
+    LOOK_ALIKE_METHOD_SOUND: _LookAlikeMethod.ValueType  # 2
+    """Misspelt further, and still sounds the same."""
+    LOOK_ALIKE_METHOD_LETTERS: _LookAlikeMethod.ValueType  # 3
+    """By letters of another script that look the same, or with invisible characters in it."""
+    LOOK_ALIKE_METHOD_SIGNS: _LookAlikeMethod.ValueType  # 4
+    """By digits or signs for letters: "n1ke"."""
+    LOOK_ALIKE_METHOD_SPACING: _LookAlikeMethod.ValueType  # 5
+    """In pieces: "g u c c i", "ni*ke"."""
+    LOOK_ALIKE_METHOD_ORDER: _LookAlikeMethod.ValueType  # 6
+    """Its words in another order: "Vuitton Louis"."""
+
+class LookAlikeMethod(_LookAlikeMethod, metaclass=_LookAlikeMethodEnumTypeWrapper):
+    """How a word imitates a brand's name."""
+
+LOOK_ALIKE_METHOD_UNSPECIFIED: LookAlikeMethod.ValueType  # 0
+"""Anything but a look-alike."""
+LOOK_ALIKE_METHOD_SPELLING: LookAlikeMethod.ValueType  # 1
+"""Misspelt: "Adibas"."""
+LOOK_ALIKE_METHOD_SOUND: LookAlikeMethod.ValueType  # 2
+"""Misspelt further, and still sounds the same."""
+LOOK_ALIKE_METHOD_LETTERS: LookAlikeMethod.ValueType  # 3
+"""By letters of another script that look the same, or with invisible characters in it."""
+LOOK_ALIKE_METHOD_SIGNS: LookAlikeMethod.ValueType  # 4
+"""By digits or signs for letters: "n1ke"."""
+LOOK_ALIKE_METHOD_SPACING: LookAlikeMethod.ValueType  # 5
+"""In pieces: "g u c c i", "ni*ke"."""
+LOOK_ALIKE_METHOD_ORDER: LookAlikeMethod.ValueType  # 6
+"""Its words in another order: "Vuitton Louis"."""
+Global___LookAlikeMethod: _TypeAlias = LookAlikeMethod  # noqa: Y015
 
 class _PriceStory:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -559,7 +607,7 @@ Global___Duplicate: _TypeAlias = Duplicate  # noqa: Y015
 
 @_typing.final
 class TextHit(_message.Message):
-    """Wording in one field of the listing."""
+    """Wording in one field of the listing, or written in a photo."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -570,12 +618,16 @@ class TextHit(_message.Message):
     MATCHED_FIELD_NUMBER: _builtins.int
     BRAND_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    DISTANCE_FIELD_NUMBER: _builtins.int
+    IMAGE_INDEX_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
     kind: Global___TextKind.ValueType
     """What kind of wording it is."""
     field_name: _builtins.str
-    """The field of `Listing` in which it stands, for example "title"."""
+    """The field of `Listing` in which it stands, for example "title"; for writing in a photo, "images[0]"."""
     start: _builtins.int
-    """Where it begins: the position of its first Unicode code point in the field, from 0."""
+    """Where it begins: the position of its first Unicode code point in the field or in the line that was read, from 0."""
     end: _builtins.int
     """Where it ends: the position after its last Unicode code point."""
     matched: _builtins.str
@@ -584,6 +636,18 @@ class TextHit(_message.Message):
     """The brand concerned; empty when none is."""
     language: _builtins.str
     """The language of the wording, a BCP 47 tag; empty when it belongs to none."""
+    method: Global___LookAlikeMethod.ValueType
+    """Of a look-alike: how it imitates `brand`."""
+    distance: _builtins.int
+    """Of a look-alike: letters put in, left out, exchanged, or changed places with their neighbour; 0 where only signs,
+    spaces or the order differ.
+    """
+    image_index: _builtins.int
+    """Of writing in a photo: which one, the position in `Listing.images`, from 0. Absent for a field of words."""
+    @_builtins.property
+    def box(self) -> Global___Box:
+        """Of writing in a photo: the part of it in which the line stands."""
+
     def __init__(
         self,
         *,
@@ -594,12 +658,18 @@ class TextHit(_message.Message):
         matched: _builtins.str = ...,
         brand: _builtins.str = ...,
         language: _builtins.str = ...,
+        method: Global___LookAlikeMethod.ValueType = ...,
+        distance: _builtins.int = ...,
+        image_index: _builtins.int | None = ...,
+        box: Global___Box | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_image_index", b"_image_index", "box", b"box", "image_index", b"image_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "end", b"end", "field_name", b"field_name", "kind", b"kind", "language", b"language", "matched", b"matched", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image_index", b"_image_index", "box", b"box", "brand", b"brand", "distance", b"distance", "end", b"end", "field_name", b"field_name", "image_index", b"image_index", "kind", b"kind", "language", b"language", "matched", b"matched", "method", b"method", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__image_index: _TypeAlias = _typing.Literal["image_index"]  # noqa: Y015
+    _WhichOneofArgType__image_index: _TypeAlias = _typing.Literal["_image_index", b"_image_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_index) -> _WhichOneofReturnType__image_index | None: ...
 
 Global___TextHit: _TypeAlias = TextHit  # noqa: Y015
 
