@@ -133,7 +133,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
-            sellers=store,
+            records=store,
             classifier=CategoryClassifier.for_model(embedder.fingerprint),
             attributes=AttributeClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,

@@ -1,9 +1,9 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
 decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> read ->
-classify -> describe -> text, price, seller, reports, writing -> legal holds -> judge. A stage that fails leaves a fault
-behind, and a decision with a fault is never ALLOW; only a passed deadline or a full queue ends the whole. `serving.moderation`
-records what comes out.
+classify -> describe -> text, category, price, seller, reports, writing (`serving.considering`) -> legal holds -> judge.
+A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW; only a passed deadline or a full
+queue ends the whole. `serving.moderation` records what comes out.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from index.holds import LegalHold
 from index.policies import ShadowOutcome
 from index.records import ListingImage
 from serving.batching import BatchingEmbedder
+from serving.considering import Records, consider
 from serving.copying import CopyFinder, records_of
 from serving.deadline import Deadline
 from serving.domain import (
     Attribute,
     Category,
-    CategoryGuess,
     Decision,
     Duplicate,
     Evidence,
@@ -34,23 +34,13 @@ from serving.domain import (
     TextHit,
     VisualMatch,
 )
-from serving.evidence import (
-    BrandAtStake,
-    brand_at_stake,
-    category_evidence,
-    claim_mismatch,
-    imitated_by_claim,
-    settled,
-)
+from serving.evidence import settled
 from serving.facts import Facts, gather
 from serving.hold_evidence import HoldRecords, holds_on
 from serving.judging import Judge
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
-from serving.price_evidence import price_evidence, price_fault
 from serving.reading import read_names
-from serving.report_evidence import ReportRecords, report_evidence
-from serving.seller_evidence import SellerRecords, seller_evidence
 from serving.stages import Stages
 from serving.visual import (
     Photo,
@@ -62,8 +52,6 @@ from serving.visual import (
     measure_attributes,
     read_photos,
 )
-from serving.wording import find_wording
-from serving.writing import calls_for_reading, read_writing
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
 from vision.classify import CategoryClassifier
@@ -98,8 +86,7 @@ class Pipeline:
 
     embedder: BatchingEmbedder
     knowledge: Callable[[], Knowledge]
-    sellers: SellerRecords
-    reports: ReportRecords | None = None
+    records: Records
     classifier: CategoryClassifier | None
     attributes: AttributeClassifier | None
     taxonomy: Taxonomy
@@ -125,7 +112,17 @@ class Pipeline:
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, stages, known)
         firm = settled(category, self.taxonomy)
-        found, at_stake = self._consider(listing, evidence, photos, firm, stages, known)
+        found, at_stake = consider(
+            listing,
+            evidence,
+            photos,
+            firm,
+            stages=stages,
+            known=known,
+            records=self.records,
+            taxonomy=self.taxonomy,
+            embedder=self.embedder,
+        )
         evidence += found
         holds = stages.run("holds", lambda: holds_on(listing, at_stake, evidence, self.holds), _NO_HOLDS)
         facts = gather(
@@ -214,39 +211,6 @@ class Pipeline:
         matches = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category, regions
-
-    def _consider(
-        self,
-        listing: Listing,
-        seen: Sequence[Evidence],
-        photos: Sequence[Photo],
-        category: Category,
-        stages: Stages,
-        known: Knowledge,
-    ) -> tuple[tuple[Evidence, ...], BrandAtStake]:
-        """Run the stages that need words and records: text, category, price, seller; and read the photos if need be."""
-        matches = [item for item in seen if isinstance(item, VisualMatch)]
-        claimed = known.lexicon.resolve(listing.claimed_brand)
-        hits = stages.run("text", lambda: find_wording(listing, known.lexicon), _NO_HITS)
-        at_stake = brand_at_stake(listing, claimed, hits, matches, known.lexicon)
-        guess = CategoryGuess(category.path, category.probability)
-        stages.note(price_fault(listing, at_stake, known.prices))
-        price = stages.run("price", lambda: price_evidence(listing, at_stake, category, known.prices), None)
-        found: list[Evidence | None] = [
-            *hits,
-            claim_mismatch(listing, claimed or imitated_by_claim(hits, known.lexicon), hits, matches),
-            stages.run("category", lambda: category_evidence(listing, guess, self.taxonomy), None),
-            price,
-            stages.run("seller", lambda: seller_evidence(listing, at_stake, self.sellers, self.reports), None),
-            stages.run("reports", lambda: report_evidence(listing, self.reports), None),
-        ]
-        if calls_for_reading(listing, at_stake, hits, matches, price):
-            found += stages.run(
-                "writing",
-                lambda: read_writing(listing, photos, self.embedder, known.lexicon, stages.deadline),
-                _NO_HITS,
-            )
-        return tuple(item for item in found if item is not None), at_stake
 
 
 def _blind_index(known: Knowledge) -> Reason | None:
