@@ -90,7 +90,8 @@ class CertificateSource:
         self._settle_bets()
         newest: dict[str, CertificateOnRecord] = {}
         for one in self.store.list_certificates():
-            newest.setdefault(one.certificate.tier, one)
+            if one.changed.state is not CertificateState.SUPERSEDED:
+                newest.setdefault(one.certificate.tier, one)
         return Certificates(of_tier=newest, tiers={one.brand: one for one in self.store.list_tiers()})
 
     def renew(self, old: Certificates) -> Certificates | None:

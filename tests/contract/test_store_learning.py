@@ -11,32 +11,14 @@ from pathlib import Path
 import pytest
 
 from index.errors import Conflict, NotFound
-from index.learning import CalibrationOnRecord, Certificate, CertificateState
+from index.learning import CalibrationOnRecord, CertificateState
 from index.store.store import Store
 from index.verdicts import VerdictSource
 from index.wager import Wager
-from tests.unit.judging import FUSION, NOON, judge, record
+from tests.unit.judging import CERTIFICATE, FUSION, NOON, judge, record
 
 VALID, SUSPENDED, SUPERSEDED = CertificateState.VALID, CertificateState.SUSPENDED, CertificateState.SUPERSEDED
 LATER = NOON + timedelta(hours=1)
-
-CERTIFICATE = Certificate(
-    certificate_id="c1",
-    tier="standard",
-    threshold=0.99,
-    target=0.995,
-    confidence=0.95,
-    verified=1000,
-    errors=1,
-    bound=0.0048,
-    fusion_version=FUSION,
-    calibration="online-1",
-    model_fingerprint="model",
-    policy_version="policy@1",
-    last_verdict=7,
-    create_time=NOON,
-    expire_time=NOON + timedelta(days=90),
-)
 
 
 def a_state(number: int, *, version: str = "") -> CalibrationOnRecord:

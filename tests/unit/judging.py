@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from index.calibration import PROCEDURE
+from index.learning import Certificate
 from index.records import DecisionRecord
 from index.store.store import Store
 from index.store.tables.decisions import decisions
@@ -17,6 +18,25 @@ from touchstone.moderation.v1 import decision_pb2
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 MODEL = "model"
 FUSION = "fusion-1"
+
+
+CERTIFICATE = Certificate(
+    certificate_id="c1",
+    tier="standard",
+    threshold=0.99,
+    target=0.995,
+    confidence=0.95,
+    verified=1000,
+    errors=1,
+    bound=0.0048,
+    fusion_version=FUSION,
+    calibration=PROCEDURE,
+    model_fingerprint=MODEL,
+    policy_version="policy@1",
+    last_verdict=0,
+    create_time=NOON,
+    expire_time=NOON + timedelta(days=90),
+)
 
 
 def a_decision(

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from index.calibration import PROCEDURE
 from index.errors import NotFound, StoreError
-from index.learning import Certificate, CertificateState
+from index.learning import CertificateState
 from index.refresh import Holder
 from index.store.store import Store
 from index.verdicts import VerdictSource
@@ -28,28 +27,10 @@ from serving.guarantee import (
     Versions,
     versions_in_use,
 )
-from tests.unit.judging import FUSION, MODEL, NOON, judge, record
+from tests.unit.judging import CERTIFICATE, FUSION, MODEL, NOON, judge, record
 
 VERSIONS = Versions(fusion=FUSION, model=MODEL)
 AUDIT = VerdictSource.AUDIT
-
-CERTIFICATE = Certificate(
-    certificate_id="c1",
-    tier="standard",
-    threshold=0.99,
-    target=0.995,
-    confidence=0.95,
-    verified=1000,
-    errors=1,
-    bound=0.0048,
-    fusion_version=FUSION,
-    calibration=PROCEDURE,
-    model_fingerprint=MODEL,
-    policy_version="policy@1",
-    last_verdict=0,
-    create_time=NOON,
-    expire_time=NOON + timedelta(days=90),
-)
 
 
 @pytest.fixture
