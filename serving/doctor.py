@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from index.money import ExchangeRates
 from serving.app import Application, load_calibration, load_embedder, load_reader, open_application, open_store
 from serving.errors import ServingError, SettingsError
+from serving.fusion_file import load_fusion
 from serving.policy import load_policy
 from serving.policy_book import PolicySource
 from serving.settings import Settings
@@ -74,6 +75,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     yield _try("data folder", lambda: _data_folder(settings))
     yield _try("store", lambda: _store(settings))
     yield _try("policy", lambda: _policy(settings))
+    yield _try("fusion", lambda: load_fusion(settings.fusion).version)
     yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
     yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
     yield _try("reader", lambda: _reader(settings))

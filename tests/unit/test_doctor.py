@@ -21,7 +21,17 @@ from vision.embedder import Embedder
 from vision.errors import CheckpointError
 from vision.reading import PACKAGE, Reader
 
-MODEL_PARTS = ["data folder", "store", "policy", "taxonomy", "exchange rates", "reader", "model", "calibration"]
+MODEL_PARTS = [
+    "data folder",
+    "store",
+    "policy",
+    "fusion",
+    "taxonomy",
+    "exchange rates",
+    "reader",
+    "model",
+    "calibration",
+]
 INSIDE = ["index", "references", "embeddings", "prices", "inference"]
 
 
@@ -129,7 +139,8 @@ def test_damaged_store_is_named(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "check"), [("policy", "policy"), ("taxonomy", "taxonomy"), ("exchange_rates", "exchange rates")]
+    ("field", "check"),
+    [("policy", "policy"), ("fusion", "fusion"), ("taxonomy", "taxonomy"), ("exchange_rates", "exchange rates")],
 )
 @pytest.mark.parametrize("text", [None, "rules: 5\n"])
 def test_file_that_cannot_be_used_is_named(
