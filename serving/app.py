@@ -18,8 +18,9 @@ from index.refresh import Holder
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
+from serving.case_answers import CaseAnswers
 from serving.case_opening import CaseOpening
-from serving.case_rules import load_case_rules
+from serving.case_rules import CaseRules, load_case_rules
 from serving.cases import CaseDesk
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
@@ -65,8 +66,7 @@ class Application:
     embedder: BatchingEmbedder
     knowledge: Holder[Knowledge]
     moderation: Moderation
-    cases: CaseDesk
-    complaints: Complaints
+    cases: CaseAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -130,16 +130,19 @@ def open_application(settings: Settings) -> Iterator[Application]:
             policy=policy,
             max_matches=settings.max_matches,
         )
-        opening = CaseOpening(store, rules)
         yield Application(
             settings=settings,
             store=store,
             embedder=embedder,
             knowledge=knowledge,
-            moderation=Moderation(pipeline, store, opening),
-            cases=CaseDesk(store, rules),
-            complaints=Complaints(store, opening, pipeline.limits),
+            moderation=Moderation(pipeline, store, CaseOpening(store, rules)),
+            cases=make_case_answers(store, rules),
         )
+
+
+def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:
+    """Put together what people work on cases with; it needs no model."""
+    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules)))
 
 
 def load_embedder(settings: Settings) -> Embedder:

@@ -25,6 +25,7 @@ COMMANDS = {
     "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
     "prices": ("serving.cli.prices:prices", "Price observations: import."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
+    "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, undo, report, appeal."),
     "policy": ("serving.cli.policy:policy", "Policy files: check."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
