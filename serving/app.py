@@ -18,8 +18,9 @@ from index.refresh import Holder
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.canary import check_inference
+from serving.case_answers import CaseAnswers
 from serving.case_opening import CaseOpening
-from serving.case_rules import load_case_rules
+from serving.case_rules import CaseRules, load_case_rules
 from serving.cases import CaseDesk
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
@@ -69,8 +70,7 @@ class Application:
     knowledge: Holder[Knowledge]
     in_force: InForce
     moderation: Moderation
-    cases: CaseDesk
-    complaints: Complaints
+    cases: CaseAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -144,17 +144,20 @@ def open_application(settings: Settings) -> Iterator[Application]:
             holds=store,
             max_matches=settings.max_matches,
         )
-        opening = CaseOpening(store, rules)
         yield Application(
             settings=settings,
             store=store,
             embedder=embedder,
             knowledge=knowledge,
             in_force=in_force,
-            moderation=Moderation(pipeline, store, opening, in_force.auditor(store, settings)),
-            cases=CaseDesk(store, rules),
-            complaints=Complaints(store, opening, pipeline.limits),
+            moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
+            cases=make_case_answers(store, rules),
         )
+
+
+def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:
+    """Put together what people work on cases with; it needs no model."""
+    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules)))
 
 
 def load_embedder(settings: Settings) -> Embedder:

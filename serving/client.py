@@ -23,8 +23,9 @@ from grpc_status import rpc_status
 from serving.domain import Listing
 from serving.errors import FieldViolation, InvalidListing
 from serving.wire import MAX_MESSAGE_BYTES, from_listing
-from touchstone.moderation.v1 import decision_pb2
+from touchstone.moderation.v1 import case_service_pb2, decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
+from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -35,7 +36,11 @@ _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
             {
-                "name": [{"service": "touchstone.moderation.v1.ModerationService"}],
+                "name": [
+                    {"service": "touchstone.moderation.v1.ModerationService"},
+                    {"service": "touchstone.moderation.v1.CaseService", "method": "ReportListing"},
+                    {"service": "touchstone.moderation.v1.CaseService", "method": "AppealDecision"},
+                ],
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.1s",
@@ -63,6 +68,7 @@ class ModerationClient:
     def __init__(self, target: str) -> None:
         self._channel = grpc.insecure_channel(target, options=_OPTIONS)
         self._stub = ModerationServiceStub(self._channel)
+        self._cases = CaseServiceStub(self._channel)
 
     def screen(
         self, listing: Listing, *, timeout_s: float = DEFAULT_TIMEOUT_S, request_id: str = ""
@@ -123,6 +129,35 @@ class ModerationClient:
         return self._stub.RemoveListing(
             pb.RemoveListingRequest(listing_id=listing_id, reason=reason), timeout=timeout_s
         )
+
+    def report(
+        self,
+        listing_id: str,
+        *,
+        reporter_id: str,
+        reason_code: str,
+        text: str = "",
+        request_id: str = "",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> case_service_pb2.ReportListingResponse:
+        """Pass on a buyer's report; without a `request_id` one is made up. Raises grpc.RpcError."""
+        request = case_service_pb2.ReportListingRequest(
+            listing_id=listing_id,
+            reporter_id=reporter_id,
+            reason_code=reason_code,
+            text=text,
+            request_id=request_id or uuid.uuid4().hex,
+        )
+        return self._cases.ReportListing(request, timeout=timeout_s)
+
+    def appeal(
+        self, decision_id: str, *, seller_id: str, statement: str, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> case_service_pb2.AppealDecisionResponse:
+        """Pass on a seller's appeal against a decision. Raises grpc.RpcError."""
+        request = case_service_pb2.AppealDecisionRequest(
+            decision_id=decision_id, appellant_id=seller_id, statement=statement
+        )
+        return self._cases.AppealDecision(request, timeout=timeout_s)
 
     def close(self) -> None:
         """Close the channel."""

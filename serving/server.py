@@ -86,7 +86,6 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     )
     cases = CaseServicer(
         application.cases,
-        application.complaints,
         work,
         trust=settings.trust_caller,
         max_deadline_s=settings.max_deadline_s,

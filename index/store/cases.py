@@ -199,7 +199,8 @@ def supersede(connection: Connection, listing_id: str, time: datetime) -> bool:
         cases.c.state.in_([str(CaseState.OPEN), str(CaseState.SECOND_REVIEW)]),
         cases.c.origin != str(CaseOrigin.AUDIT),
     )
-    waited = connection.scalars(select(cases.c.state).where(overtaken).with_for_update()).all()
+    locking = select(cases.c.state).where(overtaken).order_by(cases.c.case_id).with_for_update()
+    waited = connection.scalars(locking).all()
     values = {"state": str(CaseState.SUPERSEDED), "revision": cases.c.revision + 1, "update_time": time} | _FREE
     connection.execute(update(cases).where(overtaken).values(**values))
     return str(CaseState.SECOND_REVIEW) in waited

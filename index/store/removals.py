@@ -48,13 +48,14 @@ class RemovalStore:
             stored = _standing(connection, listing_id)
             same_screening = stored is not None and stored.decision_id == decision.decision_id
             if stored is None or not same_screening or stored.reason != reason:
+                # Before any counter is taken, as where people decide: two who wait for each other would both fail.
+                supersede(connection, listing_id, time)
                 time = stored.remove_time if stored is not None and same_screening else time
                 _put(connection, decision, reason=reason, note=note, time=time)
                 if reason is RemovalReason.COUNTERFEIT:
                     _remember_photos(connection, decision)
                 elif same_screening:
                     _forget_photos(connection, listing_id)
-                supersede(connection, listing_id, time)
                 recount_listing(connection, listing_id)
                 append_event(
                     connection,

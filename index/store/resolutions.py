@@ -2,13 +2,11 @@
 
 A ruling on an open case comes into force at once, unless it is a takedown of high impact: that waits for a second
 person, who confirms or overrules it. A ruling on an appeal is given by somebody who took no part in the decision. What
-coming into force means stands in `index.store.consequences`.
+coming into force means stands in `index.store.consequences`, who may decide what in `index.store.planning`.
 """
 
 from __future__ import annotations
 
-import enum
-import secrets
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,26 +14,17 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from index.case_records import Case, CaseOrigin, CaseState
-from index.errors import Conflict, NotPermitted
+from index.errors import Conflict
 from index.records import EventKind
 from index.rulings import UNDECIDED, AppealState, Resolution, Ruling
 from index.store.cases import change_case, end_lease, find_case, lock_case
 from index.store.consequences import bring_into_force, take_back
 from index.store.decisions import latest, lock_decision
 from index.store.engine import Database
+from index.store.planning import Step, draft, pending, plan
 from index.store.requests import claim_request, rename_subject
 from index.store.rulings import find_resolution, insert_resolution, outcome_columns, standing
 from index.store.tables.cases import appeals, batch_cases, resolutions
-
-
-class Step(enum.Enum):
-    """What a ruling is for its case."""
-
-    DECIDE = enum.auto()
-    FIRST_REVIEW = enum.auto()
-    CONFIRM = enum.auto()
-    OVERRULE = enum.auto()
-    APPEAL = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -77,8 +66,8 @@ class ResolutionStore:
         """Return the resolution that `resolve_case` would make, without an id. Raises as it does."""
         with self._database.read("preview a resolution") as connection:
             case = find_case(connection, case_id)
-            step = _plan(connection, case, ruling)
-            return replace(_draft(connection, case, ruling, step, ""), resolution_id="")
+            step = plan(connection, case, ruling)
+            return replace(draft(connection, case, ruling, step, ""), resolution_id="")
 
     def undo_resolution(self, resolution_id: str, *, reason: str, time: datetime) -> Undone:
         """Undo a resolution: the verdict that was in force before it is in force again.
@@ -120,30 +109,9 @@ def check_nothing_rests_on(
         )
 
 
-def _plan(connection: Connection, case: Case, ruling: Ruling) -> Step:
-    """Say what the ruling is for the case as it stands. Raises Conflict or NotPermitted when it cannot be."""
-    if case.state in (CaseState.RESOLVED, CaseState.SUPERSEDED):
-        raise Conflict(f"The case {case.case_id!r} is {case.state} already; read it again.")
-    _check_lease(case, ruling)
-    if ruling.revision is not None and ruling.revision != case.revision:
-        raise Conflict(f"The case {case.case_id!r} was changed since it was read; read it again, and decide anew.")
-    takes_down = ruling.outcome.takes_down
-    if case.state is CaseState.APPEALED:
-        appeal_id = _appeal_of(connection, case)
-        judged = [one for one in _all_on(connection, case) if one.appeal_id != appeal_id]
-        _check_apart(ruling, judged, "the decision that the appeal is about")
-        return Step.APPEAL
-    if case.state is CaseState.SECOND_REVIEW:
-        _check_apart(ruling, [_pending(connection, case)], "the takedown that waits for a second person")
-        return Step.CONFIRM if takes_down else Step.OVERRULE
-    threshold = ruling.second_review_harm
-    high = takes_down and threshold is not None and case.expected_harm >= threshold
-    return Step.FIRST_REVIEW if high else Step.DECIDE
-
-
 def _carry_out(connection: Connection, case: Case, ruling: Ruling, resolution_id: str) -> Resolution:
-    step = _plan(connection, case, ruling)
-    resolution = _draft(connection, case, ruling, step, resolution_id)
+    step = plan(connection, case, ruling)
+    resolution = draft(connection, case, ruling, step, resolution_id)
     if step is Step.FIRST_REVIEW:
         insert_resolution(connection, resolution, removal_changed=False)
         end_lease(connection, case, ruling.time, CaseState.SECOND_REVIEW)
@@ -153,7 +121,7 @@ def _carry_out(connection: Connection, case: Case, ruling: Ruling, resolution_id
         _confirm(connection, resolution)
     else:
         if step is Step.OVERRULE:
-            overruled = _pending(connection, case)
+            overruled = pending(connection, case)
             _mark_undone(connection, overruled, reason="overruled by the second review", time=ruling.time)
         insert_resolution(connection, resolution, removal_changed=False)
     if step is Step.APPEAL:
@@ -163,70 +131,6 @@ def _carry_out(connection: Connection, case: Case, ruling: Ruling, resolution_id
     kind = EventKind.APPEAL_DECIDED if step is Step.APPEAL else EventKind.RESOLVED
     bring_into_force(connection, case, resolution, kind=kind, time=ruling.time)
     return resolution
-
-
-def _draft(connection: Connection, case: Case, ruling: Ruling, step: Step, resolution_id: str) -> Resolution:
-    """Write the resolution down: a new one, or the first reviewer's with the second person's name and words."""
-    outcome = ruling.outcome.detected(automatically=case.origin is not CaseOrigin.REPORT)
-    if step is Step.CONFIRM:
-        first = _pending(connection, case)
-        note = outcome.note or first.outcome.note
-        return replace(
-            first,
-            outcome=replace(outcome, note=note),
-            second_reviewer=ruling.reviewer,
-            resolve_time=ruling.time,
-            in_force=True,
-        )
-    return Resolution(
-        resolution_id=resolution_id,
-        case_id=case.case_id,
-        decision_id=case.decision_id,
-        outcome=outcome,
-        reviewer=ruling.reviewer,
-        resolve_time=ruling.time,
-        batch_id=ruling.batch_id,
-        appeal_id=_appeal_of(connection, case) if step is Step.APPEAL else "",
-        in_force=step is not Step.FIRST_REVIEW,
-    )
-
-
-def _check_lease(case: Case, ruling: Ruling) -> None:
-    lease = case.lease_at(ruling.time)
-    if ruling.lease_token is None:
-        if lease is not None and lease.holder != ruling.holder:
-            raise Conflict(f"Somebody else holds the case {case.case_id!r} until {lease.expire_time.isoformat()}.")
-        return
-    if (
-        lease is None
-        or lease.holder != ruling.holder
-        or not secrets.compare_digest(lease.token.encode(), ruling.lease_token.encode())
-    ):
-        raise Conflict(f"Your lease on the case {case.case_id!r} has ended; read it again, claim it, and decide anew.")
-
-
-def _check_apart(ruling: Ruling, judged: list[Resolution], what: str) -> None:
-    people = {person for one in judged for person in (one.reviewer, one.second_reviewer)}
-    if ruling.reviewer in people:
-        raise NotPermitted(f"You took part in {what}; another person must decide.")
-
-
-def _pending(connection: Connection, case: Case) -> Resolution:
-    """Return the first review of a case that waits for the second one."""
-    waiting = (one for one in standing(connection, case.decision_id) if not one.in_force)
-    return next(one for one in waiting if one.case_id == case.case_id)
-
-
-def _all_on(connection: Connection, case: Case) -> list[Resolution]:
-    ids = select(resolutions.c.resolution_id).where(resolutions.c.decision_id == case.decision_id)
-    return [find_resolution(connection, resolution_id) for resolution_id in connection.scalars(ids)]
-
-
-def _appeal_of(connection: Connection, case: Case) -> str:
-    """Return the id of the appeal that a case waits to decide."""
-    undecided = [str(state) for state in UNDECIDED]
-    this = (appeals.c.case_id == case.case_id, appeals.c.state.in_(undecided))
-    return str(connection.scalars(select(appeals.c.appeal_id).where(*this)).one())
 
 
 def _confirm(connection: Connection, resolution: Resolution) -> None:

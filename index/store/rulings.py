@@ -19,7 +19,6 @@ from index.rulings import Ground, InForce, Outcome, Resolution, Statement
 from index.store.engine import Database, in_batches
 from index.store.tables.cases import resolutions
 
-_STANDS = resolutions.c.undo_time.is_(None)
 _OUTCOME = ("verdict", "reason_code", "note", "statement")
 _COLUMNS = tuple(name for name in Resolution.__dataclass_fields__ if name in resolutions.c)
 
@@ -54,10 +53,15 @@ def find_resolution(connection: Connection, resolution_id: str) -> Resolution:
     return _record(row)
 
 
+def all_on(connection: Connection, decision_id: str) -> list[Resolution]:
+    """Return every resolution on a decision, undone ones too, the first first."""
+    query = select(resolutions).where(resolutions.c.decision_id == decision_id)
+    return [_record(row) for row in connection.execute(query.order_by(resolutions.c.number))]
+
+
 def standing(connection: Connection, decision_id: str) -> list[Resolution]:
     """Return the resolutions on a decision that nobody undid, the first first."""
-    query = select(resolutions).where(resolutions.c.decision_id == decision_id, _STANDS)
-    return [_record(row) for row in connection.execute(query.order_by(resolutions.c.number))]
+    return [one for one in all_on(connection, decision_id) if one.stands]
 
 
 def in_force(connection: Connection, decision: DecisionRecord) -> InForce:

@@ -134,8 +134,8 @@ class CaseContract:
         """Each order gives every case once, page by page, equal ones included; the total counts all."""
         spread = [("a", 0.2, 3, 9), ("b", 0.9, 1, None), ("c", 0.2, 2, 1), ("d", 0.5, 4, None)]
         for name, harm, hour, due in spread:
-            times = {"create_time": NOON + hour * HOUR, "due_time": None if due is None else NOON + due * HOUR}
-            open_case(store, name, expected_harm=harm, **times)
+            due_time = None if due is None else NOON + due * HOUR
+            open_case(store, name, expected_harm=harm, create_time=NOON + hour * HOUR, due_time=due_time)
         expected = {
             CaseOrder.EXPECTED_HARM: "bdca",
             CaseOrder.OLDEST: "bcad",
@@ -173,8 +173,8 @@ class CaseContract:
 
         assert [case.decision_id for case in store.list_cases(ANYTHING, CaseOrder.OLDEST, now=NOON).cases] == ["a", "b"]
         store.claim_case("c-b", "ann", now=NOON, duration=HOUR)
-        for wanted, names in conditions.items():
-            wanted = wanted if wanted.states else replace(wanted, states=(CaseState.OPEN, CaseState.CLAIMED))
+        for condition, names in conditions.items():
+            wanted = condition if condition.states else replace(condition, states=(CaseState.OPEN, CaseState.CLAIMED))
             page = store.list_cases(wanted, CaseOrder.OLDEST, now=NOON)
             assert "".join(case.decision_id for case in page.cases) == names, wanted
             assert page.total == len(names)
@@ -337,16 +337,15 @@ class CaseContract:
     def test_second_review(self, store: Store) -> None:
         """A grave takedown has no effect until another person confirms it, under the first one's id."""
         case = open_case(store, expected_harm=5.0)
-        grave = {"second_review_harm": 5.0}
-        first = store.resolve_case(case.case_id, ruling(TAKEDOWN, **grave))
+        first = store.resolve_case(case.case_id, ruling(TAKEDOWN, second_review_harm=5.0))
         assert (first.in_force, store.verdict_in_force("d").verdict, store.event_head()) == (False, "REVIEW", 1)
         assert store.get_case(case.case_id).state is CaseState.SECOND_REVIEW
         with pytest.raises(NotPermitted, match="another person"):
-            store.resolve_case(case.case_id, ruling(TAKEDOWN, **grave))
+            store.resolve_case(case.case_id, ruling(TAKEDOWN, second_review_harm=5.0))
         with pytest.raises(NotFound):
             store.claim_next(ANYTHING, "ann", reviewer="~ann", now=NOON, duration=HOUR)
 
-        second = store.resolve_case(case.case_id, ruling(TAKEDOWN, "ben", hours=2, **grave))
+        second = store.resolve_case(case.case_id, ruling(TAKEDOWN, "ben", hours=2, second_review_harm=5.0))
 
         assert second.resolution_id == first.resolution_id
         assert (second.reviewer, second.second_reviewer, second.in_force) == ("~ann", "~ben", True)

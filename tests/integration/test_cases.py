@@ -8,10 +8,8 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from serving.app import Application
+from serving.app import Application, make_case_answers
 from serving.case_opening import CaseOpening
-from serving.cases import CaseDesk
-from serving.complaints import Complaints
 from tests.integration.case_support import (
     ALLOW,
     TAKEDOWN,
@@ -39,13 +37,11 @@ VERDICT_ALLOW, REVIEW, VERDICT_TAKEDOWN = (
 
 def with_rules(application: Application, **changed: object) -> Application:
     """Give an application other rules about cases."""
-    rules = application.cases.rules.model_copy(update=changed)
-    opening = CaseOpening(application.store, rules)
+    rules = application.cases.desk.rules.model_copy(update=changed)
     return replace(
         application,
-        moderation=replace(application.moderation, opening=opening),
-        cases=CaseDesk(application.store, rules),
-        complaints=Complaints(application.store, opening),
+        moderation=replace(application.moderation, opening=CaseOpening(application.store, rules)),
+        cases=make_case_answers(application.store, rules),
     )
 
 

@@ -280,7 +280,7 @@ def test_what_cannot_be_appealed_against(own_application: Application, start: St
         assert violated_fields(stranger) == {"appellant_id"}
         assert violated_fields(empty) == {"appellant_id", "statement", "document_sha256s[0]"}
         assert {nothing.code(), stranger.code(), empty.code()} == {Code.INVALID_ARGUMENT}
-        complaints = service.application.complaints
+        complaints = service.application.cases.complaints
         later = replace(complaints, clock=lambda: complaints.clock() + timedelta(days=2))
         objection = Objection(decision_id=fake.decision_id, appellant_id="s1", statement="no", document_sha256s=())
         with pytest.raises(Conflict, match="was over on"):
@@ -353,7 +353,7 @@ def test_batch_that_ran_out_of_time_goes_on(own_service: Service) -> None:
     for number in range(3):
         suspicious(own_service, f"odd-{number}")
     ann = person(own_service, "ann")
-    desk, ids = own_service.application.cases, [case.case_id for case in ann.list().cases]
+    desk, ids = own_service.application.cases.desk, [case.case_id for case in ann.list().cases]
     request = pb.BatchResolveCasesRequest(case_ids=pb.CaseIds(case_ids=ids), outcome=ALLOW, request_id="b1")
 
     caller = Caller("ann")

@@ -93,6 +93,41 @@ def test_store_of_an_older_release_keeps_its_removed_photos(path: Path) -> None:
     assert details == {}
 
 
+def test_store_of_an_older_release_keeps_its_cases(path: Path) -> None:
+    """Cases that were opened before people could decide keep their place, and events tell their verdict and case."""
+    database = Database(path)
+    migrate.upgrade(database, "0006")
+    with sqlite3.connect(path) as file:
+        file.execute(
+            "INSERT INTO decisions (decision_id, listing_id, seller_id, brand, verdict, create_time, request_sha256, "
+            "model_fingerprint, index_version, policy_version, payload) "
+            "VALUES ('d', 'l', 's', 'Acme', 'REVIEW', '2025-09-01 12:00:00', 'x', '', '', '', x'00')"
+        )
+        file.execute(
+            "INSERT INTO cases (case_id, decision_id, listing_id, brand, verdict, priority, state, assignee, "
+            "resolution, create_time, revision) "
+            "VALUES ('c', 'd', 'l', 'Acme', 'REVIEW', 0.25, 'open', '', '', '2025-09-01 12:00:00', 0)"
+        )
+        file.execute(
+            "INSERT INTO decision_events (cursor, kind, decision_id, create_time) "
+            "VALUES (1, 'decided', 'd', '2025-09-01 12:00:00')"
+        )
+    file.close()
+
+    with Store.open(path) as store:
+        case, (event,) = store.get_case("c"), store.events_after(0)
+    migrate.downgrade(database, "0006")
+    migrate.upgrade(database)
+    with Store.open(path) as store:
+        again = store.get_case("c")
+    database.close()
+
+    assert (case.seller_id, case.expected_harm, case.probability, case.origin) == ("s", 0.25, 0.25, "screening")
+    assert case.update_time == case.create_time
+    assert (event.verdict, event.case_id) == ("REVIEW", "c")
+    assert again == case
+
+
 def test_opening_twice_migrates_once(path: Path) -> None:
     """Many threads that open a new store at once all get a working one."""
     with ThreadPoolExecutor(8) as pool:

@@ -1,0 +1,95 @@
+"""A moderator without a console: `touchstone cases` on the store and through a running service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+
+from serving.app import Application
+from serving.client import ModerationClient
+from tests.integration.case_support import TAKEDOWN, case_of, known_fake, person, suspicious
+from tests.integration.support import Service, Touchstone
+
+
+@pytest.fixture
+def statement(tmp_path: Path) -> Path:
+    """Write down a statement of reasons."""
+    path = tmp_path / "statement.json"
+    path.write_text(MessageToJson(TAKEDOWN.statement), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("through_server", [False, True], ids=["store", "server"])
+def test_a_case_is_worked_on(
+    own_service: Service, touchstone: Touchstone, statement: Path, *, through_server: bool
+) -> None:
+    """List, show, claim, resolve and undo do what the rpcs do, for the person named."""
+    case_id = case_of(own_service, suspicious(own_service, "odd"))
+    data = ("--data-dir", own_service.application.settings.data_dir)
+    server = ("--server", own_service.target) if through_server else ()
+    cases = (*data, "cases", *server, "--as", "ann")
+
+    listed = touchstone(*cases, "list")
+    claimed = json.loads(touchstone(*cases, "claim").stdout)
+    resolved = touchstone(*cases, "resolve", case_id, "takedown", "--reason", "COUNTERFEIT", "--statement", statement)
+    shown = json.loads(touchstone(*cases, "show", case_id).stdout)
+    resolution_id = shown["resolutions"][0]["resolution_id"]
+    undone = touchstone(*cases, "undo", resolution_id, "--reason", "a mistake")
+
+    assert (listed.code, resolved.code, undone.code) == (0, 0, 0)
+    assert "odd" in listed.stdout
+    assert "1 of 1 cases" in listed.stdout
+    assert (claimed["case_id"], claimed["lease"]["holder"]) == (case_id, "ann")
+    assert f"resolution {resolution_id}" in resolved.stdout
+    assert shown["state"] == "CASE_STATE_RESOLVED"
+    assert "1 undone" in undone.stdout
+    assert person(own_service).get(case_id).resolutions[0].undo_reason == "a mistake"
+
+
+def test_reports_and_appeals_are_taken_in(own_service: Service, touchstone: Touchstone, tmp_path: Path) -> None:
+    """A report and an appeal print their receipts; photos of the report are looked at."""
+    decision = known_fake(own_service, "fake")
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"no picture")
+    cases = ("--data-dir", own_service.application.settings.data_dir, "cases")
+
+    report = json.loads(touchstone(*cases, "report", "fake", "--reporter", "b1", "--image", photo).stdout)
+    appeal = json.loads(
+        touchstone(*cases, "appeal", decision.decision_id, "--seller", "s1", "--statement", "It is genuine.").stdout
+    )
+
+    assert report["report"]["state"] == "REPORT_STATE_RECEIVED"
+    assert report["image_results"][0]["status"] == "IMAGE_STATUS_UNSUPPORTED_FORMAT"
+    assert appeal["case_id"] == report["case_id"]
+
+
+def test_refusals_end_as_others_do(own_application: Application, touchstone: Touchstone, tmp_path: Path) -> None:
+    """What is not there is exit code 1, what breaks a rule 2; a file that is no statement is named."""
+    cases = ("--data-dir", own_application.settings.data_dir, "cases")
+    file = tmp_path / "statement.json"
+    file.write_text("{", encoding="utf-8")
+
+    missing = touchstone(*cases, "show", "nothing")
+    empty = touchstone(*cases, "claim")
+    both = touchstone(*cases, "undo", "--reason", "why")
+    endless = touchstone(*cases, "undo", "r", "--reason", "x" * 1_001)
+    broken = touchstone(*cases, "resolve", "c", "takedown", "--statement", file)
+
+    assert [one.code for one in (missing, empty, both, endless, broken)] == [1, 1, 2, 2, 2]
+    assert "'nothing'" in missing.stderr
+    assert "statement.json" in broken.stderr
+
+
+def test_client_passes_reports_and_appeals_on(own_service: Service) -> None:
+    """The pipeline's client reports and appeals for buyers and sellers."""
+    decision = known_fake(own_service, "fake")
+
+    with ModerationClient(own_service.target) as client:
+        report = client.report("fake", reporter_id="b1", reason_code="COUNTERFEIT", text="fell apart")
+        appeal = client.appeal(decision.decision_id, seller_id="s1", statement="It is genuine.")
+
+    assert report.report.text == "fell apart"
+    assert appeal.case_id == report.case_id
