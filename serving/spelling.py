@@ -1,7 +1,7 @@
 """Which brand's name is this word a misspelling of? Edit distance, letters and sound. Part of `serving.wording`.
 
-What counts was measured (docs/wording.md): on words that no dictionary holds, names of places and other brands among
-them, one edit of any kind is as often chance as not in names of six letters, and never one in names of seven and more.
+The shorter a name, the more words are one edit away by chance, so the less is allowed; docs/wording.md says what that
+costs and what it saves.
 """
 
 from __future__ import annotations

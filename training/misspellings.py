@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 SOUNDS = (
@@ -80,10 +81,10 @@ def _exchanged(table: dict[str, str], name: str) -> Iterator[str]:
             yield name[:place] + table[name[place]] + name[place + 1 :]
 
 
-_OTHERS = {
+_OTHERS: dict[Kind, Callable[[str], Iterator[str]]] = {
     Kind.TYPING: _typing,
     Kind.DOUBLING: _doubling,
     Kind.SOUND: _sound,
-    Kind.SCRIPT: lambda name: _exchanged(SCRIPTS, name),
-    Kind.DIGIT: lambda name: _exchanged(DIGITS, name),
+    Kind.SCRIPT: partial(_exchanged, SCRIPTS),
+    Kind.DIGIT: partial(_exchanged, DIGITS),
 }

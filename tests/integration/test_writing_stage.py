@@ -185,7 +185,7 @@ def _in_photos(decision: decision_pb2.Decision) -> list[evidence_pb2.TextHit]:
     return [item.text for item in decision.evidence if item.HasField("text") and item.text.HasField("image_index")]
 
 
-def _offer(*images: bytes, price: int | None = None, **words: str) -> Listing:
+def _offer(*images: bytes, price: int | None = None, **words: Any) -> Listing:
     asked = None if price is None else Money(Decimal(price), "USD")
     return Listing(listing_id="a1", images=images, price=asked, **words)
 

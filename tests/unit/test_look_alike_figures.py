@@ -1,4 +1,4 @@
-"""Imitations of brand names are found as often as docs/wording.md says, and other words are hardly ever taken for one."""
+"""Imitations of brand names are found as often as docs/wording.md says, and other words hardly ever taken for one."""
 
 from __future__ import annotations
 
