@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from index.errors import PriceDataError
 from index.money import Money
@@ -30,8 +31,7 @@ class PriceQuery:
             raise PriceDataError(f"The unit price {self.unit_price} is negative; state a price of 0 or more.")
 
 
-@dataclass(frozen=True)
-class LevelCount:
+class LevelCount(NamedTuple):
     """How much is known on one level ("brand x category"): prices on record, and what price bands weigh, in prices."""
 
     name: str

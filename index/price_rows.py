@@ -129,6 +129,7 @@ def condition_of(words: str) -> Condition:
     return condition_words().read(words)
 
 
+@functools.cache
 def usual_effect(condition: Condition) -> float:
     """Return what a condition usually adds to the log price, before any data: 0 for new, ln 0.5 for used."""
     return math.log(condition_words().shares[condition])

@@ -34,8 +34,8 @@ PRIOR_WEIGHT = 300
 _FAKES, _UNEXPLAINED = 0.05, 0.02
 _UNEXPLAINED_DENSITY = 1 / 20  # uniform over factors of 22,000 either way
 # More prices say nothing new of five shares: of longer histories evenly spaced ones are taken, in order of their value.
-_MOST_PRICES = 200_000
-_MOST_STEPS, _SETTLED = 100, 1e-6
+_MOST_PRICES = 20_000
+_MOST_STEPS, _SETTLED = 100, 1e-5
 _LEAST = 1e-300
 # The stories whose centre moves with the usual price: their shift and extra scale.
 _CENTRED = ((Story.USUAL, 0.0, 0.0), (Story.SALE, SALE_SHIFT, SALE_SCALE), (Story.USED, USED_SHIFT, USED_SCALE))

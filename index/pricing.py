@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,8 +42,7 @@ from index.records import PriceObservation
 MINIMUM_OBSERVATIONS = 5
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where the goods of a query stand in the base currency, and what that rests on."""
 
     expected: float
@@ -116,7 +116,12 @@ class PriceModel:
     def score_batch(self, queries: Sequence[PriceQuery]) -> list[PriceAssessment | None]:
         """Assess many prices at once: for each what `score` says of it alone."""
         assessed: list[PriceAssessment | None] = [None] * len(queries)
-        places = {number: place for number, query in enumerate(queries) if (place := self._place(query)) is not None}
+        find = functools.cache(self._place)  # for this batch: goods of one kind come many times
+        places = {
+            number: place
+            for number, query in enumerate(queries)
+            if (place := find(query.brand, query.category, query.condition, query.unit_price.currency)) is not None
+        }
         if not places:
             return assessed
         known = [queries[number] for number in places]
@@ -140,16 +145,16 @@ class PriceModel:
         """Return why `score` has no evidence on a price, as a sentence for the moderator; "" when it has."""
         if query.unit_price.currency not in self.rates.units_per_base:
             return f"there is no exchange rate for {query.unit_price.currency}"
-        if self._place(query) is None:
+        if self._place(query.brand, query.category, query.condition, query.unit_price.currency) is None:
             brand, category = query.brand or "no brand", query.category or "no category"
             return f"no price is on record for the brand ({brand}) or the category ({category})"
         return ""
 
-    def _place(self, query: PriceQuery) -> _Place | None:
+    def _place(self, brand: str, category: str, condition_words: str, currency: str) -> _Place | None:
         """Return where the goods stand; None without a rate, or a price on record on any level."""
-        if query.unit_price.currency not in self.rates.units_per_base:
+        if currency not in self.rates.units_per_base:
             return None
-        keys = level_keys(query.brand, query.category)
+        keys = level_keys(brand, category)
         effects = [level.effect(key) for level, key in zip(self.fitted.levels, keys, strict=True)]
         levels = tuple(
             LevelCount(name, effect.observations, effect.band_weight)
@@ -158,7 +163,7 @@ class PriceModel:
         basis = _basis(levels)
         if basis.weight == 0:
             return None
-        condition = condition_of(query.condition)
+        condition = condition_of(condition_words)
         effects.append(self.fitted.conditions.effect(condition.value))
         return _Place(
             expected=self.fitted.origin
@@ -225,8 +230,10 @@ class PriceModel:
 
 def _basis(levels: Sequence[LevelCount]) -> LevelCount:
     """Return the most particular level with enough prices, else the one with most."""
-    enough = [level for level in levels if level.weight >= MINIMUM_OBSERVATIONS]
-    return enough[-1] if enough else max(reversed(levels), key=lambda level: level.weight)
+    for level in reversed(levels):
+        if level.weight >= MINIMUM_OBSERVATIONS:
+            return level
+    return max(reversed(levels), key=lambda level: level.weight)
 
 
 def _money(log_amount: float, currency: str) -> Money:

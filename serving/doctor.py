@@ -102,7 +102,8 @@ def _inside(application: Application) -> Iterator[Finding]:
         else "all of this model",
     )
     prices = knowledge.prices.observations if knowledge.prices else 0
-    yield Finding("prices", ok=True, detail=f"{prices} observations" + ("" if prices else "; price checks are off"))
+    hint = "; `touchstone prices drift` tells which have drifted" if prices else "; price checks are off"
+    yield Finding("prices", ok=True, detail=f"{prices} observations{hint}")
     yield _try("inference", lambda: _inference(application))
 
 

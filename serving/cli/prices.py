@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -77,7 +78,7 @@ def show(context: click.Context, /, brand: str, category: str) -> None:
             store, brand, rates, base_currency=settings.base_currency, category=category, now=datetime.now(UTC)
         )
     if wants_json(context):
-        print_json(asdict(overview) | {"drifts": [_plain(asdict(drift)) for drift in overview.drifts]})
+        print_json(_plain(asdict(overview)))
         return
     console, table = Console(), Table("category", "prices", "expected", "5% - median - 95%", "price band", "sketch")
     for cell in overview.cells:
@@ -125,6 +126,12 @@ def _row(cell: CellPrices, currency: str) -> tuple[str, ...]:
     return cell.category or "(none)", str(cell.quantiles.count), expected, spread, bands or "-", size
 
 
-def _plain(values: dict[str, object]) -> dict[str, object]:
-    """Return the values as JSON has them: times as RFC 3339."""
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: times as RFC 3339, amounts as numbers."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value

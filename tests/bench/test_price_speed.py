@@ -1,4 +1,4 @@
-"""How fast is the price model? Figures to read (`pytest -s`); only a gross slip fails."""
+"""How fast is the price model? Processor time to read (`pytest -s`), free of neighbours; a gross slip fails."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def observations(count: int) -> Iterator[PriceObservation]:
 
 @pytest.mark.slow
 def test_fit_and_batch_speed() -> None:
-    """A fit takes under 60 us a price (60 s a million), a batch under 50 us a price, with twice that allowed for."""
+    """A fit takes under 60 us a price (60 s a million), a batch under 50 us a price; three times that may pass."""
     history, rates = list(observations(PRICES)), ExchangeRates.load()
     queries = [
         PriceQuery(brand=one.brand, category=one.category, condition=one.condition, unit_price=one.unit_price)
         for one in history[:QUERIES]
     ]
 
-    start = time.perf_counter()
+    start = time.process_time()
     model = PriceModel.fit(history, rates)
-    fitted = time.perf_counter()
+    fitted = time.process_time()
     assessed = model.score_batch(queries)
-    scored = time.perf_counter()
+    scored = time.process_time()
 
     fit_us, score_us = (fitted - start) / PRICES * 1e6, (scored - fitted) / len(queries) * 1e6
     print(f"fit: {PRICES:,} in {fitted - start:.2f} s, {fit_us:.1f} us each; score: {score_us:.1f} us each")
     assert all(assessed)
-    assert fit_us < 120
-    assert score_us < 100
+    assert fit_us < 180
+    assert score_us < 150

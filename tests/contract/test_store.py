@@ -12,6 +12,7 @@ import pytest
 
 from index.errors import Conflict, NotFound, StoreError
 from index.money import Money
+from index.price_bands import PriceBand
 from index.records import (
     AuthorisedSeller,
     Brand,
@@ -317,6 +318,40 @@ class StoreContract:
         assert again == 2
         assert store.price_head() > head
         assert store.counts().price_observations == 5
+
+    def test_prices_after_a_number_are_those_that_came_since(self, store: Store) -> None:
+        """Who remembers the head reads what came after it, up to a later head, and nothing twice."""
+        store.add_price_observations([a_price("1", "p1"), a_price("2", "p2")])
+        first = store.price_head()
+        store.add_price_observations([a_price("1", "p1"), a_price("3", "p3")])
+        second = store.price_head()
+        store.add_price_observations([a_price("4")])
+
+        between = list(store.iter_price_observations(after=first, through=second))
+
+        assert between == [a_price("3", "p3")]
+        assert list(store.iter_price_observations(after=second)) == [a_price("4")]
+
+    def test_price_bands_are_replaced_as_a_whole(self, store: Store) -> None:
+        """A brand's bands come back in order with their digits; setting them again replaces them and is noticed."""
+        store.put_brands([ACME])
+        low, high = Money(Decimal("0.10"), "EUR"), Money(Decimal("1999.999"), "EUR")
+        bands = (
+            PriceBand(category_path=("shoes", "größe"), market="DE", low=low, high=high),
+            PriceBand(low=low, high=low),
+        )
+        before = store.price_band_version()
+
+        store.set_price_bands("acme", bands)
+        first, named = store.price_bands("acme"), store.all_price_bands()
+        store.set_price_bands("acme", bands[1:])
+
+        assert first == bands
+        assert [(entry.brand, entry.band) for entry in named] == [(ACME.name, band) for band in bands]
+        assert store.price_bands("acme") == bands[1:]
+        assert store.price_band_version() > before
+        with pytest.raises(NotFound, match="'nobody'"):
+            store.set_price_bands("nobody", bands)
 
     def test_many_prices_cross_pages(self, store: Store) -> None:
         """More observations than one batch holds are all stored, and all yielded once."""

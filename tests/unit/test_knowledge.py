@@ -11,6 +11,7 @@ import pytest
 
 from index.money import ExchangeRates, Money
 from index.named import Named
+from index.price_bands import PriceBand
 from index.records import Brand, PriceObservation, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 from serving.knowledge import KnowledgeSource
@@ -101,6 +102,34 @@ def test_new_price_renews_prices_only(source: KnowledgeSource) -> None:
     assert new.prices is not None
     assert new.prices.observations == 1
     assert source.renew(new) is None
+
+
+def test_prices_followed_one_by_one_are_those_read_at_once(source: KnowledgeSource) -> None:
+    """A replica that saw a hundred prices come has exactly the model of one that opens the store then."""
+    followed = source.open()
+    for amount in range(50, 150):
+        _add_price(source.store, amount)
+        followed = source.renew(followed) or followed
+
+    assert followed.prices is not None
+    assert followed.prices.observations == 100
+    assert followed.prices == source.open().prices
+
+
+def test_price_bands_renew_prices(source: KnowledgeSource) -> None:
+    """A band that is set makes a model at the next renewal, and taking it away unmakes it."""
+    band = PriceBand(low=Money(Decimal(50), "USD"), high=Money(Decimal(90), "USD"))
+    old = source.open()
+
+    source.store.set_price_bands("nike", [band])
+    new = source.renew(old)
+    assert new is not None
+    source.store.set_price_bands("nike", [])
+    last = source.renew(new)
+
+    assert new.prices is not None
+    assert last is not None
+    assert last.prices is None
 
 
 def test_opening_again_takes_the_snapshot(source: KnowledgeSource) -> None:
