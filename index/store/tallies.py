@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, func, or_, select, update
 
 from index.records import DecisionRecord, RemovalReason, SellerTally
 from index.store.engine import BATCH, Database, insert_new
@@ -48,7 +48,7 @@ def count_decision(connection: Connection, record: DecisionRecord) -> None:
     """Count the listing of a new decision. Before its event is appended: see `index.store.changes.take`."""
     if not record.seller_id:
         return
-    before = next(_counted(connection, record.listing_id, record.seller_id), None)
+    before = next(iter(_counted(connection, record.listing_id, record.seller_id)), None)
     was_struck = before is not None and before.struck
     if was_struck and not record.presumed_strike:
         return
@@ -64,7 +64,7 @@ def count_decision(connection: Connection, record: DecisionRecord) -> None:
 
 def recount_listing(connection: Connection, listing_id: str) -> None:
     """Find out again whether a listing is struck: after a verdict on it or its removal, before the event of it."""
-    for before in list(_counted(connection, listing_id)):
+    for before in _counted(connection, listing_id):
         strikes = select(func.count()).select_from(_DECIDED).where(_strikes(listing_id, before.seller_id))
         struck = connection.execute(strikes).scalar_one() > 0
         if struck != before.struck:
@@ -110,32 +110,50 @@ def _strikes(listing_id: str, seller_id: str) -> ColumnElement[bool]:
     return and_(own, or_(by_removal, by_person, by_machine))
 
 
-def _counted(connection: Connection, listing_id: str, seller_id: str | None = None) -> Iterator[_Counted]:
-    table = seller_listings.c
-    rows = select(seller_listings).where(table.listing_id == listing_id)
-    if seller_id is not None:
-        rows = rows.where(table.seller_id == seller_id)
-    # In order, so that two transactions that change the same tallies do not wait for each other.
-    return (_Counted(**row._asdict()) for row in connection.execute(rows.order_by(table.seller_id)))
+# Built once, because each decision runs them: building a statement takes several times as long as running it.
+_LISTING, _SELLER = bindparam("of_listing", type_=Text()), bindparam("of_seller", type_=Text())
+_OF_LISTING = select(seller_listings).where(seller_listings.c.listing_id == _LISTING)
+_OF_BOTH = _OF_LISTING.where(seller_listings.c.seller_id == _SELLER)
+_INSERT = seller_listings.insert()
+_UPDATE = (
+    update(seller_listings)
+    .where(seller_listings.c.listing_id == _LISTING, seller_listings.c.seller_id == _SELLER)
+    .values({name: bindparam(name) for name in ("decision_id", "decide_time", "struck")})
+)
+_SUMS = ("listings", "strikes", "listings_weight", "strikes_weight")
+_ADD = (
+    update(seller_tallies)
+    .where(seller_tallies.c.seller_id == _SELLER)
+    .values({name: seller_tallies.c[name] + bindparam(f"more_{name}") for name in _SUMS})
+)
+
+
+def _counted(connection: Connection, listing_id: str, seller_id: str | None = None) -> list[_Counted]:
+    """Give what of a listing is counted, for one seller or for each; sellers in order, so that no two waits cross."""
+    of = {"of_listing": listing_id}
+    if seller_id is None:
+        rows = connection.execute(_OF_LISTING.order_by(seller_listings.c.seller_id), of)
+    else:
+        rows = connection.execute(_OF_BOTH, of | {"of_seller": seller_id})
+    return [_Counted(**row._asdict()) for row in rows]
 
 
 def _replace(connection: Connection, before: _Counted | None, after: _Counted) -> None:
     """Take out what was counted for a listing, and put in what is to be counted."""
+    of = {"of_listing": after.listing_id, "of_seller": after.seller_id}
     if before is None:
-        connection.execute(seller_listings.insert().values(**vars(after)))
+        connection.execute(_INSERT, vars(after))
     else:
-        this = (seller_listings.c.listing_id == after.listing_id, seller_listings.c.seller_id == after.seller_id)
-        connection.execute(update(seller_listings).where(*this).values(**vars(after)))
+        kept = {"decision_id": after.decision_id, "decide_time": after.decide_time, "struck": after.struck}
+        connection.execute(_UPDATE, of | kept)
     old, new = _parts(before), _parts(after)
-    table = seller_tallies.c
-    values = {name: table[name] + (new[name] - old[name]) for name in new}
-    change = update(seller_tallies).where(table.seller_id == after.seller_id).values(values)
-    if connection.execute(change).rowcount:
+    more = {"of_seller": after.seller_id} | {f"more_{name}": new[name] - old[name] for name in _SUMS}
+    if connection.execute(_ADD, more).rowcount:
         return
     # Another transaction may count the seller's first listing at the same moment; both then add to its row.
     row = {"seller_id": after.seller_id, "first_time": after.decide_time}
     insert_new(connection, seller_tallies, [row | _parts(None)])
-    connection.execute(change)
+    connection.execute(_ADD, more)
 
 
 def _parts(counted: _Counted | None) -> dict[str, float]:
