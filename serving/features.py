@@ -59,6 +59,11 @@ def _usual_price(facts: Facts) -> float:
     return min(max(-_number(facts, "price.score"), 0.0), 2.0) * _number(facts, "brand.known")
 
 
+def _reports_per_sale(facts: Facts) -> float:
+    # Beyond one upheld report in ten sales it is beyond doubt.
+    return min(_number(facts, "seller.reports_per_sale"), 0.1) * 10
+
+
 def _authorised(facts: Facts) -> float:
     # The list is the claimed brand's; it vouches for nothing when another brand is shown.
     return _number(facts, "seller.authorised") * (1.0 - _number(facts, "text.claim_mismatch"))
@@ -75,13 +80,21 @@ FEATURES: tuple[Feature, ...] = (
     Feature("COPY_OF_KNOWN_COUNTERFEIT", "A photo copies a known counterfeit", 9.0, _closeness),
     Feature("COPY_OF_REMOVED_LISTING", "A photo is one of a removed listing", 3.0, _flag("duplicate.removed_listing")),
     Feature("REPLICA_WORDING", "The words speak of replicas", 3.5, _flag("text.replica_wording")),
+    Feature("BRAND_IMITATED", "A word imitates a brand's name", 1.5, _flag("text.look_alike")),
+    Feature("OFF_PLATFORM_CONTACT", "Buyers are led off the platform", 1.0, _flag("text.off_platform_contact")),
     Feature("PRICE_FAR_BELOW_USUAL", "The price is far below what this brand usually costs", 0.8, _low_price),
     Feature("PRICE_USUAL", "The price is what this brand usually costs", -0.5, _usual_price),
     Feature("BRAND_SEEN", "The brand's mark or product is seen in a photo", 0.7, _flag("visual.probability")),
     Feature("SELLER_AUTHORISED", "The brand lists this seller as authorised", -4.0, _authorised),
     Feature("SELLER_NOT_AUTHORISED", "The brand does not list this seller", 1.2, _flag("seller.unauthorised")),
     Feature("SELLER_VERIFIED", "The seller's identity is verified", -0.7, _flag("seller.verified")),
-    Feature("SELLER_STRIKES", "Earlier takedowns of this seller", 1.0, _count("seller.strikes")),
+    Feature("SELLER_NEW", "The seller is new, or not on record", 0.5, _flag("seller.new")),
+    Feature("SELLER_STRIKES", "Listings of this seller that were taken down", 1.0, _count("seller.strikes")),
+    Feature(
+        "SELLER_STRIKE_RATE", "Many of this seller's listings are taken down", 4.0, _flag("seller.strike_rate_low")
+    ),
+    Feature("SELLER_IN_RING", "Sellers with the same photos and titles have strikes", 4.0, _flag("seller.ring_rate")),
+    Feature("SELLER_REPORTED", "Buyers' reports about this seller were right", 3.0, _reports_per_sale),
     Feature("BRAND_CLAIM_MISMATCH", "The claimed brand is not the one shown", 1.2, _flag("text.claim_mismatch")),
     Feature("CATEGORY_MISMATCH", "Declared and predicted category contradict", 0.5, _flag("category.mismatch")),
     Feature("REPORTED_BY_BUYERS", "Reports by buyers", 1.0, _count("reports.weight")),

@@ -20,8 +20,8 @@ AGAINST = {
     "price": ("price.score",),
     "photos": ("visual.matched", "text.claim_mismatch", "category.mismatch"),
     "copies": ("duplicate.known_counterfeit", "duplicate.removed_listing"),
-    "words": ("text.replica_wording",),
-    "seller": ("seller.unauthorised", "seller.strikes"),
+    "words": ("text.replica_wording", "text.look_alike", "text.off_platform_contact"),
+    "seller": ("seller.unauthorised", "seller.strikes", "seller.ring_rate"),
     "reports": ("reports.weight",),
 }
 _NOT_ALONE = {"price", "photos"}

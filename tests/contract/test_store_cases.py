@@ -303,7 +303,7 @@ class CaseContract:
         assert undone.case.state is CaseState.OPEN
         assert list(store.iter_removed_images()) == []
         assert store.version() == before + 2
-        assert store.seller_tally("s1").strikes == 0
+        assert store.seller_standing("s1", now=NOON).tally.strikes == 0
         assert [one.report_id for one in store.reports_about("l-d")] == ["r"]
         assert [(one.undone, one.infringing) for one in store.verdicts_after(0)] == [(False, True), (True, True)]
         assert store.events_after(2)[0].verdict == "REVIEW"

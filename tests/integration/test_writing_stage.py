@@ -19,7 +19,6 @@ from index.money import Money
 from serving.app import Application
 from serving.batching import BatchingEmbedder
 from serving.domain import Decision, Listing, TextHit, TextKind, Verdict
-from serving.moderation import Moderation
 from serving.writing import PAGES
 from tests.integration.support import Start, draw, listing
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
@@ -75,8 +74,8 @@ def lines() -> LineReader:
 def reading(application: Application, reader: Reader) -> Iterator[Application]:
     """Let the application read by `reader` for a block."""
     with BatchingEmbedder(FakeEmbedder(), reader=reader) as batching:
-        pipeline = replace(application.pipeline, embedder=batching)
-        yield replace(application, embedder=batching, moderation=Moderation(pipeline, application.store))
+        moderation = replace(application.moderation, pipeline=replace(application.pipeline, embedder=batching))
+        yield replace(application, embedder=batching, moderation=moderation)
 
 
 def test_replica_wording_printed_in_a_photo_is_found(
