@@ -27,8 +27,8 @@ from vision.hashing import HASH_BYTES, MATCH_DISTANCE
 
 # More sellers than this have a photo or a title in common: then it is stock.
 MOST_SHARING = 8
-# What two sellers must share: photos and titles together, a photo among them. In our simulation two brought a precision
-# of .55 (honest sellers who buy from one supplier meet in two of its photos), three .97, at the same recall.
+# What two sellers must share: photos and titles together, a photo among them. In our simulation (docs/sellers.md) two
+# brought a precision of .42 (honest sellers who buy from one supplier meet in two of its photos), three .98.
 LEAST_SHARED = 3
 # ... and this share of what the smaller of the two offers: large honest sellers meet by chance.
 LEAST_SHARE = 0.1

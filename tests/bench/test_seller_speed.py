@@ -24,7 +24,7 @@ NIKE = Brand(brand_id="nike", name="Nike")
 
 @pytest.mark.slow
 def test_seller_with_many_listings_answers_at_once(tmp_path: Path) -> None:
-    """100,000 decisions on record, a list of authorised sellers and a ring of 50: milliseconds at the most."""
+    """100,000 decisions on record, a list of authorised sellers and a ring of 50: some milliseconds at most."""
     now = datetime.now(UTC)
     listing = Listing(listing_id="a", images=(), seller_id="s", market="DE")
     with Store.open(tmp_path / "store.db") as store:
