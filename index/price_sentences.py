@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from index.offer_words import DeclaredSale
 from index.price_query import LevelCount
@@ -12,8 +12,7 @@ from index.price_stories import LARGEST_SALE, Story
 _SUSPICIOUS = 2.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """What there is to tell: `ratio` is price / expected price, `enough` whether `basis` bears an assertion."""
 
     ratio: float
@@ -46,13 +45,17 @@ def _resting(basis: LevelCount) -> str:
 
 def _in_words(finding: Finding) -> str:
     off = 5 * round(20 * (1 - finding.ratio))
-    return {
-        Story.USUAL: f"the usual spread of prices or a {off}% sale" if off >= 10 else "the usual spread of prices",
-        Story.SALE: _sale(finding.sale, off=off),
-        Story.USED: "used goods",
-        Story.OTHER_GOODS: "another article of the brand, such as an accessory",
-        Story.CURRENCY: f"an amount meant in {finding.meant_in}",
-    }[finding.story]
+    match finding.story:
+        case Story.USUAL:
+            return f"the usual spread of prices or a {off}% sale" if off >= 10 else "the usual spread of prices"
+        case Story.SALE:
+            return _sale(finding.sale, off=off)
+        case Story.USED:
+            return "used goods"
+        case Story.OTHER_GOODS:
+            return "another article of the brand, such as an accessory"
+        case Story.CURRENCY:
+            return f"an amount meant in {finding.meant_in}"
 
 
 def _sale(sale: DeclaredSale | None, *, off: int) -> str:

@@ -16,7 +16,7 @@ from training.predictions import read_predictions
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("rows", "leave_cell_out", "least_tpr"),
-    [("n10", False, 0.60), ("n30", False, 0.60), ("n10", True, 0.58), ("n30", True, 0.58)],
+    [("n10", False, 0.60), ("n30", False, 0.62), ("n10", True, 0.58), ("n30", True, 0.58)],
 )
 def test_fakes_among_real_prices_are_found(eval_data: Path, rows: str, leave_cell_out: bool, least_tpr: float) -> None:
     """At 0.5% false positives the detection rate holds its bar, in cells that the history lacks too."""

@@ -55,7 +55,7 @@ def settings(rows: int = 1, *, scale: float = 0.4, shares: StoryShares | None = 
 def student_t(z: float, freedom: int) -> float:
     """Return Student's density by the definition."""
     constant = math.gamma((freedom + 1) / 2) / (math.gamma(freedom / 2) * math.sqrt(freedom * math.pi))
-    return constant * (1 + z * z / freedom) ** (-(freedom + 1) / 2)
+    return float(constant * (1 + z * z / freedom) ** (-(freedom + 1) / 2))
 
 
 @pytest.mark.parametrize("z", [0.0, 0.7, -3.0, 12.0])
