@@ -13,7 +13,10 @@ _SUSPICIOUS = 2.0
 
 
 class Finding(NamedTuple):
-    """What there is to tell: `ratio` is price / expected price, `enough` whether `basis` bears an assertion."""
+    """What there is to tell: `ratio` is price / expected price, `enough` whether `basis` bears an assertion.
+
+    `used` says that the goods are stated not to be new, and then that is what the expected price is for.
+    """
 
     ratio: float
     score: float
@@ -22,6 +25,7 @@ class Finding(NamedTuple):
     basis: LevelCount
     enough: bool
     sale: DeclaredSale | None
+    used: bool = False
 
 
 def explain(finding: Finding) -> str:
@@ -30,12 +34,14 @@ def explain(finding: Finding) -> str:
     share = f"{ratio:.0%}" if ratio >= 0.1 else f"{100 * ratio:.2g}%"
     if not finding.enough:
         return f"{share} of the expected price, which rests on too few prices to be weighed ({resting})"
+    usual = "the usual price of used goods" if finding.used else "the usual price"
     if ratio >= 1.0:
-        mistake = f"; consistent with {_in_words(finding)}" if finding.story is Story.CURRENCY else ""
-        return f"{_times(ratio)} the usual price: not low{mistake} ({resting})"
+        told = finding.story is Story.CURRENCY or finding.used
+        story = f"; consistent with {_in_words(finding)}" if told else ""
+        return f"{_times(ratio)} {usual}: not low{story} ({resting})"
     if finding.score >= _SUSPICIOUS:
-        return f"{share} of the usual price: likelier a counterfeit than {_in_words(finding)} ({resting})"
-    return f"{share} of the usual price: consistent with {_in_words(finding)} ({resting})"
+        return f"{share} of {usual}: likelier a counterfeit than {_in_words(finding)} ({resting})"
+    return f"{share} of {usual}: consistent with {_in_words(finding)} ({resting})"
 
 
 def _resting(basis: LevelCount) -> str:
@@ -46,6 +52,8 @@ def _resting(basis: LevelCount) -> str:
 def _in_words(finding: Finding) -> str:
     off = 5 * round(20 * (1 - finding.ratio))
     match finding.story:
+        case Story.USUAL if finding.used:
+            return "used goods"
         case Story.USUAL:
             return f"the usual spread of prices or a {off}% sale" if off >= 10 else "the usual spread of prices"
         case Story.SALE:

@@ -212,6 +212,7 @@ class PriceModel:
             basis=place.basis,
             enough=enough,
             sale=query.sale,
+            used=is_used(condition_of(query.condition)),
         )
         return PriceAssessment(
             expected=_money(centre, currency),

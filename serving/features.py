@@ -48,6 +48,10 @@ def _count(name: str) -> Callable[[Facts], float]:
     return lambda facts: math.log1p(max(_number(facts, name), 0.0))
 
 
+def _share(name: str) -> Callable[[Facts], float]:
+    return lambda facts: min(max(_number(facts, name), 0.0), 1.0)
+
+
 def _low_price(facts: Facts) -> float:
     # A price speaks of counterfeiting only where a brand is at stake. The score is itself a log-likelihood ratio;
     # beyond 6 the model of prices is less certain than it claims.
@@ -57,11 +61,6 @@ def _low_price(facts: Facts) -> float:
 def _usual_price(facts: Facts) -> float:
     # Fakes are sold at genuine prices too, so a usual price excuses far less than a low one accuses.
     return min(max(-_number(facts, "price.score"), 0.0), 2.0) * _number(facts, "brand.known")
-
-
-def _reports_per_sale(facts: Facts) -> float:
-    # Beyond one upheld report in ten sales it is beyond doubt.
-    return min(_number(facts, "seller.reports_per_sale"), 0.1) * 10
 
 
 def _authorised(facts: Facts) -> float:
@@ -80,7 +79,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("COPY_OF_KNOWN_COUNTERFEIT", "A photo copies a known counterfeit", 9.0, _closeness),
     Feature("COPY_OF_REMOVED_LISTING", "A photo is one of a removed listing", 3.0, _flag("duplicate.removed_listing")),
     Feature("REPLICA_WORDING", "The words speak of replicas", 3.5, _flag("text.replica_wording")),
-    Feature("BRAND_IMITATED", "A word imitates a brand's name", 1.5, _flag("text.look_alike")),
+    Feature("BRAND_LOOK_ALIKE", "A word imitates a brand's name", 2.0, _flag("text.look_alike")),
     Feature("OFF_PLATFORM_CONTACT", "Buyers are led off the platform", 1.0, _flag("text.off_platform_contact")),
     Feature("PRICE_FAR_BELOW_USUAL", "The price is far below what this brand usually costs", 0.8, _low_price),
     Feature("PRICE_USUAL", "The price is what this brand usually costs", -0.5, _usual_price),
@@ -89,12 +88,10 @@ FEATURES: tuple[Feature, ...] = (
     Feature("SELLER_NOT_AUTHORISED", "The brand does not list this seller", 1.2, _flag("seller.unauthorised")),
     Feature("SELLER_VERIFIED", "The seller's identity is verified", -0.7, _flag("seller.verified")),
     Feature("SELLER_NEW", "The seller is new, or not on record", 0.5, _flag("seller.new")),
-    Feature("SELLER_STRIKES", "Listings of this seller that were taken down", 1.0, _count("seller.strikes")),
-    Feature(
-        "SELLER_STRIKE_RATE", "Many of this seller's listings are taken down", 4.0, _flag("seller.strike_rate_low")
-    ),
-    Feature("SELLER_IN_RING", "Sellers with the same photos and titles have strikes", 4.0, _flag("seller.ring_rate")),
-    Feature("SELLER_REPORTED", "Buyers' reports about this seller were right", 3.0, _reports_per_sale),
+    Feature("SELLER_STRIKES", "Strikes of this seller on record", 0.5, _count("seller.strikes")),
+    Feature("SELLER_STRIKE_RATE", "Many listings of this seller are strikes", 4.0, _share("seller.strike_rate_low")),
+    Feature("SELLER_RING", "Sellers who share photos and titles have strikes", 3.0, _share("seller.ring_rate")),
+    Feature("SELLER_REPORTS", "Buyers rightly report what this seller sells", 20.0, _share("seller.reports_per_sale")),
     Feature("BRAND_CLAIM_MISMATCH", "The claimed brand is not the one shown", 1.2, _flag("text.claim_mismatch")),
     Feature("CATEGORY_MISMATCH", "Declared and predicted category contradict", 0.5, _flag("category.mismatch")),
     Feature("REPORTED_BY_BUYERS", "Reports by buyers", 1.0, _count("reports.weight")),

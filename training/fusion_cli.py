@@ -10,7 +10,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from serving.cli.common import counting, print_json, wants_json
+from index.errors import NotFound
+from index.store.store import Store
+from serving.app import open_store
+from serving.cli.common import counting, print_json, settings_of, wants_json
+from serving.facts import Facts
+from serving.facts_record import unpack
 from serving.features import FEATURES
 from serving.fusion_file import FusionArtefact, read_artefact, save_artefact
 from vision.errors import ModelError
@@ -24,7 +29,7 @@ def fusion() -> None:
 
 
 @fusion.command()
-@click.argument("facts", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("facts", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=_file, help="Write the model here; name it in the setting `fusion`.")
 @click.option(
     "--prevalence",
@@ -32,13 +37,19 @@ def fusion() -> None:
     help="Share of counterfeits among the listings to be screened.  [default: their share among the labels]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed deals the same folds.")
+@click.option("--from-verdicts", is_flag=True, help="Fit on people's verdicts on record, too.")
 @click.pass_context
-def fit(context: click.Context, /, facts: tuple[Path, ...], out: Path, **options: Any) -> None:
+def fit(context: click.Context, /, facts: tuple[Path, ...], out: Path, *, from_verdicts: bool, **options: Any) -> None:
     """Fit on labelled FACTS (JSON Lines, as `eval decisions --facts` writes them) and write the model to --out."""
     from training.fit_fusion import fit_fusion
-    from training.labelled_facts import read_labelled_facts
+    from training.labelled_facts import facts_of_verdicts, read_labelled_facts
 
+    if not (facts or from_verdicts):
+        raise click.UsageError("there is nothing to fit on: name files of FACTS, or give --from-verdicts")
     rows = [row for path in facts for row in read_labelled_facts(path)]
+    if from_verdicts:
+        with open_store(settings_of(context)) as store:
+            rows += facts_of_verdicts(store, lambda decision_id: _stored_facts(store, decision_id))
     with counting("folds") as progress:
         artefact = fit_fusion(rows, progress=progress, **options)
     save_artefact(out, artefact)
@@ -54,6 +65,13 @@ def show(context: click.Context, /, model: Path) -> None:
         _print(context, read_artefact(model))
     except ModelError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _stored_facts(store: Store, decision_id: str) -> Facts | None:
+    try:
+        return unpack(store.facts_of(decision_id))
+    except NotFound:
+        return None
 
 
 def _print(context: click.Context, artefact: FusionArtefact) -> None:

@@ -109,10 +109,7 @@ def fit(context: click.Context, /) -> None:
     """Fit what is usual among all sellers, from which each one's rate starts. Run it every night."""
     now = datetime.now(UTC)
     with open_store(settings_of(context)) as store:
-        fitted = [fit_strikes(store, now=now)]
-        upheld_reports = getattr(store, "reports_about_seller", None)
-        if upheld_reports is not None:
-            fitted.append(fit_report_rate(store, upheld_reports, now=now))
+        fitted = [fit_strikes(store, now=now), fit_report_rate(store, store.reports_about_seller, now=now)]
         priors = [prior for prior in fitted if prior is not None]
         for prior in priors:
             store.add_prior(prior)

@@ -93,7 +93,11 @@ def test_default_policy_compiles_and_allows_a_listing_of_which_nothing_is_known(
             {"category__mismatch": True, "category__probability": 0.95, "brand__known": True},
             "REVIEW", "CATEGORY_MISMATCH",
         ),
-        ({"seller__strikes": 3, "brand__known": True}, "REVIEW", "SELLER_STRIKES"),
+        ({"text__look_alike": True, "text__look_alikes": ["Adibas"]}, "REVIEW", "BRAND_LOOK_ALIKE"),
+        ({"text__off_platform_contact": True, "brand__known": True}, "REVIEW", "OFF_PLATFORM_CONTACT"),
+        ({"seller__strike_rate_low": 0.05, "brand__known": True}, "REVIEW", "SELLER_STRIKE_RATE"),
+        ({"seller__ring_rate": 0.15, "seller__ring_size": 4, "brand__known": True}, "REVIEW", "SELLER_RING"),
+        ({"seller__verification": "FAILED", "brand__known": True}, "REVIEW", "SELLER_VERIFICATION_FAILED"),
         ({"reports__weight": 3.0, "reports__count": 5}, "REVIEW", "REPORTED_BY_BUYERS"),
         ({"fused__probability": 0.5}, "REVIEW", "EVIDENCE_TOGETHER"),
         ({"visual__matched": True, "visual__probability": 0.99, "visual__brand": "Nike"}, "ALLOW", None),
@@ -105,6 +109,17 @@ def test_default_policy_by_finding(changes: dict[str, Value], verdict: str, code
 
     assert outcome.verdict == verdict
     assert [reason.code for reason in outcome.reasons] == ([code] if code else [])
+
+
+def test_default_policy_asks_for_takedown_beyond_doubt_and_gets_a_person() -> None:
+    """What is all but certain is reviewed until a certificate allows its takedown, and the reasons say why."""
+    facts = _facts(fused__probability=0.9, price__score=4.0, seller__unauthorised=True)
+
+    outcome = decide(facts, DEFAULT)
+
+    assert outcome.verdict == Verdict.REVIEW
+    assert [reason.code for reason in outcome.reasons] == ["TAKEDOWN_NOT_CERTIFIED", "COUNTERFEIT_BEYOND_DOUBT"]
+    assert outcome.fired == ("beyond-doubt",)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
