@@ -16,17 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.decision_records import RemovedImage
 from index.errors import StoreError
-from index.records import (
-    Brand,
-    Change,
-    DuplicateSource,
-    Reference,
-    ReferenceEmbedding,
-    ReferenceKind,
-    ReferenceState,
-    RemovedImage,
-)
+from index.records import Brand, Change, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
 from index.vectors import rows_off_unit_norm
 from vision.hashing import HASH_BYTES, as_matrix
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from index.records import Brand, Change, ChangeKind, Reference, ReferenceEmbedding, RemovedImage
+from index.decision_records import RemovedImage
+from index.records import Brand, Change, ChangeKind, Reference, ReferenceEmbedding
 
 
 class FakeSource:

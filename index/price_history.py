@@ -12,9 +12,9 @@ from pathlib import Path
 
 from index.errors import CatalogueError, PriceDataError
 from index.manifest import ListingRow, read_listings
+from index.market_records import PriceObservation
 from index.money import Money
 from index.offer_words import declared_units
-from index.records import PriceObservation
 
 OnError = Callable[[PriceDataError], None]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from index.market_records import PriceObservation
 from index.money import ExchangeRates
 from index.price_bands import BrandPriceBand
 from index.pricing import PriceModel
-from index.records import PriceObservation
 
 # Binary digits that a(n) keeps of n: at most one price in 16 is not in the fit, up to 31 prices none.
 _DIGITS = 5

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.condition import Condition, condition_words
+from index.market_records import PriceObservation
 from index.money import ExchangeRates
 from index.names import normalise_name
 from index.price_bands import BrandPriceBand, band_prices
-from index.records import PriceObservation
 
 FloatArray = NDArray[np.float64]
 

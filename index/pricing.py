@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.price_bands import BrandPriceBand
 from index.price_explanations import weigh
@@ -36,7 +37,6 @@ from index.price_rows import (
 from index.price_sentences import Finding, explain
 from index.price_stories import STORIES, T_95, PriceSettings, Story, StoryShares, for_declarations
 from index.price_update import update
-from index.records import PriceObservation
 
 # Below this many prices on every level nothing is asserted: one typing error would decide.
 MINIMUM_OBSERVATIONS = 5

@@ -1,23 +1,17 @@
-"""What does the store know? Frozen records of brands, references, prices, sellers, decisions and removed images.
+"""What does the store know? Frozen records of brands and references; `index.market_records` and others have the rest.
 
 They are the only thing that goes into `index.store` and comes out of it: no table row and no ORM object leaves it.
-`serving.pipeline` fills in decisions, `index.catalogue` is built from references and removed images, `index.pricing`
-from price observations. All times are timezone-aware; the store keeps them in UTC.
+`index.catalogue` is built from references and removed images. All times are timezone-aware; stored in UTC.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.money import Money
-from index.strikes import DecayedTally
-from index.territories import is_territory
-from index.verification import VerificationState, state_at
 from vision.keypoints import LocalFeatures
 from vision.regions import Box
 
@@ -145,195 +139,7 @@ class ReferenceFeatures:
     features: LocalFeatures
 
 
-# --- prices and sellers ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceObservation:
-    """What one piece of a brand's goods was offered at. `brand`, `category`, `condition` are words, "" when unknown.
-
-    `observation_id` tells observations apart: one that is stored already is skipped; "" is always a new one.
-    """
-
-    brand: str
-    category: str
-    condition: str
-    unit_price: Money
-    observation_id: str = ""
-    observe_time: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seller:
-    """A seller as the marketplace knows them; `verified` once their identity was checked.
-
-    `verification` and `certify_time` come from the seller's identity, where the store has one (`put_seller` leaves them
-    alone), and then say more than `verified`. `sales` counts all sales so far; None when nobody told.
-    """
-
-    seller_id: str
-    create_time: datetime
-    verified: bool = False
-    verification: VerificationState | None = None
-    certify_time: datetime | None = None
-    sales: int | None = None
-
-    def state_at(self, now: datetime) -> VerificationState:
-        """Where the verification of the seller's identity stands."""
-        if self.verification is not None:
-            return state_at(self.verification, self.certify_time, now)
-        return VerificationState.VERIFIED if self.verified else VerificationState.UNVERIFIED
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuthorisedSeller:
-    """A seller whom a brand authorises in `territory` (ISO 3166-1 alpha-2), or everywhere when that is empty.
-
-    The authorisation holds from `valid_from` on and ends before `valid_until`; None: from ever, for ever.
-    """
-
-    seller_id: str
-    territory: str = ""
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a territory that no listing's market could be equal to."""
-        if self.territory and not is_territory(self.territory):
-            raise ValueError(f"{self.territory!r} is no ISO 3166-1 alpha-2 code; write one in capitals, such as DE")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Authorisation:
-    """What a brand's list of authorised sellers says of a seller; `territory` is the entry that says so, "" for all."""
-
-    authorised: bool
-    territory: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SellerTally:
-    """A seller's record: listings decided on, and those of them that count as strikes, each listing once.
-
-    `decayed` weighs both by their age; `first_time` is the first decision's, None without one.
-    """
-
-    decisions: int = 0
-    strikes: int = 0
-    decayed: DecayedTally = field(default_factory=DecayedTally)
-    first_time: datetime | None = None
-
-
-# --- decisions, removals ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecisionRecord:
-    """A decision on record, immutable. `payload` is its serialised form, opaque to the store.
-
-    `request_sha256` digests the request that led to it: an `idempotency_key` used again must come with the same one.
-    `brand` names the brand at stake, "" when none is; `market` is the listing's, "" when it named none.
-    `presumed_strike` marks a takedown that counts against the seller unless a person clears it: a copy of a known
-    counterfeit. `title_signature` is `index.titles.signature`, None for a title that says too little.
-    """
-
-    decision_id: str
-    listing_id: str
-    verdict: str
-    create_time: datetime
-    payload: bytes
-    request_sha256: str
-    idempotency_key: str | None = None
-    seller_id: str = ""
-    brand: str = ""
-    model_fingerprint: str = ""
-    index_version: str = ""
-    policy_version: str = ""
-    market: str = ""
-    presumed_strike: bool = False
-    title_signature: bytes | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordOutcome:
-    """What is on record now. `created` is False when an earlier decision under the same idempotency key stands."""
-
-    record: DecisionRecord
-    created: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListingImage:
-    """A photo of a listing: hex digest of the encoded file, and its 32-byte PDQ hash if the photo has one.
-
-    `features` are its strongest keypoints (`LocalFeatures.to_bytes`) and `embedding` is its middle's (float16,
-    little-endian, by the decision's model): a cropped or framed copy is recognised by them. None when not known.
-    """
-
-    sha256: str
-    pdq: bytes | None = None
-    features: bytes | None = None
-    embedding: bytes | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemovedImage:
-    """A photo of a listing that was removed from the marketplace; `brand` is the one that was at stake, or "".
-
-    `embedding` as in `ListingImage`, by the model `fingerprint`; the keypoints stay in the store until asked for.
-    """
-
-    listing_id: str
-    sha256: str
-    pdq: bytes | None
-    brand: str
-    embedding: bytes | None = None
-    fingerprint: str | None = None
-
-
-class RemovalReason(enum.StrEnum):
-    """Why the marketplace removed a listing. Only `COUNTERFEIT` makes its photos known."""
-
-    COUNTERFEIT = "COUNTERFEIT"
-    OTHER_VIOLATION = "OTHER_VIOLATION"
-    ENDED_BY_SELLER = "ENDED_BY_SELLER"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemovedListing:
-    """A listing that was removed, with the photos by which copies of it are recognised (none unless a counterfeit)."""
-
-    listing_id: str
-    decision_id: str
-    reason: RemovalReason
-    remove_time: datetime
-    images: tuple[RemovedImage, ...]
-    note: str = ""
-
-
-class EventKind(enum.StrEnum):
-    """What happened to a listing."""
-
-    DECIDED = "decided"
-    REMOVED = "removed"
-    RESOLVED = "resolved"
-    UNDONE = "undone"
-    APPEAL_DECIDED = "appeal_decided"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecisionEvent:
-    """Something that followers of decisions must learn of. Cursors grow in the order of the commits, without gaps.
-
-    `verdict` is the one in force since; `case_id` is "" when no case belongs to it.
-    """
-
-    cursor: int
-    kind: EventKind
-    create_time: datetime
-    decision: DecisionRecord
-    verdict: str
-    case_id: str = ""
+# --- changes and counts ----------------------------------------------------------------------------------------------
 
 
 class ChangeKind(enum.StrEnum):

@@ -19,7 +19,7 @@ from pathlib import Path
 from index.errors import SellerDataError
 from index.identity import PERSONAL, SalesVolume, SellerIdentity, Verification
 from index.identity_checks import CHECKS, check_country, masked
-from index.records import AuthorisedSeller
+from index.market_records import AuthorisedSeller
 from index.territories import countries_of
 
 OnError = Callable[[SellerDataError], None]

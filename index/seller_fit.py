@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from index.market_records import Seller, SellerTally
 from index.priors import PriorKind, PriorRecord
-from index.records import Seller, SellerTally
 from index.reporters import fit_reports
 from index.strikes import fit_prior
 

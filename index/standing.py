@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from index.market_records import Authorisation, Seller, SellerTally
 from index.rates import BetaPrior, Estimate, GammaPrior
-from index.records import Authorisation, Seller, SellerTally
 from index.reporters import REPORTS_PER_SALE
 from index.rings import RingStanding
 from index.strikes import DEFAULT_PRIOR, ring_prior, strike_rate

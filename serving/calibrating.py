@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from index.calibration import Calibration, Lesson, log_odds
+from index.decision_records import DecisionRecord
 from index.errors import StoreError
 from index.learning import CalibrationOnRecord, standing
-from index.records import DecisionRecord
 from index.store.store import Store
 from index.verdicts import HumanVerdict
 from serving.domain import Reason

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from index.case_records import Case, CaseOrigin, lot_of
-from index.records import Brand, DecisionRecord
+from index.decision_records import DecisionRecord
+from index.records import Brand
 from serving.case_rules import CaseRules
 from touchstone.moderation.v1 import decision_pb2
 

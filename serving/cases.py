@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from index.case_records import Case, CasePage, Place
+from index.decision_records import DecisionRecord
 from index.errors import Conflict, NotFound, NotPermitted
-from index.records import DecisionRecord
 from index.reports import Report
 from index.rulings import Appeal, Batch, BatchItem, Outcome, RequestKey, Resolution, Ruling
 from index.store.store import Store

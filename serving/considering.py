@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from serving.batching import BatchingEmbedder
-from serving.domain import Category, CategoryGuess, Evidence, Listing, TextHit, VisualMatch
+from serving.domain import Category, Listing
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, imitated_by_claim
+from serving.findings import CategoryGuess, Evidence, TextHit, VisualMatch
 from serving.knowledge import Knowledge
 from serving.price_evidence import price_evidence, price_fault
 from serving.report_evidence import ReportRecords, report_evidence

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from index.catalogue import ReferenceCatalogue
+from index.decision_records import ListingImage
 from index.lookalikes import Lookalike
-from index.records import DuplicateSource, ListingImage
-from serving.domain import Duplicate
+from index.records import DuplicateSource
+from serving.findings import Duplicate
 from serving.recent import Recent
 from serving.visual import Photo, Regions
 from vision.copies import KEPT_KEYPOINTS, CopyMatcher

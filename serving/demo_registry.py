@@ -12,8 +12,8 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from index.market_records import AuthorisedSeller, PriceObservation, Seller
 from index.money import Money
-from index.records import AuthorisedSeller, PriceObservation, Seller
 from reference_brands.seed import mark_svg
 from serving.demo_photos import Shot, encode_jpeg, photograph
 from serving.demo_surfaces import Surface

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from serving.domain import LookAlikeMethod
+from serving.findings import LookAlikeMethod
 from serving.tokens import Gap, Text, Token, fold
 from vision.vocabulary import everyday_words
 

@@ -10,15 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from index.records import Brand
-from serving.domain import (
-    Category,
-    CategoryEvidence,
-    CategoryGuess,
-    Listing,
-    TextHit,
-    TextKind,
-    VisualMatch,
-)
+from serving.domain import Category, Listing
+from serving.findings import CategoryEvidence, CategoryGuess, TextHit, TextKind, VisualMatch
 from serving.wording import CLAIM, BrandLexicon
 from vision.taxonomy import Taxonomy
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from index.holds import LegalHold
-from serving.domain import Evidence, Listing, VisualMatch
+from serving.domain import Listing
 from serving.evidence import SEEN, BrandAtStake
+from serving.findings import Evidence, VisualMatch
 
 
 class HoldRecords(Protocol):

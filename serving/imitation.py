@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from index.records import Brand
 from serving.disguise import Unmasked, in_foreign_letters
-from serving.domain import LookAlikeMethod
+from serving.findings import LookAlikeMethod
 from serving.lexicon import BrandLexicon, BrandPlace
 from serving.tokens import Text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import OSA
 
 from index.records import Brand
-from serving.domain import LookAlikeMethod
+from serving.findings import LookAlikeMethod
 from serving.spelling import SHORTEST_WORD, Misspelling, SpellingTable
 from serving.tokens import Text, Token
 from serving.wording_file import Phrase, Wording

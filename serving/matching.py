@@ -13,7 +13,7 @@ from typing import Protocol
 from index.catalogue import ReferenceCatalogue
 from index.matches import BrandMatch
 from index.records import ReferenceKind
-from serving.domain import Reading, VisualMatch
+from serving.findings import Reading, VisualMatch
 from serving.recent import Recent
 from serving.visual import Regions
 from vision.calibration import MatchCalibration, Shown, Signs

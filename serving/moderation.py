@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from index.case_records import CaseOrigin
+from index.decision_records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.errors import Conflict
-from index.records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.store.store import Store
 from index.titles import signature as title_signature
 from serving.auditing import Auditor

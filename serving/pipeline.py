@@ -15,27 +15,18 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from index.decision_records import ListingImage
 from index.holds import LegalHold
 from index.policies import ShadowOutcome
-from index.records import ListingImage
 from serving.batching import BatchingEmbedder
 from serving.considering import Records, consider
 from serving.copying import CopyFinder, records_of
 from serving.deadline import Deadline
-from serving.domain import (
-    Attribute,
-    Category,
-    Decision,
-    Duplicate,
-    Evidence,
-    ImageResult,
-    Listing,
-    Reason,
-    TextHit,
-    VisualMatch,
-)
+from serving.domain import Attribute, Category, Decision, ImageResult, Listing, Reason
 from serving.evidence import settled
-from serving.facts import Facts, gather
+from serving.facts import Facts
+from serving.findings import Duplicate, Evidence, TextHit, VisualMatch
+from serving.gathering import gather
 from serving.hold_evidence import HoldRecords, holds_on
 from serving.judging import Judge
 from serving.knowledge import Knowledge

@@ -9,8 +9,9 @@ from index.money import Money
 from index.offer_words import declared_sale, declared_units
 from index.price_query import PriceQuery
 from index.pricing import PriceModel
-from serving.domain import Category, Listing, PriceEvidence, Reason
+from serving.domain import Category, Listing, Reason
 from serving.evidence import BrandAtStake
+from serving.findings import PriceEvidence
 
 
 def price_evidence(

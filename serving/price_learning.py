@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 
+from index.market_records import PriceObservation
 from index.price_rows import condition_of, level_keys
-from index.records import PriceObservation
-from serving.domain import Decision, Listing, PriceEvidence, Verdict
+from serving.domain import Decision, Listing, Verdict
+from serving.findings import PriceEvidence
 
 
 def cleared_price(listing: Listing, decision: Decision, brand: str) -> PriceObservation | None:

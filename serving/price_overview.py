@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from index.errors import PriceDataError
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.names import normalise_name
 from index.price_bands import PriceBand
@@ -20,7 +21,6 @@ from index.price_query import PriceQuery
 from index.price_sketch import PriceQuantiles, price_quantiles
 from index.price_windows import Window, windows
 from index.pricing import PriceModel
-from index.records import PriceObservation
 from index.store.store import Store
 from serving.price_watch import BrandDrift, alarms, price_series, score_series
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from index.decision_records import EventKind
+from index.market_records import PriceObservation
 from index.names import normalise_name
 from index.price_drift import Direction, find_drift
 from index.price_query import PriceQuery
 from index.pricing import PriceModel
-from index.records import EventKind, PriceObservation
 from index.store.store import Store
 from serving.moderation import decision_of
 

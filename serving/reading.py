@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
-from serving.domain import Reading, VisualMatch
+from serving.findings import Reading, VisualMatch
 from serving.knowledge import Knowledge
 from serving.matching import Candidate, Line, Readings
 from serving.visual import Photo, Regions

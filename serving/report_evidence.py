@@ -10,7 +10,8 @@ from typing import Protocol
 
 from index.reporters import report_weights
 from index.reports import ReportOnRecord
-from serving.domain import Listing, ReportEvidence
+from serving.domain import Listing
+from serving.findings import ReportEvidence
 
 
 class ReportRecords(Protocol):

@@ -13,8 +13,9 @@ from index.records import DuplicateSource
 from index.reporters import reports_per_sale
 from index.standing import SellerStanding
 from index.verification import VerificationState
-from serving.domain import Decision, Duplicate, Listing, SellerEvidence, Verdict
+from serving.domain import Decision, Listing, Verdict
 from serving.evidence import BrandAtStake
+from serving.findings import Duplicate, SellerEvidence
 from serving.report_evidence import ReportRecords
 
 

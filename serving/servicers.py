@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from index.records import RemovalReason
+from index.decision_records import RemovalReason
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure

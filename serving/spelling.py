@@ -16,7 +16,7 @@ import jellyfish
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from serving.domain import LookAlikeMethod
+from serving.findings import LookAlikeMethod
 
 SHORTEST_WORD: Final = 5
 """Letters of the shortest word that may be a misspelling: of four-letter words, everything is one edit from another."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from index.catalogue import ReferenceCatalogue
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
-from serving.domain import Attribute, Category, CategoryGuess, Duplicate, ImageResult
+from serving.domain import Attribute, Category, ImageResult
+from serving.findings import CategoryGuess, Duplicate
 from serving.stages import Stages
 from vision.attributes import AttributeClassifier
 from vision.classify import CategoryClassifier, product_views

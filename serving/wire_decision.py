@@ -10,13 +10,12 @@ import functools
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from serving.domain import (
+from serving.domain import Decision, ImageResult
+from serving.findings import (
     CategoryEvidence,
     CategoryGuess,
-    Decision,
     Duplicate,
     Evidence,
-    ImageResult,
     PriceEvidence,
     Reading,
     ReportEvidence,

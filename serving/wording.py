@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from serving.contacts import shipped_contacts
 from serving.disguise import Unmasked, unmasked
-from serving.domain import Listing, TextHit, TextKind
+from serving.domain import Listing
+from serving.findings import TextHit, TextKind
 from serving.imitation import Imitation, find_imitations
 from serving.lexicon import BrandLexicon, BrandPlace
 from serving.replica import ReplicaPlace, shipped_replica_wording

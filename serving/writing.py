@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
-from serving.domain import Listing, LookAlikeMethod, PriceEvidence, TextHit, TextKind, VisualMatch
+from serving.domain import Listing
 from serving.evidence import SEEN, BrandAtStake
+from serving.findings import LookAlikeMethod, PriceEvidence, TextHit, TextKind, VisualMatch
 from serving.lexicon import BrandLexicon
 from serving.visual import Photo
 from serving.wording import find_wording_in

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from index.decision_records import RemovalReason
 from index.errors import CatalogueError
 from index.manifest import read_listings
-from index.records import RemovalReason
 from serving.app import Application
 from serving.domain import Listing
 from serving.settings import Settings

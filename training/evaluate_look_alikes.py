@@ -25,7 +25,8 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from index.manifest import read_listings
 from index.records import Brand
 from reference_brands.seed import seed_brands
-from serving.domain import Listing, TextKind
+from serving.domain import Listing
+from serving.findings import TextKind
 from serving.lexicon import BrandLexicon
 from serving.spelling import SpellingTable
 from serving.tokens import fold

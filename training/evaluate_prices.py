@@ -14,12 +14,12 @@ from pathlib import Path
 
 from index.errors import CatalogueError, PriceDataError
 from index.manifest import ListingRow, read_listings
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.price_history import read_history
 from index.price_query import PriceQuery
 from index.price_rows import level_keys
 from index.pricing import PriceModel
-from index.records import PriceObservation
 from training.metrics import precision_at_fpr, roc_auc, tpr_at_fpr
 from training.predictions import Prediction, write_predictions
 from training.progress import Progress, silent

@@ -15,9 +15,9 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.price_query import PriceQuery
-from index.records import PriceObservation
 
 FloatArray = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from index.case_records import Case, CaseOrigin
-from index.records import DecisionRecord, EventKind
+from index.decision_records import DecisionRecord, EventKind
 from index.reports import ReportState
 from index.rulings import Resolution
 from index.store.decisions import append_event, find_decision, latest

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from index.case_records import Case
+from index.decision_records import DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
 from index.errors import Conflict, NotFound, StoreError
+from index.market_records import PriceObservation
 from index.policies import ShadowOutcome
-from index.records import DecisionEvent, DecisionRecord, EventKind, ListingImage, PriceObservation, RecordOutcome
 from index.store.cases import succeed_cases
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new

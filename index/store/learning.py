@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, exists, func, or_, select, true, update
 
+from index.decision_records import DecisionRecord
 from index.errors import NotFound
 from index.learning import CalibrationOnRecord, JudgedDecision
-from index.records import DecisionRecord
 from index.store.engine import Database, insert_new
 from index.store.tables.cases import verdicts
 from index.store.tables.decisions import decisions

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, true
 
+from index.market_records import PriceObservation
 from index.money import Money
 from index.price_bands import BrandPriceBand, PriceBand
-from index.records import PriceObservation
 from index.store.brands import require_brands
 from index.store.changes import head, take
 from index.store.engine import BATCH, Database, in_batches, insert_new

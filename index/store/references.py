@@ -12,14 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, func, select, update
 
 from index.errors import Conflict, NotFound, StoreError
-from index.records import (
-    ChangeKind,
-    Provenance,
-    Reference,
-    ReferenceEmbedding,
-    ReferenceKind,
-    ReferenceState,
-)
+from index.records import ChangeKind, Provenance, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
 from index.store.brands import require_brands, require_marks
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches, insert_new

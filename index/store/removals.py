@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, tuple_, update
 
+from index.decision_records import DecisionRecord, EventKind, RemovalReason, RemovedImage, RemovedListing
 from index.errors import NotFound
-from index.records import ChangeKind, DecisionRecord, EventKind, RemovalReason, RemovedImage, RemovedListing
+from index.records import ChangeKind
 from index.store.cases import supersede
 from index.store.changes import log_changes
 from index.store.decisions import append_event, find_decision, images_of, latest

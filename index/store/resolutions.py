@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from index.case_records import Case, CaseOrigin, CaseState
+from index.decision_records import EventKind
 from index.errors import Conflict
-from index.records import EventKind
 from index.rulings import UNDECIDED, AppealState, Resolution, Ruling
 from index.store.cases import change_case, end_lease, find_case, lock_case
 from index.store.consequences import bring_into_force, take_back

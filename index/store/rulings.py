@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from index.decision_records import DecisionRecord
 from index.errors import NotFound
-from index.records import DecisionRecord
 from index.rulings import Ground, InForce, Outcome, Resolution, Statement
 from index.store.engine import Database, in_batches
 from index.store.tables.cases import resolutions

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 
 from index.errors import NotFound
-from index.records import AuthorisedSeller, Seller
+from index.market_records import AuthorisedSeller, Seller
 from index.store.brands import require_brands
 from index.store.engine import Database
 from index.store.tables.market import authorised_sellers, sellers

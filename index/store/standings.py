@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Text, and_, bindparam, func, or_, select
 
+from index.market_records import Authorisation, SellerTally
 from index.priors import PriorKind
 from index.rates import BetaPrior, GammaPrior
-from index.records import Authorisation, SellerTally
 from index.reporters import REPORTS_PER_SALE
 from index.rings import RingStanding
 from index.standing import SellerStanding

@@ -15,7 +15,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, func, or_, select, update
 
-from index.records import DecisionRecord, RemovalReason, SellerTally
+from index.decision_records import DecisionRecord, RemovalReason
+from index.market_records import SellerTally
 from index.store.engine import BATCH, Database, insert_new
 from index.store.tables.cases import verdicts
 from index.store.tables.decisions import decisions

@@ -13,8 +13,8 @@ import click
 from index.errors import NotFound, SellerDataError
 from index.identity import PERSONAL, IdentityRecord
 from index.identity_checks import masked
+from index.market_records import AuthorisedSeller
 from index.priors import PriorRecord
-from index.records import AuthorisedSeller
 from index.rings import find_rings
 from index.seller_files import AuthorisationRow, read_authorisations, read_sellers
 from index.seller_fit import fit_report_rate, fit_strikes

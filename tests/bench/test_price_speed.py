@@ -10,10 +10,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.price_query import PriceQuery
 from index.pricing import PriceModel
-from index.records import PriceObservation
 
 # A tenth of what docs/pricing.md states: TOUCHSTONE_BENCH_PRICES=1000000 measures that.
 PRICES = int(os.environ.get("TOUCHSTONE_BENCH_PRICES", "100000"))

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from index.records import AuthorisedSeller, Brand, DecisionRecord
+from index.decision_records import DecisionRecord
+from index.market_records import AuthorisedSeller
+from index.records import Brand
 from index.rings import Ring
 from index.store.store import Store
 from index.store.tables.decisions import decisions

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.decision_records import DecisionRecord
+from index.market_records import PriceObservation
 from index.money import Money
-from index.records import Brand, DecisionRecord, PriceObservation, Reference, ReferenceEmbedding, ReferenceKind
+from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 
 BRANDS, VIEWS, DIM = 3_473, 6, 1_280

@@ -11,23 +11,21 @@ import numpy as np
 import pytest
 
 from index.errors import Conflict, NotFound, StoreError
+from index.market_records import AuthorisedSeller, PriceObservation, Seller
 from index.money import Money
 from index.price_bands import PriceBand
 from index.records import (
-    AuthorisedSeller,
     Brand,
     Change,
     ChangeKind,
     Mark,
     MarkKind,
-    PriceObservation,
     Provenance,
     Reference,
     ReferenceEmbedding,
     ReferenceFeatures,
     ReferenceKind,
     ReferenceState,
-    Seller,
 )
 from index.store.store import Store
 from vision.keypoints import reference_features

@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from index.case_records import Case, CaseFilter, CaseOrder, CaseOrigin, CaseState, lot_of
+from index.decision_records import DecisionRecord, EventKind, ListingImage, RemovalReason
 from index.errors import Conflict, KeyReused, NotFound, NotPermitted
-from index.records import DecisionRecord, EventKind, ListingImage, RemovalReason
 from index.reports import Report, ReporterType, ReportState
 from index.rulings import Appeal, AppealState, Ground, Outcome, RequestKey, Ruling, Statement
 from index.store.store import Store

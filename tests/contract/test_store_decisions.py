@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from index.case_records import Case
+from index.decision_records import DecisionRecord, EventKind, ListingImage, RemovalReason
 from index.errors import Conflict, NotFound, StoreError
-from index.records import DecisionRecord, EventKind, ListingImage, RemovalReason, StoreCounts
+from index.records import StoreCounts
 from index.store.store import Store
 from vision.keypoints import LocalFeatures
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from index.decision_records import DecisionRecord
 from index.errors import Conflict, NotFound
 from index.holds import HoldSubject, HoldVerdict, LegalHold
 from index.policies import PolicyAction, PolicyState, PolicyStep, ShadowOutcome, StoredPolicy
-from index.records import DecisionRecord
 from index.store.store import Store
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)

@@ -12,19 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from index.decision_records import DecisionRecord, ListingImage, RemovalReason
 from index.errors import NotFound, SellerDataError, StoreError
 from index.identity import PERSONAL, SalesVolume, SellerIdentity, Verification
+from index.market_records import Seller, SellerTally
 from index.priors import PriorKind, PriorRecord
-from index.records import (
-    Brand,
-    DecisionRecord,
-    ListingImage,
-    Reference,
-    ReferenceKind,
-    RemovalReason,
-    Seller,
-    SellerTally,
-)
+from index.records import Brand, Reference, ReferenceKind
 from index.rings import Ring, SellerListing
 from index.store.store import Store
 from index.store.verdicts import add_verdict

@@ -19,8 +19,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from PIL import Image, ImageDraw
 
+from index.market_records import AuthorisedSeller, PriceObservation
 from index.money import Money
-from index.records import AuthorisedSeller, Brand, PriceObservation, Provenance, ReferenceKind
+from index.records import Brand, Provenance, ReferenceKind
 from serving.app import Application
 from serving.batching import BatchingEmbedder
 from serving.registry import NewReference, add_references

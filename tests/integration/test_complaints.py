@@ -11,8 +11,8 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
+from index.decision_records import RemovalReason
 from index.errors import Conflict
-from index.records import RemovalReason
 from index.rulings import RequestKey
 from serving.app import Application
 from serving.caller import Caller

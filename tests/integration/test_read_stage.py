@@ -16,7 +16,8 @@ from index.records import Brand, Provenance, ReferenceKind
 from serving.app import Application
 from serving.batching import BatchingEmbedder
 from serving.deadline import NEVER
-from serving.domain import Listing, Verdict, VisualMatch
+from serving.domain import Listing, Verdict
+from serving.findings import VisualMatch
 from serving.matching import Readings
 from serving.reading import SETTLED, read_names
 from serving.registry import NewReference, add_references

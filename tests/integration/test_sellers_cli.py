@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from index.records import Brand, DecisionRecord, ListingImage
+from index.decision_records import DecisionRecord, ListingImage
+from index.records import Brand
 from index.store.store import Store
 from tests.integration.support import Touchstone
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 import pytest
 from google.type.money_pb2 import Money as WireMoney
 
+from index.market_records import AuthorisedSeller, PriceObservation
 from index.money import Money
-from index.records import AuthorisedSeller, PriceObservation
 from serving.app import open_application
 from tests.integration.support import BOREALIS, BOREALIS_BAG, Service, Start, codes, draw, fill, listing, settings_at
 from touchstone.moderation.v1 import decision_pb2

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw
 from index.money import Money
 from serving.app import Application
 from serving.batching import BatchingEmbedder
-from serving.domain import Decision, Listing, TextHit, TextKind, Verdict
+from serving.domain import Decision, Listing, Verdict
+from serving.findings import TextHit, TextKind
 from serving.writing import PAGES
 from tests.integration.support import Start, draw, listing
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2

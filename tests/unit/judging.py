@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from index.calibration import PROCEDURE
+from index.decision_records import DecisionRecord
 from index.learning import Certificate
-from index.records import DecisionRecord
 from index.store.store import Store
 from index.store.tables.decisions import decisions
 from index.store.verdicts import add_verdict

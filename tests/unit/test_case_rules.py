@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.case_records import CaseOrder, CaseOrigin, Place
-from index.records import Brand, DecisionRecord
+from index.decision_records import DecisionRecord
+from index.records import Brand
 from index.reports import ReporterType
 from serving.caller import ACTOR, NOBODY, ROLES, Caller, Trust, caller_of
 from serving.case_opening import CaseOpening

@@ -12,17 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from index.catalogue import ReferenceCatalogue, build_catalogue, open_catalogue
+from index.decision_records import RemovedImage
 from index.errors import SnapshotError, StoreError
 from index.fake_source import FakeSource
-from index.records import (
-    Brand,
-    DuplicateSource,
-    Reference,
-    ReferenceEmbedding,
-    ReferenceKind,
-    ReferenceState,
-    RemovedImage,
-)
+from index.records import Brand, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
 from index.snapshot import current_snapshot
 from index.store.store import Store
 from vision.hashing import as_matrix

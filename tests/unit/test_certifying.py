@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from index.calibration import PROCEDURE
+from index.decision_records import DecisionRecord
 from index.guarantee import FIRST_LOOK, Promise, verified_needed
 from index.learning import CertificateState
-from index.records import DecisionRecord
 from index.store.store import Store
 from index.verdicts import VerdictSource
 from serving.certifying import LASTS, SETTLE, Certifier, Sample, what_is_missing

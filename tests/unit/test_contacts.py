@@ -8,8 +8,9 @@ import pytest
 
 from index.records import Brand
 from serving.contacts import load_contacts
-from serving.domain import Listing, TextKind
+from serving.domain import Listing
 from serving.errors import SettingsError
+from serving.findings import TextKind
 from serving.lexicon import BrandLexicon
 from serving.wording import find_wording
 

@@ -10,22 +10,21 @@ import pytest
 from index.money import Money
 from index.records import DuplicateSource, ReferenceKind
 from index.verification import VerificationState
-from serving.domain import (
+from serving.domain import ImageResult, Listing, Reason
+from serving.facts import FACTS, NO_DISTANCE, Facts, Value
+from serving.findings import (
     CategoryEvidence,
     CategoryGuess,
     Duplicate,
     Evidence,
-    ImageResult,
-    Listing,
     PriceEvidence,
-    Reason,
     ReportEvidence,
     SellerEvidence,
     TextHit,
     TextKind,
     VisualMatch,
 )
-from serving.facts import FACTS, NO_DISTANCE, Facts, Value, gather
+from serving.gathering import gather
 from vision.errors import ImageFault
 from vision.regions import Box
 from vision.verify import Verification

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from index.records import Brand
-from serving.domain import Listing, LookAlikeMethod, TextHit, TextKind
+from serving.domain import Listing
+from serving.findings import LookAlikeMethod, TextHit, TextKind
 from serving.lexicon import BrandLexicon
 from serving.wording import find_wording
 

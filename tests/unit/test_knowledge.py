@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.named import Named
 from index.price_bands import PriceBand
-from index.records import Brand, PriceObservation, Reference, ReferenceEmbedding, ReferenceKind
+from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 from serving.knowledge import KnowledgeSource
 

@@ -9,16 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from index.catalogue import ReferenceCatalogue
+from index.decision_records import RemovedImage
 from index.errors import StoreError
 from index.fake_source import FakeSource
-from index.records import (
-    Brand,
-    DuplicateSource,
-    Reference,
-    ReferenceEmbedding,
-    ReferenceKind,
-    RemovedImage,
-)
+from index.records import Brand, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind
 from vision.regions import Box
 
 MODEL = "model@1"

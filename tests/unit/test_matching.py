@@ -10,7 +10,7 @@ import pytest
 
 from index.matches import BrandMatch
 from index.records import ReferenceKind
-from serving.domain import Reading
+from serving.findings import Reading
 from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of
 from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown

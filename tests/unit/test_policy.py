@@ -13,26 +13,24 @@ from hypothesis import strategies as st
 
 from index.money import Money
 from index.records import DuplicateSource, ReferenceKind
-from serving.domain import (
+from serving.domain import ImageResult, Listing, Reason, Verdict
+from serving.errors import PolicyError
+from serving.facts import FACTS, Facts, Value
+from serving.findings import (
     CategoryEvidence,
     CategoryGuess,
     Duplicate,
     Evidence,
-    ImageResult,
-    Listing,
     PriceEvidence,
-    Reason,
     ReportEvidence,
     SellerEvidence,
     TextHit,
     TextKind,
-    Verdict,
     VisualMatch,
 )
-from serving.errors import PolicyError
-from serving.facts import FACTS, Facts, Value, gather
 from serving.fusion_file import PRIOR
 from serving.gate import UNCERTIFIED, Permit
+from serving.gathering import gather
 from serving.policy import Policy, Rule, decide, load_policy
 from vision.errors import ImageFault
 from vision.regions import Box

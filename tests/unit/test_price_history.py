@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from index.errors import PriceDataError
+from index.market_records import PriceObservation
 from index.money import Money
 from index.price_history import read_history
-from index.records import PriceObservation
 
 GOOD: dict[str, object] = {
     "listing_id": "p1",

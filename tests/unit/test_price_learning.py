@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from index.money import Money
-from serving.domain import Category, Decision, Listing, PriceEvidence, Verdict
+from serving.domain import Category, Decision, Listing, Verdict
+from serving.findings import PriceEvidence
 from serving.price_learning import cleared_price
 
 LISTING = Listing(listing_id="l1", images=(), category="shoes", condition="new", seller_id="s1")

@@ -8,12 +8,12 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.price_bands import BAND_WEIGHT, BrandPriceBand, PriceBand, band_prices
 from index.price_live import fitted_count, follow, read_all
 from index.price_query import PriceQuery
 from index.pricing import PriceModel
-from index.records import PriceObservation
 from training.price_world import World, WorldSettings, make_world
 
 RATES = ExchangeRates.load()

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.errors import PriceDataError
+from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.price_query import PriceAssessment, PriceQuery
 from index.price_stories import StoryShares
 from index.pricing import MINIMUM_OBSERVATIONS, PriceModel
-from index.records import PriceObservation
 
 DOLLARS_ONLY = ExchangeRates(date(2025, 9, 1), "USD", {"USD": Decimal(1)})
 RATES = ExchangeRates.load()

@@ -13,9 +13,10 @@ import pytest
 
 from index.catalogue import ReferenceCatalogue, open_catalogue
 from index.columns import CatalogueColumns, gather
+from index.decision_records import RemovedImage
 from index.errors import SnapshotError
 from index.fake_source import FakeSource
-from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind, RemovedImage
+from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.snapshot import current_snapshot, load_snapshot, read_manifest, write_snapshot
 
 MODEL = "model@1"

@@ -14,8 +14,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
+from index.decision_records import RemovalReason, RemovedImage
 from index.errors import StoreError
-from index.records import Brand, RemovalReason, RemovedImage
+from index.records import Brand
 from index.store import migrate
 from index.store.engine import Database
 from index.store.store import Store

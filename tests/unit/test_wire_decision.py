@@ -15,14 +15,14 @@ from index.price_query import LevelCount
 from index.price_stories import Story
 from index.records import DuplicateSource, ReferenceKind
 from index.verification import VerificationState
-from serving import domain
+from serving import domain, findings
 from serving.wire_decision import from_decision, from_evidence, from_image_result, from_visual_match
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from vision.errors import ImageFault
 from vision.regions import Box
 from vision.verify import Variant, Verification
 
-MATCH = domain.VisualMatch(
+MATCH = findings.VisualMatch(
     image_index=1,
     box=Box(0.25, 0.125, 0.75, 0.5),
     brand_id="nike",
@@ -34,11 +34,11 @@ MATCH = domain.VisualMatch(
     verification=Verification(
         inliers=12, tentative=20, outline=((-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)), variant=Variant.INVERTED
     ),
-    reading=domain.Reading(image_index=2, box=Box(0.5, 0.25, 0.75, 0.5), text="NIKE", confidence=0.875, exact=True),
+    reading=findings.Reading(image_index=2, box=Box(0.5, 0.25, 0.75, 0.5), text="NIKE", confidence=0.875, exact=True),
 )
-EVIDENCE: dict[str, domain.Evidence] = {
+EVIDENCE: dict[str, findings.Evidence] = {
     "visual_match": MATCH,
-    "duplicate": domain.Duplicate(
+    "duplicate": findings.Duplicate(
         image_index=0,
         source=DuplicateSource.KNOWN_COUNTERFEIT,
         source_id="r2",
@@ -50,26 +50,26 @@ EVIDENCE: dict[str, domain.Evidence] = {
             inliers=31, tentative=40, outline=((1, 0), (0, 0), (0, 1), (1, 1)), variant=Variant.MIRRORED
         ),
     ),
-    "text": domain.TextHit(
-        kind=domain.TextKind.REPLICA_WORDING,
+    "text": findings.TextHit(
+        kind=findings.TextKind.REPLICA_WORDING,
         field_name="title",
         start=3,
         end=10,
         matched="1:1 AAA",
         brand="Nike",
         language="en",
-        method=domain.LookAlikeMethod.SIGNS,
+        method=findings.LookAlikeMethod.SIGNS,
         distance=1,
         image_index=0,
         box=Box(0.0, 0.25, 0.5, 1.0),
     ),
-    "category": domain.CategoryEvidence(
+    "category": findings.CategoryEvidence(
         declared="shoes",
         declared_path=("fashion", "shoes"),
-        predicted=domain.CategoryGuess(("fashion", "bags"), 0.75),
+        predicted=findings.CategoryGuess(("fashion", "bags"), 0.75),
         mismatch=True,
     ),
-    "price": domain.PriceEvidence(
+    "price": findings.PriceEvidence(
         story=Story.CURRENCY,
         meant_in="USD",
         levels=(LevelCount("brand x category", 42, 10),),
@@ -86,7 +86,7 @@ EVIDENCE: dict[str, domain.Evidence] = {
         observations=42,
         explanation="no innocent explanation fits",
     ),
-    "seller": domain.SellerEvidence(
+    "seller": findings.SellerEvidence(
         seller_id="s9",
         known=True,
         brand="Nike",
@@ -109,7 +109,7 @@ EVIDENCE: dict[str, domain.Evidence] = {
         sales_known=True,
         reports_per_sale=0.004,
     ),
-    "report": domain.ReportEvidence(reports=3, weight=1.5, reporters=2),
+    "report": findings.ReportEvidence(reports=3, weight=1.5, reporters=2),
 }
 DECISION = domain.Decision(
     decision_id="d1",
@@ -118,7 +118,7 @@ DECISION = domain.Decision(
     counterfeit_probability=0.75,
     reasons=(domain.Reason("COPY_OF_COUNTERFEIT", "A photo copies one of a known counterfeit.", 4.5),),
     evidence=tuple(EVIDENCE.values()),
-    category=domain.Category(("fashion", "bags"), 0.75, (domain.CategoryGuess(("fashion", "shoes"), 0.25),)),
+    category=domain.Category(("fashion", "bags"), 0.75, (findings.CategoryGuess(("fashion", "shoes"), 0.25),)),
     description="black leather bag",
     attributes=(domain.Attribute("colour", "black", 0.875),),
     image_results=(
@@ -166,7 +166,7 @@ def test_each_kind_of_evidence_is_told_whole(name: str) -> None:
 
 def test_no_kind_of_evidence_is_forgotten() -> None:
     """All kinds of the domain, and all members of the oneof, are among those tested here."""
-    assert {type(one) for one in EVIDENCE.values()} == set(get_args(domain.Evidence))
+    assert {type(one) for one in EVIDENCE.values()} == set(get_args(findings.Evidence))
     assert [field.name for field in evidence_pb2.Evidence.DESCRIPTOR.oneofs_by_name["kind"].fields] == list(EVIDENCE)
 
 
@@ -220,7 +220,7 @@ def test_expected_prices_are_rounded_to_what_the_wire_holds() -> None:
 def test_no_list_is_not_unauthorised(authorised: bool | None, told: int) -> None:
     """A brand without a list of sellers says nothing about a seller."""
     seller = EVIDENCE["seller"]
-    assert isinstance(seller, domain.SellerEvidence)
+    assert isinstance(seller, findings.SellerEvidence)
 
     assert from_evidence(replace(seller, authorised=authorised)).seller.authorization == told
 
@@ -229,7 +229,7 @@ def test_no_list_is_not_unauthorised(authorised: bool | None, told: int) -> None
 def test_every_state_of_verification_has_a_name_on_the_wire(state: VerificationState) -> None:
     """Each state of a seller's verification is told; a seller never seen has no age."""
     seller = EVIDENCE["seller"]
-    assert isinstance(seller, domain.SellerEvidence)
+    assert isinstance(seller, findings.SellerEvidence)
 
     told = from_evidence(replace(seller, verification=state, age_days=None)).seller
 
@@ -249,8 +249,8 @@ def test_every_image_fault_has_a_name_on_the_wire(fault: ImageFault | None) -> N
     ("names", "prefix", "enum"),
     [
         (domain.Verdict, "VERDICT_", decision_pb2.Verdict),
-        (domain.TextKind, "TEXT_KIND_", evidence_pb2.TextKind),
-        (domain.LookAlikeMethod, "LOOK_ALIKE_METHOD_", evidence_pb2.LookAlikeMethod),
+        (findings.TextKind, "TEXT_KIND_", evidence_pb2.TextKind),
+        (findings.LookAlikeMethod, "LOOK_ALIKE_METHOD_", evidence_pb2.LookAlikeMethod),
         (ReferenceKind, "REFERENCE_KIND_", evidence_pb2.ReferenceKind),
         (DuplicateSource, "DUPLICATE_SOURCE_", evidence_pb2.DuplicateSource),
         (["OK", *ImageFault.__members__], "IMAGE_STATUS_", decision_pb2.ImageStatus),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from index.records import Brand
-from serving.domain import Listing, TextHit, TextKind
+from serving.domain import Listing
 from serving.errors import SettingsError
+from serving.findings import TextHit, TextKind
 from serving.tokens import fold
 from serving.wording import BrandLexicon, find_wording
 from serving.wording_file import load_wording
