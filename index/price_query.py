@@ -8,7 +8,6 @@ from typing import NamedTuple
 from index.errors import PriceDataError
 from index.money import Money
 from index.offer_words import DeclaredSale
-from index.price_stories import Story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,28 +41,3 @@ class LevelCount(NamedTuple):
     def weight(self) -> int:
         """What the level rests on, in prices."""
         return self.observations + self.band_weight
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceAssessment:
-    """How a price stands. Money is in the query's currency, per piece.
-
-    `low` and `high` hold the central 90% of usual prices; `ratio` is price / `expected`; `score` is a log-likelihood
-    ratio (above 0: likelier a counterfeit's price than any innocent one's; never above 0 on fewer than
-    MINIMUM_OBSERVATIONS prices); `levels` says how many prices each level rests on, from the general to the
-    particular, `basis` the most particular one with enough of them, and `observations` the prices on it. `story` is the
-    innocent story that fits best, `meant_in` the currency in which the amount was meant if that is the story, else "".
-    `explanation` is a sentence for the moderator.
-    """
-
-    expected: Money
-    low: Money
-    high: Money
-    ratio: float
-    score: float
-    basis: str
-    observations: int
-    levels: tuple[LevelCount, ...]
-    story: Story
-    meant_in: str
-    explanation: str

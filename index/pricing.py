@@ -12,17 +12,17 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 
 from index.market_records import PriceObservation
-from index.money import ExchangeRates, Money
+from index.money import ExchangeRates
+from index.price_assessment import PriceAssessment
 from index.price_bands import BrandPriceBand
 from index.price_explanations import weigh
-from index.price_fit import FittedPrices, fit_prices, is_used
-from index.price_query import LevelCount, PriceAssessment, PriceQuery
+from index.price_fit import FittedPrices, GroupEffect, fit_prices, is_used
+from index.price_query import LevelCount, PriceQuery
 from index.price_rows import (
     LEVELS,
     MISTAKEN_FOR,
@@ -34,7 +34,7 @@ from index.price_rows import (
     read_rows,
     usual_effect,
 )
-from index.price_sentences import Finding, explain
+from index.price_sentences import Finding
 from index.price_stories import STORIES, T_95, PriceSettings, Story, StoryShares, for_declarations
 from index.price_update import update
 
@@ -48,7 +48,7 @@ class _Place(NamedTuple):
     expected: float
     scale: float
     brand_level: float
-    levels: tuple[LevelCount, ...]
+    effects: tuple[GroupEffect, ...]
     basis: LevelCount
 
 
@@ -155,24 +155,20 @@ class PriceModel:
         if currency not in self.rates.units_per_base:
             return None
         keys = level_keys(brand, category)
-        effects = [level.effect(key) for level, key in zip(self.fitted.levels, keys, strict=True)]
-        levels = tuple(
-            LevelCount(name, effect.observations, effect.band_weight)
-            for name, effect in zip(LEVELS, effects, strict=True)
-        )
-        basis = _basis(levels)
+        effects = tuple(level.effect(key) for level, key in zip(self.fitted.levels, keys, strict=True))
+        basis = _basis(effects)
         if basis.weight == 0:
             return None
         condition = condition_of(condition_words)
-        effects.append(self.fitted.conditions.effect(condition.value))
+        stated = self.fitted.conditions.effect(condition.value)
         return _Place(
             expected=self.fitted.origin
             + self.fitted.offset
             + usual_effect(condition)
-            + sum(effect.value for effect in effects),
-            scale=math.sqrt(self.fitted.scale**2 + sum(effect.variance for effect in effects)),
+            + sum([effect.value for effect in effects], stated.value),
+            scale=math.sqrt(self.fitted.scale**2 + sum([effect.variance for effect in effects], stated.variance)),
             brand_level=self.fitted.origin + self.fitted.offset + effects[LEVELS.index("brand")].value,
-            levels=levels,
+            effects=effects,
             basis=basis,
         )
 
@@ -202,7 +198,6 @@ class PriceModel:
         self, query: PriceQuery, place: _Place, log_price: float, score: float, story: Story, likeliest: str
     ) -> PriceAssessment:
         currency = query.unit_price.currency
-        centre, reach = place.expected - self.currencies.to_base[currency], T_95 * place.scale
         enough = place.basis.weight >= MINIMUM_OBSERVATIONS
         finding = Finding(
             ratio=math.exp(log_price - place.expected),
@@ -215,29 +210,17 @@ class PriceModel:
             used=is_used(condition_of(query.condition)),
         )
         return PriceAssessment(
-            expected=_money(centre, currency),
-            low=_money(centre - reach, currency),
-            high=_money(centre + reach, currency),
-            ratio=finding.ratio,
-            score=finding.score,
-            basis=place.basis.name,
-            observations=place.basis.observations,
-            levels=place.levels,
-            story=story,
-            meant_in=finding.meant_in,
-            explanation=explain(finding),
+            finding=finding,
+            effects=place.effects,
+            centre=place.expected - self.currencies.to_base[currency],
+            reach=T_95 * place.scale,
+            currency=currency,
         )
 
 
-def _basis(levels: Sequence[LevelCount]) -> LevelCount:
+def _basis(effects: Sequence[GroupEffect]) -> LevelCount:
     """Return the most particular level with enough prices, else the one with most."""
-    for level in reversed(levels):
-        if level.weight >= MINIMUM_OBSERVATIONS:
-            return level
-    return max(reversed(levels), key=lambda level: level.weight)
-
-
-def _money(log_amount: float, currency: str) -> Money:
-    """Return the amount to the cent, or to four digits where a cent is much."""
-    amount = math.exp(log_amount)
-    return Money(Decimal(repr(round(amount, 2) if amount >= 1 else float(f"{amount:.4g}"))), currency)
+    weights = [effect.observations + effect.band_weight for effect in effects]
+    enough = [place for place, weight in enumerate(weights) if weight >= MINIMUM_OBSERVATIONS]
+    place = enough[-1] if enough else max(reversed(range(len(weights))), key=weights.__getitem__)
+    return LevelCount(LEVELS[place], effects[place].observations, effects[place].band_weight)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from index.errors import PriceDataError
 from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
-from index.price_query import PriceAssessment, PriceQuery
+from index.price_assessment import PriceAssessment
+from index.price_query import PriceQuery
 from index.price_stories import StoryShares
 from index.pricing import MINIMUM_OBSERVATIONS, PriceModel
 
