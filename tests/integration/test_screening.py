@@ -111,7 +111,7 @@ def test_a_near_copy_of_a_known_counterfeit_is_taken_down(service: Service) -> N
 
 
 def test_nothing_but_a_known_counterfeit_takes_a_listing_down(service: Service) -> None:
-    """Everything that can be said against a listing at once, without a known counterfeit, is REVIEW."""
+    """Everything that can be said against a listing, without a known counterfeit or a certificate, is REVIEW."""
     offer = listing(
         draw(AURORA_SHOE),
         title="1:1 replica of the Borealis bag, super fake",
@@ -124,9 +124,9 @@ def test_nothing_but_a_known_counterfeit_takes_a_listing_down(service: Service) 
     decision = service.screen(offer).decision
 
     assert decision.verdict == decision_pb2.VERDICT_REVIEW
-    assert {"REPLICA_WORDING", "PRICE_FAR_BELOW_USUAL"} <= codes(decision)
+    assert {"REPLICA_WORDING", "PRICE_FAR_BELOW_USUAL", "TAKEDOWN_NOT_CERTIFIED"} <= codes(decision)
     takedowns = [rule for rule in load_policy().rules if rule.verdict == "TAKEDOWN"]
-    assert [rule.rule_id for rule in takedowns] == ["known-counterfeit-copy"]
+    assert [rule.rule_id for rule in takedowns] == ["known-counterfeit-copy", "beyond-doubt"]
 
 
 def test_the_same_key_twice_is_one_decision(service: Service) -> None:
