@@ -29,6 +29,10 @@ class KeyReused(Conflict):
     """An idempotency key came again with another request."""
 
 
+class DecidedAnew(Conflict):
+    """A listing got another decision between the reading of the last one and what was to follow from it."""
+
+
 class NotPermitted(StoreError):
     """Another person must do it: whoever took part in a decision does not judge it again."""
 

@@ -7,13 +7,14 @@ listing are reliable enough together (`CaseRules.report_case_weight`). Blocking 
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from index.case_records import CaseOrigin
-from index.errors import Conflict, NotFound
+from index.errors import Conflict, DecidedAnew, NotFound
 from index.reports import Report, ReporterType
 from index.rulings import UNDECIDED, Appeal, RequestKey
 from index.store.store import Store
@@ -29,6 +30,8 @@ from serving.wire_complaint import Complaint, Objection
 from vision.decode import DecodeLimits
 
 _DAY = timedelta(days=1)
+# How often a report is tried whose listing is decided anew at the same moment.
+_ATTEMPTS = 3
 # Who reports by the thousand, and answers for it.
 _UNLIMITED = (ReporterType.TRUSTED_FLAGGER, ReporterType.AUTHORITY)
 
@@ -56,6 +59,7 @@ class Complaints:
             NotFound: the listing was never screened.
             Overloaded: the reporter reports too often.
             KeyReused: the idempotency key was another request's.
+            DecidedAnew: the listing is decided again and again meanwhile.
             DeadlineExceeded: nothing was recorded.
 
         """
@@ -63,16 +67,12 @@ class Complaints:
         earlier = self.store.find_request(request) if request is not None else None
         if earlier is not None:
             return self.store.get_report(earlier), results
-        decision = self.store.latest_decision(complaint.listing_id)
-        if decision is None:
-            raise NotFound(f"The listing {complaint.listing_id!r} was never screened; check the id.")
         now, capacity = self.clock(), caller.proves(complaint.claimed)
         if capacity not in _UNLIMITED:
             self._check_pace(complaint.reporter_id, now)
         report = Report(
             report_id=uuid.uuid4().hex,
             listing_id=complaint.listing_id,
-            seller_id=decision.seller_id,
             reporter_id=complaint.reporter_id,
             reporter_type=capacity,
             reason_code=complaint.reason_code,
@@ -81,14 +81,10 @@ class Complaints:
             image_sha256s=tuple(result.sha256 for result in results),
             create_time=now,
         )
-        at_once = complaint.notice is not None or capacity is not ReporterType.BUYER
-        recorded = self.store.add_report(
-            report,
-            case=self.opening.case(decision, origin=CaseOrigin.REPORT, time=now),
-            case_weight=0.0 if at_once else self.rules.report_case_weight,
-            request=request,
-        )
-        return recorded, results
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(DecidedAnew):
+                return self._record(report, request), results
+        return self._record(report, request), results
 
     def appeal(self, objection: Objection) -> Appeal:
         """Record an appeal; while the seller's first one is undecided, return that.
@@ -124,6 +120,18 @@ class Complaints:
             due_time=now + timedelta(days=self.rules.appeal_due_days),
         )
         return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
+
+    def _record(self, report: Report, request: RequestKey | None) -> Report:
+        decision = self.store.latest_decision(report.listing_id)
+        if decision is None:
+            raise NotFound(f"The listing {report.listing_id!r} was never screened; check the id.")
+        at_once = report.notice is not None or report.reporter_type is not ReporterType.BUYER
+        return self.store.add_report(
+            replace(report, seller_id=decision.seller_id),
+            case=self.opening.case(decision, origin=CaseOrigin.REPORT, time=report.create_time),
+            case_weight=0.0 if at_once else self.rules.report_case_weight,
+            request=request,
+        )
 
     def _check_pace(self, reporter_id: str, now: datetime) -> None:
         times, most = self.store.report_times(reporter_id, since=now - _DAY), self.rules.reports_per_day

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from index.case_records import CaseOrigin
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
-from index.errors import Conflict
+from index.errors import KeyReused
 from index.store.store import Store
 from index.titles import signature as title_signature
 from serving.auditing import Auditor
@@ -79,9 +79,7 @@ class Moderation:
                 price=cleared_price(listing, screening.decision, screening.brand),
                 commit_guard=lambda: deadline.check("the decision was recorded"),
             )
-        except Conflict as error:
-            if not request.request_id:  # then it is about no key, but a defect
-                raise
+        except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
         return decision_of(outcome.record)
 

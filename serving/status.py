@@ -19,6 +19,7 @@ from index.errors import (
     BackendError,
     CatalogueError,
     Conflict,
+    DecidedAnew,
     KeyReused,
     NotFound,
     NotPermitted,
@@ -43,6 +44,7 @@ from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError
 ERROR_DOMAIN = "touchstone"
 # Message and details travel in HTTP/2 trailers, which gRPC refuses from 8 KiB on.
 _MAX_MESSAGE_CHARACTERS = 1_000
+_MAX_VIOLATIONS_BYTES = 3_000  # which become a third more on the wire, and the message stands there twice
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     UnsupportedByModel: Answer(grpc.StatusCode.UNIMPLEMENTED),
     NotFound: Answer(grpc.StatusCode.NOT_FOUND),
     Conflict: Answer(grpc.StatusCode.ABORTED),
+    DecidedAnew: Answer(grpc.StatusCode.ABORTED),
     KeyReused: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
@@ -104,17 +107,15 @@ def answer_to(error: BaseException) -> Answer:
 def _message(error: BaseException) -> str:
     if isinstance(error, InvalidListing):  # whose details carry the descriptions already
         fields = dict.fromkeys(violation.field for violation in error.violations)
-        return f"the request breaks the rules of {', '.join(fields) or 'this rpc'}"
-    message = str(error)
+        message = f"the request breaks the rules of {', '.join(fields) or 'this rpc'}"
+    else:
+        message = str(error)
     return message if len(message) <= _MAX_MESSAGE_CHARACTERS else message[: _MAX_MESSAGE_CHARACTERS - 1] + "…"
 
 
 def _details(error: BaseException) -> list[Message]:
     if isinstance(error, InvalidListing):
-        violations = [
-            BadRequest.FieldViolation(field=one.field, description=one.description) for one in error.violations
-        ]
-        return [BadRequest(field_violations=violations)]
+        return [BadRequest(field_violations=_violations(error))]
     if isinstance(error, KeyReused):
         return [BadRequest(field_violations=[BadRequest.FieldViolation(field="request_id", description=str(error))])]
     if isinstance(error, ImageError):
@@ -124,3 +125,17 @@ def _details(error: BaseException) -> list[Message]:
         delay.FromMilliseconds(max(1, round(error.retry_after_s * 1_000)))
         return [RetryInfo(retry_delay=delay)]
     return []
+
+
+def _violations(error: InvalidListing) -> list[BadRequest.FieldViolation]:
+    """List the violations, the first ones of too many: the client corrects those and learns of the others then."""
+    told: list[BadRequest.FieldViolation] = []
+    left = _MAX_VIOLATIONS_BYTES
+    for one in error.violations:
+        violation = BadRequest.FieldViolation(field=one.field, description=one.description)
+        left -= violation.ByteSize()
+        if left < 0 and told:
+            more = f"breaks a rule, too, as do {len(error.violations) - len(told) - 1} more fields"
+            return [*told, BadRequest.FieldViolation(field=one.field, description=more)]
+        told.append(violation)
+    return told

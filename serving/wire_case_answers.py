@@ -21,11 +21,15 @@ from touchstone.moderation.v1 import case_pb2, decision_pb2
 
 
 def from_file(file: CaseFile, *, viewer: str) -> case_pb2.Case:
-    """Translate a whole case for `viewer`, a name or ""."""
+    """Translate a whole case for `viewer`, a name or ""; without one, who gave notice stays untold."""
     message = from_case(file.case, file.resolutions, now=file.read_time, viewer=viewer)
     message.decision.CopyFrom(decision_pb2.Decision.FromString(file.decision.payload))
     message.reports.extend(from_report(report) for report in file.reports)
     message.appeals.extend(from_appeal(appeal) for appeal in file.appeals)
+    for report in message.reports:
+        if not viewer and report.HasField("notice"):
+            report.notice.ClearField("notifier_name")
+            report.notice.ClearField("notifier_email")
     return message
 
 

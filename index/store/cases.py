@@ -155,9 +155,9 @@ def end_lease(connection: Connection, case: Case, time: datetime, state: CaseSta
     return change_case(connection, case, time, state=state, **_FREE, **values)
 
 
-def unresolved_case(connection: Connection, listing_id: str) -> Case | None:
-    """Return the newest case of a listing in which something is left to decide."""
-    waiting = (cases.c.listing_id == listing_id, cases.c.state.in_([str(state) for state in UNRESOLVED]))
+def unresolved_case(connection: Connection, decision_id: str) -> Case | None:
+    """Return the newest case of a decision in which something is left to decide."""
+    waiting = (cases.c.decision_id == decision_id, cases.c.state.in_([str(state) for state in UNRESOLVED]))
     newest = select(cases).where(*waiting).order_by(cases.c.create_time.desc(), cases.c.case_id.desc())
     row = connection.execute(newest.limit(1)).first()
     return None if row is None else _records(connection, [row])[0]

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Row, Select, select
 
 from index.case_records import Case
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
-from index.errors import Conflict, NotFound, StoreError
+from index.errors import Conflict, KeyReused, NotFound, StoreError
 from index.market_records import PriceObservation
 from index.policies import ShadowOutcome
 from index.store.cases import succeed_cases
 from index.store.changes import EVENTS, head, take
-from index.store.engine import Database, insert_new
+from index.store.engine import Database, insert_new, lock_listing
 from index.store.outcomes import insert_outcomes
 from index.store.prices import insert_observations
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
@@ -57,7 +57,8 @@ class DecisionStore:
         the listing and nobody settled yet (`index.store.cases.succeed_cases`).
 
         Raises:
-            Conflict: the key was used for another request, or the decision's id is taken.
+            KeyReused: the key was used for another request.
+            Conflict: the decision's id is taken.
             StoreError: `case` belongs to another decision.
 
         """
@@ -69,13 +70,14 @@ class DecisionStore:
         with self._database.write(f"record the decision {record.decision_id!r}") as connection:
             earlier = _claim_key(connection, record)
             if earlier is None:
+                lock_listing(connection, record.listing_id)
                 _insert(connection, record, images)
                 insert_outcomes(connection, record.decision_id, facts, shadows)
+                time = record.create_time
+                case_id = succeed_cases(connection, record.listing_id, time, case=case, carried=carried)
                 count_decision(connection, record)
                 if price is not None:
                     insert_observations(connection, [price])
-                time = record.create_time
-                case_id = succeed_cases(connection, record.listing_id, time, case=case, carried=carried)
                 append_event(connection, EventKind.DECIDED, record, case_id=case_id)
             if commit_guard is not None:
                 commit_guard()
@@ -92,7 +94,7 @@ class DecisionStore:
             return latest(connection, listing_id)
 
     def find_idempotent(self, key: str, *, request_sha256: str) -> DecisionRecord | None:
-        """Return the decision that this key led to, or None. Raises Conflict when it was for another request."""
+        """Return the decision that this key led to, or None. Raises KeyReused when it was for another request."""
         with self._database.read("look up an idempotency key") as connection:
             return _decision_of_key(connection, key, request_sha256)
 
@@ -145,10 +147,10 @@ def find_decision(connection: Connection, decision_id: str) -> DecisionRecord:
 
 
 def lock_decision(connection: Connection, decision_id: str) -> DecisionRecord:
-    """Return a decision, and keep others from judging it until the transaction ends. Raises NotFound."""
-    locking = select(decisions.c.number).where(decisions.c.decision_id == decision_id).with_for_update()
-    connection.execute(locking)
-    return find_decision(connection, decision_id)
+    """Return a decision, and keep others from its listing until the transaction ends. Raises NotFound."""
+    decision = find_decision(connection, decision_id)
+    lock_listing(connection, decision.listing_id)
+    return decision
 
 
 def latest(connection: Connection, listing_id: str) -> DecisionRecord | None:
@@ -228,7 +230,7 @@ def _decision_of_key(connection: Connection, key: str, request_sha256: str) -> D
     if row is None:
         return None
     if row.request_sha256 != request_sha256:
-        raise Conflict(
+        raise KeyReused(
             f"The idempotency key {key!r} was used for another request (decision {row.decision_id!r}); "
             "send that request again unchanged, or choose a new key."
         )

@@ -44,6 +44,7 @@ BATCH = 5_000
 
 _WRITES = "touchstone_writes"
 _SCHEMA_LOCK = 0x70756368  # any number that no other user of the database locks
+_LISTING_LOCKS = 0x6C697374  # makes the number of a listing's lock
 _CORRUPT = ("file is not a database", "malformed", "disk i/o error")
 
 
@@ -105,14 +106,16 @@ class Database:
         try:
             yield
         except IntegrityError as error:
-            raise Conflict(f"{self.name}: could not {action}: it breaks a rule of the store: {error.orig}.") from error
+            raise Conflict(
+                f"{self.name}: could not {action}: it breaks a rule of the store: {_cause(error)}."
+            ) from error
         except SQLAlchemyError as error:
             raise StoreError(f"{self.name}: could not {action}: {self._explain(error)}") from error
 
     def _explain(self, error: SQLAlchemyError) -> str:
         if not isinstance(error, DBAPIError):
             return f"{error}."
-        cause = str(error.orig)
+        cause = _cause(error)
         if any(sign in cause.lower() for sign in _CORRUPT):
             return (
                 f"the file is damaged or no SQLite database ({cause}). Put back a backup of it; without one, move it "
@@ -143,11 +146,26 @@ def lock_schema(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
 
 
+def lock_listing(connection: Connection, listing_id: str) -> None:
+    """Keep others from deciding, reporting or removing a listing until this transaction ends.
+
+    After the idempotency key and before every other lock, so that no two transactions wait for each other. SQLite's one
+    writer does so anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(listing_id, _LISTING_LOCKS))))
+
+
 def in_batches(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:
     """Yield the items in lists of up to `size`; an endless iterable is read no further ahead than that."""
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
+
+
+def _cause(error: DBAPIError) -> str:
+    """Return what the driver says, without PostgreSQL's further lines: they quote rows, which may be personal."""
+    return (str(error.orig).splitlines() or [type(error.orig).__name__])[0]
 
 
 def _parse(path_or_url: str | Path) -> URL:
@@ -173,8 +191,10 @@ def _prepare_file(url: URL) -> Path:
         raise StoreError(f"{path} is a folder; name a file in it, such as {path / 'touchstone.db'}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():  # for its owner alone: it holds who sellers are, and the secrets of audits
+            path.touch(mode=0o600)
     except OSError as error:
-        raise StoreError(f"{path}: its folder cannot be made: {error.strerror}; choose another place.") from error
+        raise StoreError(f"{path}: it cannot be made there: {error.strerror}; choose another place.") from error
     return path
 
 

@@ -15,7 +15,7 @@ from index.records import ChangeKind
 from index.store.cases import supersede
 from index.store.changes import log_changes
 from index.store.decisions import append_event, find_decision, images_of, latest
-from index.store.engine import BATCH, Database, insert_new
+from index.store.engine import BATCH, Database, insert_new, lock_listing
 from index.store.rulings import in_force
 from index.store.tables.removals import removed_images, removed_listings
 from index.store.tallies import recount_listing
@@ -43,6 +43,7 @@ class RemovalStore:
 
         """
         with self._database.write(f"remove the listing {listing_id!r}") as connection:
+            lock_listing(connection, listing_id)
             decision = latest(connection, listing_id)
             if decision is None:
                 raise NotFound(f"The listing {listing_id!r} was never screened, so there is nothing to remove.")

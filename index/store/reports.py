@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from index.case_records import Case
+from index.errors import DecidedAnew
 from index.reports import Notice, Report, ReporterType, ReportOnRecord, ReportState
 from index.rulings import RequestKey
 from index.store.cases import change_case, insert_case, lock_case, unresolved_case
-from index.store.decisions import lock_decision
+from index.store.decisions import latest, lock_decision
 from index.store.engine import Database
 from index.store.requests import claim_request
 from index.store.rulings import last_in_force
@@ -21,6 +22,12 @@ from index.store.tables.cases import reports
 
 _COLUMNS = tuple(name for name in Report.__dataclass_fields__ if name in reports.c)
 _RECEIVED = reports.c.state == str(ReportState.RECEIVED)
+_WEIGHED = tuple(reports.c[name] for name in ("report_id", "listing_id", "reporter_id", "reason_code", "create_time"))
+
+# Anybody can report, so nothing may grow with the number of reports: not what a screening reads of a listing, nor a
+# case as people read it. A hundred notices of the greatest size, 220 kB each, fit a message of 64 MiB.
+MOST_WEIGHED = 1_000
+MOST_SHOWN = 100
 
 
 class ReportStore:
@@ -33,12 +40,14 @@ class ReportStore:
     ) -> Report:
         """Record a report, and return it with the case that it belongs to.
 
-        It joins the listing's unresolved case. Where there is none, `case` is opened if the unsettled reports about the
-        listing weigh `case_weight` or more together, each reporter counting once with their reliability; unless a
-        person took the listing down already. With a request that came before, the report that it made is returned.
+        It joins the unresolved case of the listing's last decision, which `case` must be about. Where there is none,
+        `case` is opened if the unsettled reports about the listing weigh `case_weight` or more together, each reporter
+        counting once with their reliability; unless a person took the listing down already. With a request that came
+        before, the report that it made is returned.
 
         Raises:
             NotFound: there is no decision that `case` is about.
+            DecidedAnew: `case` is about a decision that the listing has outgrown; make the case of the new decision.
             KeyReused: the idempotency key was another request's.
 
         """
@@ -47,6 +56,9 @@ class ReportStore:
             if earlier is not None:
                 return _one(connection, earlier)
             lock_decision(connection, case.decision_id)
+            newest = latest(connection, report.listing_id)
+            if newest is None or newest.decision_id != case.decision_id:
+                raise DecidedAnew(f"The listing {report.listing_id!r} was decided anew meanwhile; report it again.")
             values = {name: getattr(report, name) for name in _COLUMNS}
             values |= {
                 "reporter_type": str(report.reporter_type),
@@ -63,15 +75,21 @@ class ReportStore:
         with self._database.read("read a report") as connection:
             return _one(connection, report_id)
 
-    def listing_reports(self, listing_id: str) -> tuple[Report, ...]:
-        """Return all reports about a listing, the oldest first."""
+    def listing_reports(self, listing_id: str, *, limit: int = MOST_SHOWN) -> tuple[Report, ...]:
+        """Return the reports about a listing, the oldest first; of more than `limit`, those that say most.
+
+        Notices and reporters whose capacity is proven come before buyers, then the newest before the older.
+        """
+        mere = reports.c.notice.is_(None) & (reports.c.reporter_type == str(ReporterType.BUYER))
         about = select(reports).where(reports.c.listing_id == listing_id)
+        order = (mere, reports.c.create_time.desc(), reports.c.report_id.desc())
         with self._database.read("read reports") as connection:
-            rows = connection.execute(about.order_by(reports.c.create_time, reports.c.report_id))
-            return tuple(_report(row) for row in rows)
+            rows = connection.execute(about.order_by(*order).limit(limit))
+            found = [_report(row) for row in rows]
+        return tuple(sorted(found, key=lambda report: (report.create_time, report.report_id)))
 
     def reports_about(self, listing_id: str) -> tuple[ReportOnRecord, ...]:
-        """Return the unsettled reports about a listing with their reporters' record, the oldest first."""
+        """Return the newest unsettled reports about a listing with their reporters' record, the oldest first."""
         with self._database.read("read reports") as connection:
             return _unsettled(connection, listing_id)
 
@@ -90,7 +108,7 @@ class ReportStore:
 
 
 def _join_case(connection: Connection, report: Report, case: Case, case_weight: float) -> None:
-    waiting = unresolved_case(connection, report.listing_id)
+    waiting = unresolved_case(connection, case.decision_id)
     if waiting is not None:
         change_case(connection, lock_case(connection, waiting.case_id), report.create_time)
     else:
@@ -101,7 +119,7 @@ def _join_case(connection: Connection, report: Report, case: Case, case_weight: 
             return
         insert_case(connection, case)
         waiting = case
-    joining = (reports.c.listing_id == report.listing_id, _RECEIVED)
+    joining = (reports.c.listing_id == report.listing_id, _RECEIVED, reports.c.case_id != waiting.case_id)
     connection.execute(update(reports).where(*joining).values(case_id=waiting.case_id))
 
 
@@ -111,8 +129,9 @@ def _weight(unsettled: Iterable[ReportOnRecord]) -> float:
 
 
 def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord, ...]:
-    about = select(reports).where(reports.c.listing_id == listing_id, _RECEIVED)
-    rows = connection.execute(about.order_by(reports.c.create_time, reports.c.report_id)).all()
+    about = select(*_WEIGHED).where(reports.c.listing_id == listing_id, _RECEIVED)
+    newest_first = (reports.c.create_time.desc(), reports.c.report_id.desc())
+    rows = connection.execute(about.order_by(*newest_first).limit(MOST_WEIGHED)).all()[::-1]
     settled = (reports.c.reporter_id.in_({row.reporter_id for row in rows}), ~_RECEIVED)
     tally = select(reports.c.reporter_id, reports.c.state, func.count()).where(*settled)
     counts: dict[tuple[str, str], int] = {}
@@ -120,11 +139,7 @@ def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord,
         counts[reporter_id, state] = count
     return tuple(
         ReportOnRecord(
-            report_id=row.report_id,
-            listing_id=row.listing_id,
-            reporter_id=row.reporter_id,
-            reason_code=row.reason_code,
-            create_time=row.create_time,
+            **row._asdict(),
             upheld=counts.get((row.reporter_id, str(ReportState.UPHELD)), 0),
             declined=counts.get((row.reporter_id, str(ReportState.DECLINED)), 0),
         )

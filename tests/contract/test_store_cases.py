@@ -1,11 +1,12 @@
 """Do cases behave alike on every database? Queue, leases, resolutions, reports and appeals: one suite, one class each.
 
-SQLite is always tested. PostgreSQL is where TOUCHSTONE_TEST_POSTGRESQL names an empty database that may be written to,
+SQLite is always tested. PostgreSQL is where TOUCHSTONE_TEST_POSTGRES names an empty database that may be written to,
 such as postgresql+psycopg://localhost/scratch; without it those tests skip visibly.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 from index.case_records import Case, CaseFilter, CaseOrder, CaseOrigin, CaseState, lot_of
 from index.decision_records import DecisionRecord, EventKind, ListingImage, RemovalReason
-from index.errors import Conflict, KeyReused, NotFound, NotPermitted
+from index.errors import Conflict, DecidedAnew, KeyReused, NotFound, NotPermitted
 from index.reports import Report, ReporterType, ReportState
 from index.rulings import Appeal, AppealState, Ground, Outcome, RequestKey, Ruling, Statement
 from index.store.store import Store
@@ -399,6 +400,109 @@ class CaseContract:
         assert store.reports_about_seller("s1") == 3
         assert store.report_times("b1", since=NOON) == (NOON, NOON)
 
+    def test_a_report_is_about_what_holds_now(self, store: Store) -> None:
+        """A report joins no case of a decision that the listing has outgrown: a takedown there would change nothing."""
+        audit = open_case(store, "d1", listing="l", origin=CaseOrigin.AUDIT)
+        record = a_decision("d2", listing="l", verdict="ALLOW")
+        store.record_decision(record)
+        candidate = a_case(record, origin=CaseOrigin.REPORT)
+
+        with pytest.raises(DecidedAnew):
+            store.add_report(a_report("r1", audit), case=a_case(a_decision("d1", listing="l")), case_weight=0)
+        report = store.add_report(a_report("r2", audit), case=candidate, case_weight=0)
+
+        assert report.case_id == "c-d2"
+        assert [one.report_id for one in store.listing_reports("l")] == ["r2"]
+
+    def test_many_reports_stay_readable(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However many report a listing, a screening weighs the newest, and a case shows those that say most."""
+        case = open_case(store)
+        for number in range(4):
+            report = replace(a_report(f"r{number}", case, reporter=f"b{number}"), create_time=NOON + number * HOUR)
+            kind = ReporterType.AUTHORITY if number == 1 else ReporterType.BUYER
+            store.add_report(replace(report, reporter_type=kind), case=case, case_weight=9)
+        monkeypatch.setattr("index.store.reports.MOST_WEIGHED", 3)
+
+        assert [report.report_id for report in store.reports_about("l-d")] == ["r1", "r2", "r3"]
+        assert [report.report_id for report in store.listing_reports("l-d", limit=2)] == ["r1", "r3"]
+
+    def test_an_error_quotes_no_row(self, store: Store) -> None:
+        """What breaks a rule of the store is not repeated in the message, for it may be personal."""
+        case = open_case(store)
+        report = replace(a_report("r", case), text="I live in Elm Street")
+        store.add_report(report, case=case, case_weight=9)
+
+        with pytest.raises(Conflict) as raised:
+            store.add_report(report, case=case, case_weight=9)
+
+        assert len(str(raised.value).splitlines()) == 1
+        assert "Elm Street" not in str(raised.value)
+
+    def test_a_key_of_another_request_is_told_from_other_conflicts(self, store: Store) -> None:
+        """An idempotency key that comes with another request is KeyReused; a decision's own id taken is not."""
+        store.record_decision(replace(a_decision("d1"), idempotency_key="k"))
+
+        with pytest.raises(KeyReused):
+            store.record_decision(replace(a_decision("d2"), idempotency_key="k", request_sha256="11" * 32))
+        with pytest.raises(Conflict) as taken:
+            store.record_decision(a_decision("d1"))
+        assert not isinstance(taken.value, KeyReused)
+
+    def test_a_listing_decided_by_many_at_once(self, location: str | Path, store: Store) -> None:
+        """All decisions on a new listing are recorded; one case stays open, and its seller has one listing."""
+        with Store.open(location) as other:
+
+            def decide(number: int) -> None:
+                record = a_decision(f"d{number}", listing="l")
+                (store, other)[number % 2].record_decision(record, case=a_case(record))
+
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(decide, range(THREADS)))
+
+        newest = store.latest_decision("l")
+        assert newest is not None
+        assert [case.decision_id for case in store.list_cases(ANYTHING, now=NOON).cases] == [newest.decision_id]
+        assert [tally.decisions for _, tally in store.iter_tallies(now=NOON)] == [1]
+
+    def test_everything_happens_to_a_listing_at_once(self, location: str | Path, store: Store) -> None:
+        """Screening, resolving, removing and reporting one listing wait for each other, but never for ever."""
+        open_case(store, "first", listing="l")
+
+        def decide(mine: Store, number: int) -> None:
+            record = a_decision(f"d{number}", listing="l")
+            mine.record_decision(record, case=a_case(record))
+
+        def resolve(mine: Store, number: int) -> None:
+            for case in mine.list_cases(ANYTHING, now=NOON).cases:
+                mine.resolve_case(case.case_id, ruling((ALLOW, TAKEDOWN)[number % 2]))
+
+        def remove(mine: Store, number: int) -> None:
+            mine.remove_listing("l", (RemovalReason.COUNTERFEIT, RemovalReason.ENDED_BY_SELLER)[number % 2], NOON)
+
+        def report(mine: Store, number: int) -> None:
+            record = mine.latest_decision("l")
+            assert record is not None
+            candidate = a_case(record, case_id=f"r{number}", origin=CaseOrigin.REPORT)
+            mine.add_report(a_report(f"r{number}", candidate, reporter=f"b{number}"), case=candidate, case_weight=0)
+
+        with Store.open(location) as other:
+
+            def run(number: int) -> None:
+                act = (decide, resolve, remove, report)[number % 4]
+                with contextlib.suppress(Conflict):  # somebody was quicker; a deadlock would be another error
+                    act((store, other)[number // 4 % 2], number // 4)
+
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(run, range(8 * THREADS)))
+
+        ((_, tally),) = store.iter_tallies(now=NOON)
+        assert tally.decisions == 1
+        assert tally.strikes in (0, 1)
+        newest = store.latest_decision("l")
+        assert newest is not None
+        waiting = store.list_cases(ANYTHING, now=NOON).cases
+        assert {case.decision_id for case in waiting} <= {newest.decision_id}
+
     def test_many_reports_at_once_open_one_case(self, location: str | Path, store: Store) -> None:
         """Reporters of two stores who report together all end in one case."""
         record = a_decision("d", verdict="ALLOW")
@@ -496,9 +600,9 @@ class TestPostgresqlCases(CaseContract):
     @pytest.fixture
     def location(self) -> str | Path:
         """Empty the database that the environment names."""
-        url = os.environ.get("TOUCHSTONE_TEST_POSTGRESQL")
+        url = os.environ.get("TOUCHSTONE_TEST_POSTGRES")
         if url is None:
-            pytest.skip("no PostgreSQL; set TOUCHSTONE_TEST_POSTGRESQL to the URL of a scratch database")
+            pytest.skip("no PostgreSQL; set TOUCHSTONE_TEST_POSTGRES to the URL of a scratch database")
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(text("DROP SCHEMA public CASCADE"))

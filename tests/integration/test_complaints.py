@@ -111,8 +111,10 @@ def test_notice_opens_a_case_at_once(own_service: Service) -> None:
     notice = person(own_service).report("n1", notice=NOTICE, text="It bears our mark.", reporter_type=owner)
     proven = person(own_service, "aurora", "rights-owner").report("n2", reporter_type=owner)
 
-    shown = person(own_service).get(notice.case_id).reports[0]
+    shown = person(own_service, "ann").get(notice.case_id).reports[0]
     assert (shown.notice, shown.reporter_type) == (NOTICE, case_pb2.REPORTER_TYPE_BUYER)
+    told = person(own_service).get(notice.case_id).reports[0].notice
+    assert (told.urls, told.notifier_name, told.notifier_email) == (NOTICE.urls, "", "")
     assert proven.case_id
     assert proven.report.reporter_type == owner
 

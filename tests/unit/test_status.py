@@ -16,7 +16,7 @@ import index
 import reference_brands
 import serving
 import vision
-from index.errors import Conflict, KeyReused, NotFound, NotPermitted, SnapshotError, StoreError
+from index.errors import Conflict, DecidedAnew, KeyReused, NotFound, NotPermitted, SnapshotError, StoreError
 from serving.errors import (
     DeadlineExceeded,
     FieldViolation,
@@ -67,6 +67,7 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
         (DecodeError("bad"), grpc.StatusCode.INVALID_ARGUMENT),
         (NotFound("no brand"), grpc.StatusCode.NOT_FOUND),
         (Conflict("changed"), grpc.StatusCode.ABORTED),
+        (DecidedAnew("meanwhile"), grpc.StatusCode.ABORTED),
         (KeyReused("another request"), grpc.StatusCode.INVALID_ARGUMENT),
         (NotPermitted("you took part"), grpc.StatusCode.PERMISSION_DENIED),
         (Unauthenticated("who are you"), grpc.StatusCode.UNAUTHENTICATED),
@@ -160,3 +161,16 @@ def _descendants(kind: type[TouchstoneError]) -> Iterator[type[TouchstoneError]]
     for child in kind.__subclasses__():
         yield child
         yield from _descendants(child)
+
+
+def test_a_status_fits_into_the_trailers() -> None:
+    """However many rules a request breaks, and however long its fields, the client gets the status and not gRPC's."""
+    violations = tuple(FieldViolation(f"filter.brand_ids[{place}]", "é" * 60) for place in range(1000))
+
+    status = to_status(InvalidListing(violations))
+
+    assert len(status.SerializeToString()) < 5_000
+    detail = BadRequest()
+    assert status.details[0].Unpack(detail)
+    assert detail.field_violations[0].field == "filter.brand_ids[0]"
+    assert f"{1000 - len(detail.field_violations)} more fields" in detail.field_violations[-1].description
