@@ -22,8 +22,8 @@ SELLER = SellerEvidence(
 )
 DECISION = Decision(
     decision_id="d1", listing_id="l1", verdict=Verdict.ALLOW, counterfeit_probability=0.01, reasons=(),
-    evidence=(PRICE, SELLER), category=Category(), description="", attributes=(), image_results=(), model_fingerprint="",
-    index_version="", policy_version="", create_time=datetime(2025, 9, 1, 12, tzinfo=UTC),
+    evidence=(PRICE, SELLER), category=Category(), description="", attributes=(), image_results=(),
+    model_fingerprint="", index_version="", policy_version="", create_time=datetime(2025, 9, 1, 12, tzinfo=UTC),
 )  # fmt: skip
 
 
