@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, func, select, update
 
 from index.case_records import Case
 from index.reports import Notice, Report, ReporterType, ReportOnRecord, ReportState
@@ -21,6 +21,17 @@ from index.store.tables.cases import reports
 
 _COLUMNS = tuple(name for name in Report.__dataclass_fields__ if name in reports.c)
 _RECEIVED = reports.c.state == str(ReportState.RECEIVED)
+# Asked at each screening; built once, for that takes several times as long as running them.
+_UNSETTLED = (
+    select(reports)
+    .where(reports.c.listing_id == bindparam("listing_id", type_=Text()), _RECEIVED)
+    .order_by(reports.c.create_time, reports.c.report_id)
+)
+_UPHELD = (
+    select(func.count())
+    .select_from(reports)
+    .where(reports.c.seller_id == bindparam("seller_id", type_=Text()), reports.c.state == str(ReportState.UPHELD))
+)
 
 
 class ReportStore:
@@ -77,9 +88,8 @@ class ReportStore:
 
     def reports_about_seller(self, seller_id: str) -> int:
         """Count the upheld reports about a seller's listings."""
-        upheld = (reports.c.seller_id == seller_id, reports.c.state == str(ReportState.UPHELD))
         with self._database.read("count reports") as connection:
-            return connection.execute(select(func.count()).select_from(reports).where(*upheld)).scalar_one()
+            return connection.execute(_UPHELD, {"seller_id": seller_id}).scalar_one()
 
     def report_times(self, reporter_id: str, *, since: datetime) -> tuple[datetime, ...]:
         """Return when a reporter reported from `since` on, the oldest first."""
@@ -111,8 +121,9 @@ def _weight(unsettled: Iterable[ReportOnRecord]) -> float:
 
 
 def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord, ...]:
-    about = select(reports).where(reports.c.listing_id == listing_id, _RECEIVED)
-    rows = connection.execute(about.order_by(reports.c.create_time, reports.c.report_id)).all()
+    rows = connection.execute(_UNSETTLED, {"listing_id": listing_id}).all()
+    if not rows:
+        return ()
     settled = (reports.c.reporter_id.in_({row.reporter_id for row in rows}), ~_RECEIVED)
     tally = select(reports.c.reporter_id, reports.c.state, func.count()).where(*settled)
     counts: dict[tuple[str, str], int] = {}
