@@ -55,12 +55,12 @@ def test_what_is_not_cleared_teaches_nothing(listing: Listing, decision: Decisio
     assert cleared_price(listing, decision, brand) is None
 
 
-@pytest.mark.parametrize("vouched", [{"verified": True}, {"authorised": True}])
-def test_a_new_seller_who_is_vouched_for_teaches(vouched: dict[str, bool]) -> None:
+@pytest.mark.parametrize("seller", [replace(SELLER, verified=True), replace(SELLER, authorised=True)])
+def test_a_new_seller_who_is_vouched_for_teaches(seller: SellerEvidence) -> None:
     """A verified identity or the brand's list stands for the thirty days that others wait."""
-    seller = replace(SELLER, age_days=1, **vouched)
+    decision = replace(DECISION, evidence=(PRICE, replace(seller, age_days=1)))
 
-    assert cleared_price(LISTING, replace(DECISION, evidence=(PRICE, seller)), "Nike") is not None
+    assert cleared_price(LISTING, decision, "Nike") is not None
 
 
 def test_a_seller_teaches_one_price_of_a_kind_a_day() -> None:
