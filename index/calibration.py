@@ -5,6 +5,10 @@ offset); offsets are held close to nothing, so a brand with few verdicts follows
 means to the posterior's mode and narrows the weights' own variances (diagonal Laplace: Chapelle and Li, 2011,
 algorithm 3); every 200 verdicts a little of what is known is forgotten, so that it follows a market that changes.
 
+Reviews are no random sample: rules choose them. Twenty verdicts of one kind would turn the slope round, so that clean
+listings became suspects and copies of known counterfeits innocent. So more evidence never means less (the slope stays
+above 0), and verdicts never move log-odds by more than MOST_MOVED, however many agree.
+
 Everything here is a pure function: the state after a verdict depends on the prior and the verdicts alone, to the last
 bit. `index.feedback` says which verdicts those are; `serving.calibrating` keeps the state that is in use.
 """
@@ -31,6 +35,11 @@ _KEEP = 0.97
 # Probabilities beyond these log-odds (1 in 22,000) are less certain than they claim, and one such verdict would swamp
 # the slope.
 _LIMIT = 10.0
+# The flattest slope that is learnt, by judgement: with less, evidence would hardly tell listings apart.
+_FLATTEST = 0.3
+MOST_MOVED = 3.0
+"""How far verdicts move a listing's log-odds at most: odds times or by 20. Nothing known, 1 in 100, becomes 1 in 6."""
+
 # Newton's steps from a safe start; 8 reach the last bits for every verdict within the limits.
 _STEPS = 8
 
@@ -72,7 +81,9 @@ class Calibration:
         offset = self.brands[brand].mean if brand in self.brands else 0.0
         if self.learnt == 0:
             return probability
-        return sigmoid(self.bias.mean + self.slope.mean * log_odds(probability) + offset)
+        evidence = log_odds(probability)
+        learnt = self.bias.mean + self.slope.mean * evidence + offset
+        return sigmoid(evidence + min(max(learnt - evidence, -MOST_MOVED), MOST_MOVED))
 
     def after(self, lessons: Iterable[Lesson], *, number: int) -> Calibration:
         """Learn more; `number` is the last verdict's that is taken into account."""
@@ -129,7 +140,8 @@ class _Step:
         p = sigmoid(eta)
         pull, curvature = float(lesson.infringing) - p, p * (1.0 - p)
         self.bias = _moved(self.bias, 1.0, pull, curvature)
-        self.slope = _moved(self.slope, x, pull, curvature)
+        slope = _moved(self.slope, x, pull, curvature)
+        self.slope = Weight(max(slope.mean, _FLATTEST), slope.precision)
         if lesson.brand:
             self.brands[lesson.brand] = _moved(offset, 1.0, pull, curvature)
         self.learnt += 1

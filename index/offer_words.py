@@ -27,6 +27,7 @@ _SAME_PRICE = 0.02
 _NUMBER = r"(\d{1,3}(?:[ .,]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)"
 _SIGN = r"(?:[€$£¥₹₽₺]|[a-z]{2,4}\.?)?"
 _AMOUNT = rf"{_SIGN} ?{_NUMBER}(?![\d%]) ?{_SIGN}"
+_WORD, _DIGIT = re.compile(r"\w+"), re.compile(r"\d")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 # Hyphens are gaps to `normalise_name`, but "-40%" is not "40%".
 _KEPT_HYPHEN = "\ue000"
@@ -42,7 +43,11 @@ class DeclaredSale:
 
 @dataclass(frozen=True)
 class OfferWords:
-    """The data file as patterns. The groups of all but `sale` and the `not_` ones hold the numbers."""
+    """The data file as patterns. The groups of all but `sale` and the `not_` ones hold the numbers.
+
+    `hints` says by pattern which words a text must hold, all of one set, or which characters, for a phrase of it to
+    stand there.
+    """
 
     percent_off: re.Pattern[str]
     tenths_left: re.Pattern[str]
@@ -52,6 +57,12 @@ class OfferWords:
     not_sale: re.Pattern[str]
     units: re.Pattern[str]
     not_units: re.Pattern[str]
+    hints: dict[str, tuple[tuple[frozenset[str], ...], tuple[str, ...]]]
+
+    def may_hold(self, name: str, plain: str, words: frozenset[str]) -> bool:
+        """Tell whether the pattern may match a text of these words; to try it costs many times as much."""
+        phrases, unspaced = self.hints[name]
+        return any(phrase <= words for phrase in phrases) or any(part in plain for part in unspaced)
 
 
 @functools.cache
@@ -73,6 +84,12 @@ def offer_words() -> OfferWords:
             r"|^(\d{1,2}) ?[x×] (?=[^\W\d])|[ (]x ?(\d{1,2})\)?$|\((\d{1,2}) ?[x×]\)$"
         ),
         not_units=re.compile(_any(content["not_units"], led=False)),
+        hints={
+            "was": _hints(content["was"]),
+            "sale": _hints(content["sale"]),
+            "not_sale": _hints(content["not_sale"]),
+            "from_to": _hints(off_to["from"]),
+        },
     )
 
 
@@ -83,11 +100,14 @@ def declared_sale(*texts: str, price: float | None = None) -> DeclaredSale | Non
     """
     words = offer_words()
     for text in texts:
-        plain = words.not_sale.sub(" ", _plain(text))
-        for off, said in _sizes(plain, price):
+        plain = _plain(text)
+        spoken = frozenset(_WORD.findall(plain))
+        if words.may_hold("not_sale", plain, spoken):
+            plain = words.not_sale.sub(" ", plain)
+        for off, said in _sizes(plain, spoken, price):
             if _LEAST_OFF <= off <= _MOST_OFF:
                 return DeclaredSale(round(off, 4), said.strip())
-        if match := words.sale.search(plain):
+        if words.may_hold("sale", plain, spoken) and (match := words.sale.search(plain)):
             return DeclaredSale(None, match[0].strip())
     return None
 
@@ -101,20 +121,20 @@ def declared_units(title: str) -> int:
     return said.pop() if len(said) == 1 else 1
 
 
-def _sizes(plain: str, price: float | None) -> Iterator[tuple[float, str]]:
-    """Yield each share taken off that a text states, with the words that do."""
+def _sizes(plain: str, spoken: frozenset[str], price: float | None) -> Iterator[tuple[float, str]]:
+    """Yield each share taken off that a text of the words `spoken` states, with the words that do."""
     words = offer_words()
-    for match in words.percent_off.finditer(plain):
+    for match in words.percent_off.finditer(plain) if "%" in plain else ():
         yield int(_group(match)) / 100, match[0]
     for match in words.tenths_left.finditer(plain):
         yield 1.0 - float(match[1]) / 10, match[0]
-    if not price:
+    if not price or not _DIGIT.search(plain):
         return
-    for match in words.from_to.finditer(plain):
+    for match in words.from_to.finditer(plain) if words.may_hold("from_to", plain, spoken) else ():
         was, now = _number(match[1]), _number(match[2])
         if was > 0 and abs(now - price) <= _SAME_PRICE * price:
             yield 1.0 - now / was, match[0]
-    for match in words.was.finditer(plain):
+    for match in words.was.finditer(plain) if words.may_hold("was", plain, spoken) else ():
         if (was := _number(match[1])) > 0:
             yield 1.0 - price / was, match[0]
 
@@ -134,6 +154,13 @@ def _number(digits: str) -> float:
     match = re.fullmatch(r"(.*)[.,](\d{1,2})", digits)
     whole, fraction = (match[1], match[2]) if match else (digits, "0")
     return float(f"{re.sub('[^0-9]', '', whole)}.{fraction}")
+
+
+def _hints(languages: list[list[str]]) -> tuple[tuple[frozenset[str], ...], tuple[str, ...]]:
+    """Return the words of each phrase, and the phrases that are written without spaces."""
+    plain = [_plain(str(phrase)) for phrases in languages for phrase in phrases]
+    spaced = (frozenset(_WORD.findall(phrase)) for phrase in plain if not _UNSPACED.search(phrase))
+    return tuple(spaced), tuple(phrase for phrase in plain if _UNSPACED.search(phrase))
 
 
 def _any(languages: list[list[str]], *, led: bool = True) -> str:

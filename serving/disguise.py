@@ -78,6 +78,8 @@ def _is_foreign(sign: str) -> bool:
 def _words_with_signs(original: str, upright: str) -> Iterator[tuple[tuple[int, int], str]]:
     table: Mapping[str, str] = _SIGNS | dict.fromkeys(_UPRIGHT, upright)
     for chunk in _CHUNK.finditer(original):
+        if chunk.group().isalpha():  # most are: a word without signs
+            continue
         start, end = _trimmed(chunk)
         word = original[start:end]
         signs = sum(sign in table for sign in word)
@@ -108,6 +110,8 @@ def _spaced_letters(text: Text) -> Iterator[tuple[tuple[int, int], str]]:
 def _words_in_pieces(original: str) -> Iterator[tuple[tuple[int, int], str]]:
     """Join the pieces of a word that odd signs part, a dot only where one of the pieces is no word."""
     for chunk in _CHUNK.finditer(original):
+        if chunk.group().isalpha():  # most are: a word without signs
+            continue
         start, end = _trimmed(chunk)
         word = original[start:end]
         between = {sign for sign in word if not sign.isalnum() and unicodedata.category(sign) not in {"Cf", "Mn"}}

@@ -6,6 +6,7 @@ one version of everything that made it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from index.calibration import Calibration
@@ -27,7 +28,8 @@ UNLEARNT = Calibrator(Calibration())
 class Judgement:
     """What follows, and the versions of what it follows from.
 
-    `facts` hold `fused.probability`, calibrated, as the policy saw it; `uncalibrated` is the fusion's own, 0..1.
+    `facts` hold `fused.probability`, calibrated, as the policy saw it; `uncalibrated` is the fusion's own, 0..1. Where
+    fusion came to no figure the policy saw none, and both are the worst: a person must look, and soon.
     """
 
     facts: Facts
@@ -55,14 +57,16 @@ class Judge:
         fused = self.fusion.fuse(facts)
         brand = facts.values["brand.name"]
         assert isinstance(brand, str)
-        adjusted = self.calibrator.adjust(fused.probability, brand)
-        facts = facts.plus("fused.probability", adjusted.probability)
+        figure = math.isfinite(fused.probability)
+        uncalibrated = fused.probability if figure else 1.0
+        adjusted = self.calibrator.adjust(uncalibrated, brand)
+        facts = facts.plus("fused.probability", adjusted.probability if figure else math.nan)
         outcome = decide(facts, self.policies.active, self.gate)
         return Judgement(
             facts=facts,
             outcome=outcome,
             probability=adjusted.probability,
-            uncalibrated=fused.probability,
+            uncalibrated=uncalibrated,
             reasons=explain(outcome.reasons, worth_saying((*fused.weighed, adjusted.contribution))),
             shadows=shadow_outcomes(facts, self.policies.shadows, self.gate),
             policy_version=self.policies.active.version,

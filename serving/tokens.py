@@ -105,6 +105,9 @@ def read(text: str) -> Text:
     word = _Word()
     gap = Gap.STOP
     for place, char in _folded(text):
+        if char.isascii() and char.isalnum():
+            word.add(char, place)
+            continue
         alone = stands_alone(char) or char in _SIGNS
         letter = char.isalnum() or unicodedata.category(char) == "Mc"  # vowels of Hindi stand beside their letter
         if word.letters and (alone or not (letter or char in _APOSTROPHES)):

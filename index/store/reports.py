@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, func, select, update
 
 from index.case_records import Case
 from index.errors import DecidedAnew
@@ -22,12 +22,24 @@ from index.store.tables.cases import reports
 
 _COLUMNS = tuple(name for name in Report.__dataclass_fields__ if name in reports.c)
 _RECEIVED = reports.c.state == str(ReportState.RECEIVED)
-_WEIGHED = tuple(reports.c[name] for name in ("report_id", "listing_id", "reporter_id", "reason_code", "create_time"))
 
 # Anybody can report, so nothing may grow with the number of reports: not what a screening reads of a listing, nor a
 # case as people read it. A hundred notices of the greatest size, 220 kB each, fit a message of 64 MiB.
 MOST_WEIGHED = 1_000
 MOST_SHOWN = 100
+
+# Asked at each screening; built once, for that takes several times as long as running them.
+_UNSETTLED = (
+    select(*(reports.c[name] for name in ("report_id", "listing_id", "reporter_id", "reason_code", "create_time")))
+    .where(reports.c.listing_id == bindparam("listing_id", type_=Text()), _RECEIVED)
+    .order_by(reports.c.create_time.desc(), reports.c.report_id.desc())
+    .limit(MOST_WEIGHED)
+)
+_UPHELD = (
+    select(func.count())
+    .select_from(reports)
+    .where(reports.c.seller_id == bindparam("seller_id", type_=Text()), reports.c.state == str(ReportState.UPHELD))
+)
 
 
 class ReportStore:
@@ -95,9 +107,8 @@ class ReportStore:
 
     def reports_about_seller(self, seller_id: str) -> int:
         """Count the upheld reports about a seller's listings."""
-        upheld = (reports.c.seller_id == seller_id, reports.c.state == str(ReportState.UPHELD))
         with self._database.read("count reports") as connection:
-            return connection.execute(select(func.count()).select_from(reports).where(*upheld)).scalar_one()
+            return connection.execute(_UPHELD, {"seller_id": seller_id}).scalar_one()
 
     def report_times(self, reporter_id: str, *, since: datetime) -> tuple[datetime, ...]:
         """Return when a reporter reported from `since` on, the oldest first."""
@@ -129,9 +140,9 @@ def _weight(unsettled: Iterable[ReportOnRecord]) -> float:
 
 
 def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord, ...]:
-    about = select(*_WEIGHED).where(reports.c.listing_id == listing_id, _RECEIVED)
-    newest_first = (reports.c.create_time.desc(), reports.c.report_id.desc())
-    rows = connection.execute(about.order_by(*newest_first).limit(MOST_WEIGHED)).all()[::-1]
+    rows = connection.execute(_UNSETTLED, {"listing_id": listing_id}).all()[::-1]
+    if not rows:
+        return ()
     settled = (reports.c.reporter_id.in_({row.reporter_id for row in rows}), ~_RECEIVED)
     tally = select(reports.c.reporter_id, reports.c.state, func.count()).where(*settled)
     counts: dict[tuple[str, str], int] = {}

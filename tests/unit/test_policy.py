@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -31,7 +32,9 @@ from serving.findings import (
 from serving.fusion_file import PRIOR
 from serving.gate import UNCERTIFIED, Permit
 from serving.gathering import gather
+from serving.judging import Judge
 from serving.policy import Policy, Rule, decide, load_policy
+from serving.policy_book import Policies
 from vision.errors import ImageFault
 from vision.regions import Box
 
@@ -533,3 +536,12 @@ def test_missing_file_and_directory_are_refused(tmp_path: Path, name: str, says:
     """What cannot be read is refused with the file's name and the reason."""
     with pytest.raises(PolicyError, match=says):
         load_policy(tmp_path / name)
+
+
+def test_evidence_that_comes_to_no_figure_is_reviewed_and_can_be_recorded() -> None:
+    """The policy sees that there is none; decision and case carry the worst figure, for no store keeps NaN."""
+    judgement = Judge(policies=Policies(active=load_policy())).judge(NOTHING_KNOWN.plus("price.score", math.nan))
+
+    assert judgement.outcome.verdict is Verdict.REVIEW
+    assert math.isnan(float(str(judgement.facts.values["fused.probability"])))
+    assert (judgement.probability, judgement.uncalibrated) == (1.0, 1.0)

@@ -18,7 +18,7 @@ from serving.wording_file import load_wording
 BRANDS = {
     "Nike": ("耐克",), "Gucci": (), "Louis Vuitton": ("LV",), "H&M": (), "Dolce & Gabbana": ("D&G",), "Rolex": (),
     "Apple": (), "Gap": (), "Levi's": (), "HP": (), "C": (), "MINI": (), "Polo": (), "Coach": (), "Duracell": (),
-    "Hermès": (), "Coca-Cola": (), "Boots": (), "Ray-Ban": ("RayBan",), "adidas": (),
+    "Hermès": (), "Coca-Cola": (), "Boots": (), "Ray-Ban": ("RayBan",), "adidas": (), "Ram": (),
 }  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_brand_is_found_however_it_is_written(lexicon: BrandLexicon, title: str,
 @pytest.mark.parametrize(
     "title",
     ["nikel plated", "snike", "apple cider vinegar", "Apple Cider Vinegar Organic", "Apple pie recipe", "mind the gap",
-     "mind the gap in the jeans", "Mini skirt for women", "mini fridge", "polo shirt", "Polo Shirt Men",
+     "mind the gap in the jeans", "Mini skirt for women", "mini fridge", "polo shirt", "Polo Shirt Men", "DDR5 RAM",
      "football coach", "hp sauce", "lv 5 pokemon", "vitamin C serum", "leather boots", "case for Nike", "h m",
      "Strap compatible with Rolex", "Hülle passend für Nike", "适用于耐克"],
 )  # fmt: skip
