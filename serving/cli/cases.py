@@ -119,9 +119,8 @@ def resolve(
             json_format.Parse(statement.read_text(encoding="utf-8"), outcome.statement)
         except (json_format.ParseError, UnicodeDecodeError) as error:
             raise click.UsageError(f"{statement} is no StatementOfReasons: {error}") from error
-    with _asking(context) as ask:
-        with _holding(ask, case_id) as token:
-            done = ask("ResolveCase", pb.ResolveCaseRequest(case_id=case_id, outcome=outcome, lease_token=token))
+    with _asking(context) as ask, _holding(ask, case_id) as token:
+        done = ask("ResolveCase", pb.ResolveCaseRequest(case_id=case_id, outcome=outcome, lease_token=token))
     if wants_json(context):
         print_json(message_dict(done))
     else:
