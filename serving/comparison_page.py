@@ -10,6 +10,7 @@ from pathlib import Path
 
 from serving.comparison import Comparison, ranked
 from serving.comparison_chart import draw
+from serving.html_pages import page_environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_ROWS = 30
@@ -17,15 +18,6 @@ _MOST_ROWS = 30
 
 def write_page(path: Path, comparison: Comparison, *, source: str) -> None:
     """Write the page over what is at `path`; `source` says which decisions were looked at."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     total = comparison.total
     tallies = {
         "rule": comparison.rules,
@@ -33,14 +25,19 @@ def write_page(path: Path, comparison: Comparison, *, source: str) -> None:
         "category": comparison.categories,
         "market": comparison.markets,
     }
-    html = environment.get_template("comparison.html").render(
-        comparison=comparison,
-        title=f"{total.changed:,} of {total.decisions:,} decisions would change",
-        source=source,
-        chart=draw(comparison),
-        examples=sorted(comparison.examples.items(), key=lambda item: -comparison.matrix[item[0]]),
-        groups=[
-            (heading, ranked(names)[:_MOST_ROWS], max(0, len(names) - _MOST_ROWS)) for heading, names in tallies.items()
-        ],
+    html = (
+        page_environment(_TEMPLATES)
+        .get_template("comparison.html")
+        .render(
+            comparison=comparison,
+            title=f"{total.changed:,} of {total.decisions:,} decisions would change",
+            source=source,
+            chart=draw(comparison),
+            examples=sorted(comparison.examples.items(), key=lambda item: -comparison.matrix[item[0]]),
+            groups=[
+                (heading, ranked(names)[:_MOST_ROWS], max(0, len(names) - _MOST_ROWS))
+                for heading, names in tallies.items()
+            ],
+        )
     )
     path.write_text(html, encoding="utf-8")

@@ -204,7 +204,7 @@ def _seller(evidence: SellerEvidence) -> dict[str, Value]:
         "seller.decisions": evidence.decisions,
         "seller.ring_size": evidence.ring_size,
         "seller.ring_rate": evidence.ring_rate,
-        "seller.reports_per_sale": evidence.reports_per_sale,
+        "seller.reports_per_sale": evidence.reports_per_sale if evidence.upheld_reports else 0.0,
     }
 
 

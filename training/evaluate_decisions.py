@@ -140,6 +140,9 @@ def _read_labelled(path: Path) -> list[ListingRow]:
     for row in rows:
         if row.labels.infringing is None:
             raise CatalogueError(f"{row.where}: labels.infringing: a listing needs it here; give true or false.")
+        for photo in row.images:
+            if not photo.is_file():  # said before hours of screening, not after
+                raise CatalogueError(f"{row.where}: images: {photo} is not there; paths are relative to the manifest.")
     if len({row.labels.infringing for row in rows}) < 2:
         raise CatalogueError(f"{path}: needs listings with labels.infringing true and listings with false.")
     return rows

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from serving.html_pages import page_environment
 from training.thumbnails import thumbnail
 from vision.decode import decode
 from vision.errors import ImageError
@@ -107,15 +108,7 @@ class Page:
 
 def write_page(path: Path, page: Page) -> None:
     """Write the page over what is at `path`."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(_TEMPLATES)
     environment.filters.update(share=share, jpeg=_data_url, photo=_photo_url, percent=_percent)
     html = environment.get_template("report.html").render(page=page)
     path.write_text(html, encoding="utf-8")

@@ -5,9 +5,8 @@ Works on the store of this installation, or through a running service with `--se
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,12 @@ from google.protobuf.message import Message
 from serving.app import make_case_answers, open_store
 from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
-from serving.cli.common import message_dict, print_json, settings_of, wants_json
+from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
 from serving.wire import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import case_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
+from vision.errors import TouchstoneError
 
 _TIMEOUT_S = 60.0
 # rpc -> the method of `CaseAnswers` behind it
@@ -45,7 +45,7 @@ Ask = Callable[[str, Message], Any]
 
 @click.group()
 @click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of the store.")
-@click.option("--as", "name", default=getpass.getuser, show_default="your user name", help="Who acts.")
+@by_actor
 @click.pass_context
 def cases(context: click.Context, /, **options: str | None) -> None:
     """Cases: what waits for a person, and what people decided."""
@@ -119,8 +119,7 @@ def resolve(
             json_format.Parse(statement.read_text(encoding="utf-8"), outcome.statement)
         except (json_format.ParseError, UnicodeDecodeError) as error:
             raise click.UsageError(f"{statement} is no StatementOfReasons: {error}") from error
-    with _asking(context) as ask:
-        token = ask("ClaimCase", pb.ClaimCaseRequest(case_id=case_id)).case.lease.lease_token
+    with _asking(context) as ask, _holding(ask, case_id) as token:
         done = ask("ResolveCase", pb.ResolveCaseRequest(case_id=case_id, outcome=outcome, lease_token=token))
     if wants_json(context):
         print_json(message_dict(done))
@@ -184,7 +183,7 @@ def appeal(context: click.Context, /, decision_id: str, seller: str, statement: 
 @contextmanager
 def _asking(context: click.Context) -> Iterator[Ask]:
     """Give a way to ask CaseService: over the wire, or in this process."""
-    server, name = context.meta["cases.server"], context.meta["cases.name"]
+    server, name = context.meta["cases.server"], context.meta["cases.actor"]
     if server is None:
         settings = settings_of(context)
         rules = load_case_rules(settings.case_rules)
@@ -209,7 +208,29 @@ def _asking(context: click.Context) -> Iterator[Ask]:
         yield ask_there
 
 
+@contextmanager
+def _holding(ask: Ask, case_id: str) -> Iterator[str]:
+    """Give the token of the case's lease. A case that is claimed only for this goes back when it cannot be resolved."""
+    held = ask("GetCase", pb.GetCaseRequest(case_id=case_id)).case.lease.lease_token
+    token = held or ask("ClaimCase", pb.ClaimCaseRequest(case_id=case_id)).case.lease.lease_token
+    try:
+        yield token
+    except (TouchstoneError, click.ClickException):
+        if not held:
+            with suppress(TouchstoneError, click.ClickException):  # the lease ends by itself, too
+                ask("ClaimCase", pb.ClaimCaseRequest(case_id=case_id, action=pb.CLAIM_ACTION_RELEASE))
+        raise
+
+
+def _verdict_in_force(case: case_pb2.Case) -> decision_pb2.Verdict.ValueType:
+    """Name a person's verdict where one stands, else the decision's; a first review waits for the second."""
+    standing = [one for one in case.resolutions if not one.HasField("undo_time")]
+    if standing and case.state != case_pb2.CASE_STATE_AWAITING_SECOND_REVIEW:
+        return standing[-1].outcome.verdict
+    return case.decision.verdict
+
+
 def _line(case: case_pb2.Case) -> str:
     state = case_pb2.CaseState.Name(case.state).removeprefix("CASE_STATE_")
-    verdict = decision_pb2.Verdict.Name(case.decision.verdict).removeprefix("VERDICT_")
+    verdict = decision_pb2.Verdict.Name(_verdict_in_force(case)).removeprefix("VERDICT_")
     return f"{case.case_id}  {state:<9} {verdict:<8} harm {case.expected_harm:6.2f}  {case.decision.listing_id}"

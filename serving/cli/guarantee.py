@@ -14,10 +14,9 @@ from index.learning import DEFAULT_TIER, Certificate, CertificateOnRecord, Certi
 from index.store.store import Store
 from serving.app import open_store
 from serving.certifying import Certifier, Sample, what_is_missing
-from serving.cli.common import print_json, settings_of, wants_json
+from serving.cli.common import by_actor, print_json, settings_of, wants_json
 from serving.guarantee import CertificateSource, versions_in_use
 
-_BY = click.option("--by", "actor", required=True, metavar="WHO", help="Who does it, for the record.")
 _WHY = click.option("--why", "reason", required=True, help="Why, for the record.")
 
 
@@ -31,7 +30,7 @@ def guarantee() -> None:
 @click.option("--target", default=Promise.target, show_default=True, help="Share of takedowns that must be right.")
 @click.option("--confidence", default=Promise.confidence, show_default=True, help="How sure that is.")
 @click.option("--dry-run", is_flag=True, help="Say what would be certified, and certify nothing.")
-@click.option("--by", "actor", metavar="WHO", help="Who does it, for the record; needed unless --dry-run.")
+@by_actor
 @click.pass_context
 def certify(
     context: click.Context,
@@ -41,11 +40,9 @@ def certify(
     confidence: float,
     *,
     dry_run: bool,
-    actor: str | None,
+    actor: str,
 ) -> None:
     """Prove a threshold for each tier from what people judged; it comes into force at once."""
-    if actor is None and not dry_run:
-        raise click.UsageError("say who certifies: --by WHO")
     try:
         promise = Promise(target=target, confidence=confidence)
     except ValueError as error:
@@ -58,7 +55,7 @@ def certify(
             made = certifier.certificate(sample, promise, now=now)
             missing += made is None
             shown.append(_outcome(sample, made, promise))
-            if made is not None and actor is not None and not dry_run:
+            if made is not None and not dry_run:
                 reason = f"proved on {made.verified} candidates, {made.errors} of them wrong"
                 store.issue_certificate(made, actor=actor, reason=reason)
             if not wants_json(context):
@@ -112,7 +109,7 @@ def show(context: click.Context, /, certificate_id: str) -> None:
 
 @guarantee.command()
 @click.argument("certificate_id")
-@_BY
+@by_actor
 @_WHY
 @click.pass_context
 def suspend(context: click.Context, /, certificate_id: str, actor: str, reason: str) -> None:
@@ -122,7 +119,7 @@ def suspend(context: click.Context, /, certificate_id: str, actor: str, reason: 
 
 @guarantee.command()
 @click.argument("certificate_id")
-@_BY
+@by_actor
 @_WHY
 @click.pass_context
 def reinstate(context: click.Context, /, certificate_id: str, actor: str, reason: str) -> None:

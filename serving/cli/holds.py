@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from index.holds import HoldSubject, HoldVerdict, LegalHold
+from index.store.store import Store
 from serving.app import open_store
 from serving.cli.common import by_actor, print_json, settings_of, wants_json
 
@@ -50,6 +52,7 @@ def add(context: click.Context, /, **given: Any) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with open_store(settings_of(context)) as store:
+        order = _by_its_name(store, order)
         store.add_hold(order)
     _print(context, order)
 
@@ -78,6 +81,17 @@ def list_holds(context: click.Context, /, everything: bool) -> None:
         return
     for order in found:
         click.echo(_line(order))
+
+
+def _by_its_name(store: Store, order: LegalHold) -> LegalHold:
+    """Put the registry's name for an alias, for listings are looked up by it; say where there is none."""
+    if order.subject is not HoldSubject.BRAND:
+        return order
+    brand = store.find_brand(order.subject_id)
+    if brand is None:
+        click.echo(f"warning: {order.subject_id!r} is not in the registry; only a claim of this name is held", err=True)
+        return order
+    return replace(order, subject_id=brand.name)
 
 
 def _print(context: click.Context, order: LegalHold) -> None:

@@ -49,6 +49,31 @@ def test_a_case_is_worked_on(
     assert person(own_service).get(case_id).resolutions[0].undo_reason == "a mistake"
 
 
+@pytest.mark.parametrize("through_server", [False, True], ids=["store", "server"])
+def test_a_refused_resolution_leaves_the_case_to_others(
+    own_service: Service, touchstone: Touchstone, statement: Path, *, through_server: bool
+) -> None:
+    """Who may not judge an appeal does not keep it from others; a lease that was there before stays."""
+    decision = suspicious(own_service, "odd")
+    case_id = case_of(own_service, decision)
+    server = ("--server", own_service.target) if through_server else ()
+    cases = ("--data-dir", own_service.application.settings.data_dir, "cases", *server)
+    takedown = ("resolve", case_id, "takedown", "--reason", "COUNTERFEIT", "--statement", statement)
+
+    touchstone(*cases, "--as", "ann", "claim", case_id)
+    misspelt = touchstone(*cases, "--as", "ann", "resolve", case_id, "allow", "--reason", "GENIUNE")
+    held = person(own_service).get(case_id).lease.holder
+    taken_down = touchstone(*cases, "--as", "ann", *takedown)
+    listed = touchstone(*cases, "list", "--state", "resolved")
+    touchstone(*cases, "appeal", decision.decision_id, "--seller", "s1", "--statement", "It is genuine.")
+    partial = touchstone(*cases, "--as", "ann", "resolve", case_id, "allow", "--reason", "GENUINE")
+    granted = touchstone(*cases, "--as", "bob", "resolve", case_id, "allow", "--reason", "GENUINE")
+
+    assert (misspelt.code != 0, held, taken_down.code) == (True, "ann", 0)
+    assert "TAKEDOWN" in listed.stdout
+    assert (partial.code, granted.code) == (1, 0), granted.stderr
+
+
 def test_reports_and_appeals_are_taken_in(own_service: Service, touchstone: Touchstone, tmp_path: Path) -> None:
     """A report and an appeal print their receipts; photos of the report are looked at."""
     decision = known_fake(own_service, "fake")

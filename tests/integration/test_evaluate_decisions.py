@@ -165,10 +165,17 @@ def test_facts_fit_a_model_that_decides(world: Path, figures: DecisionReport, to
     [
         ([{"listing_id": "a"}], r"listings\.jsonl:1: labels\.infringing: a listing needs it"),
         ([{"listing_id": "a", "labels": {"infringing": True}}], "infringing true and listings with false"),
+        (
+            [
+                {"listing_id": "a", "labels": {"infringing": True}},
+                {"listing_id": "b", "images": ["no.jpg"], "labels": {"infringing": False}},
+            ],
+            r"listings\.jsonl:2: images: .*no\.jpg is not there",
+        ),
     ],
 )
 def test_unusable_listings_are_refused(world: Path, tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
-    """Listings without the label, or of one kind only, are refused with file and remedy."""
+    """Listings without the label or a photo, or of one kind only, are refused with file and remedy."""
     listings = write(tmp_path / "listings.jsonl", rows)
 
     with pytest.raises(CatalogueError, match=message):

@@ -66,13 +66,13 @@ def test_dry_run_certifies_nothing(run: Run) -> None:
 
 def test_certificate_is_issued_shown_suspended_and_reinstated(run: Run) -> None:
     """Who certified, suspended and reinstated, and why, is on record and shown."""
-    (outcome,) = document(run("--json", "guarantee", "certify", "--by", "ada", *EASY))
+    (outcome,) = document(run("--json", "guarantee", "certify", "--as", "ada", *EASY))
     name = outcome["certificate"]["certificate_id"]
 
     assert document(run("--json", "guarantee", "list"))[0]["state"] == "valid"
-    assert run("guarantee", "suspend", name, "--by", "bob", "--why", "complaints").exit_code == 0
+    assert run("guarantee", "suspend", name, "--as", "bob", "--why", "complaints").exit_code == 0
     assert document(run("--json", "guarantee", "show", name))["state"] == "suspended"
-    assert run("guarantee", "reinstate", name, "--by", "ada", "--why", "unfounded").exit_code == 0
+    assert run("guarantee", "reinstate", name, "--as", "ada", "--why", "unfounded").exit_code == 0
     changes = document(run("--json", "guarantee", "show", name))["changes"]
     assert [(one["state"], one["actor"]) for one in changes] == [
         ("valid", "ada"), ("suspended", "bob"), ("valid", "ada"),
@@ -86,7 +86,7 @@ def test_what_proves_nothing_says_what_is_missing(run: Run, data_dir: Path) -> N
         for number in range(25):
             judge(store, store.get_decision(f"d{number}"), infringing=False)
 
-    said = run("guarantee", "certify", "--by", "ada")
+    said = run("guarantee", "certify", "--as", "ada")
 
     assert said.exit_code == 1
     assert "1,250 candidates of at least 0.73 are on record, 25 of them wrong" in said.output
@@ -95,16 +95,16 @@ def test_what_proves_nothing_says_what_is_missing(run: Run, data_dir: Path) -> N
 
 @pytest.mark.parametrize(
     "words",
-    [("certify",), ("certify", "--dry-run", "--target", "1"), ("tier", "Acme"), ("suspend", "c1", "--by", "bob")],
+    [("certify", "--dry-run", "--target", "1"), ("tier", "Acme"), ("suspend", "c1", "--as", "bob")],
 )
 def test_incomplete_commands_are_refused(run: Run, words: tuple[str, ...]) -> None:
-    """Who and why are asked for, a promise must be one, and a brand needs a tier: exit 2."""
+    """Why is asked for, a promise must be one, and a brand needs a tier: exit 2."""
     assert run("guarantee", *words).exit_code == 2
 
 
 def test_kill_switch_is_settled_by_listing(run: Run, data_dir: Path) -> None:
     """Also where no service runs, wrong audits suspend a certificate as soon as anybody looks."""
-    (outcome,) = document(run("--json", "guarantee", "certify", "--by", "ada", *EASY))
+    (outcome,) = document(run("--json", "guarantee", "certify", "--as", "ada", *EASY))
     name = outcome["certificate"]["certificate_id"]
     with Store.open(load_settings(data_dir=data_dir).store_path) as store:
         for number in range(20):

@@ -170,6 +170,18 @@ def test_holds_are_put_listed_and_lifted(filled: Path, touchstone: Touchstone, t
     assert len(said(touchstone, filled, "policy", "hold", "list", "--all")) == 1
 
 
+def test_a_hold_on_a_brand_goes_by_the_registry_s_name(filled: Path, touchstone: Touchstone) -> None:
+    """An alias stands for its brand, or the hold would cover nothing; a name that nobody knows is pointed out."""
+    add = ("--data-dir", filled, "policy", "hold", "add", "brand")
+
+    by_alias = touchstone(*add, "aurora sports", "--why", "docket 8")
+    unknown = touchstone(*add, "Aurorra", "--why", "docket 9")
+
+    assert "on the brand 'Aurora'" in by_alias.stdout
+    assert (by_alias.stderr, unknown.code) == ("", 0)
+    assert "'Aurorra' is not in the registry" in unknown.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

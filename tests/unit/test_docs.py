@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -189,3 +190,24 @@ def test_example_settings_are_accepted(tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path / "data"
     assert settings.policy == tmp_path / "my-policy.yaml"
     assert (settings.base_currency, settings.workers) == ("EUR", 16)
+
+
+def test_commands_on_the_pages_are_commands() -> None:
+    """What the pages and the README tell people to type has the names, options and arguments that there are."""
+    pages = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
+    typed = re.compile(r"^(?:\$ |\.venv/bin/)touchstone (.+)$|`touchstone ([^`…\[|]+)`", re.MULTILINE)
+    found = [(page.name, one or other) for page in pages for one, other in typed.findall(page.read_text("utf-8"))]
+
+    assert len(found) > 50
+    for page, words in found:
+        command: click.Command = touchstone
+        rest = shlex.split(words, comments=True)
+        while rest:
+            context = click.Context(command)
+            _, rest, _ = command.make_parser(context).parse_args(rest)
+            if not rest:
+                break
+            assert isinstance(command, click.Group), f"{page}: {words}: too many arguments"
+            below = command.get_command(context, rest[0])
+            assert below is not None, f"{page}: {words}: no such command"
+            command, rest = below, rest[1:]

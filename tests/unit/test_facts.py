@@ -71,7 +71,7 @@ def _seller(authorised: bool | None) -> SellerEvidence:
     return SellerEvidence(
         seller_id="s", known=True, brand="Nike", authorised=authorised, verified=True, strikes=2, decisions=9,
         verification=VerificationState.VERIFIED, age_days=30, strike_rate=0.2, strike_rate_low=0.1, ring_id="r",
-        ring_size=3, ring_rate=0.3, reports_per_sale=0.01,
+        ring_size=3, ring_rate=0.3, upheld_reports=2, reports_per_sale=0.01,
     )  # fmt: skip
 
 
@@ -188,6 +188,7 @@ def test_every_fact_has_the_type_that_it_declares() -> None:
                 "seller.reports_per_sale": 0.01,
             },
         ),
+        ([replace(_seller(None), upheld_reports=0)], {"seller.reports_per_sale": 0.0}),  # the prior accuses nobody
         ([replace(_seller(None), age_days=29)], {"seller.new": True}),
         ([replace(_seller(None), age_days=None)], {"seller.new": True}),
         (

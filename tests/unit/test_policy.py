@@ -96,7 +96,7 @@ def test_default_policy_compiles_and_allows_a_listing_of_which_nothing_is_known(
         ),
         ({"text__look_alike": True, "text__look_alikes": ["Adibas"]}, "REVIEW", "BRAND_LOOK_ALIKE"),
         ({"text__off_platform_contact": True, "brand__known": True}, "REVIEW", "OFF_PLATFORM_CONTACT"),
-        ({"seller__strike_rate_low": 0.05, "brand__known": True}, "REVIEW", "SELLER_STRIKE_RATE"),
+        ({"seller__strikes": 3, "seller__strike_rate_low": 0.05, "brand__known": True}, "REVIEW", "SELLER_STRIKE_RATE"),
         ({"seller__ring_rate": 0.15, "seller__ring_size": 4, "brand__known": True}, "REVIEW", "SELLER_RING"),
         ({"seller__verification": "FAILED", "brand__known": True}, "REVIEW", "SELLER_VERIFICATION_FAILED"),
         ({"reports__weight": 3.0, "reports__count": 5}, "REVIEW", "REPORTED_BY_BUYERS"),
