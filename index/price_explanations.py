@@ -61,10 +61,11 @@ def weigh(log_prices: FloatArray, settings: PriceSettings) -> Weighing:
     """
     away = log_prices - settings.expected
     asked = np.clip(away, -_DEEPEST, 0.0)
-    mistaken = _log(currency_densities(np.minimum(away, 0.0), settings).sum(axis=1))
+    currencies = currency_densities(away, settings)
+    at_most = currency_densities(np.minimum(away, 0.0), settings) if (away > 0.0).any() else currencies
+    mistaken = _log(at_most.sum(axis=1))
     against_currency = mistaken - _log(fake_density(asked[:, None], settings)[:, 0])
     scores = -np.logaddexp(-_ordinary_scores(-asked, settings), against_currency)
-    currencies = currency_densities(away, settings)
     return Weighing(scores, _best_stories(away, currencies.max(axis=1), settings), currencies.argmax(axis=1))
 
 

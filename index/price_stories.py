@@ -102,6 +102,8 @@ def for_declarations(
     stated (`sale_off` [n] as a share of the price, nan when not) the story stands there, up to LARGEST_SALE.
     """
     table = np.tile(np.array(shares.values), (len(used), 1))
+    if not (used.any() or on_sale.any()):  # most sellers declare nothing
+        return table, np.full(len(used), SALE_SHIFT), np.full(len(used), SALE_SCALE)
     usual, sale, second_hand = (STORIES.index(story) for story in (Story.USUAL, Story.SALE, Story.USED))
     table[:, usual] += np.where(used, table[:, second_hand], 0.0)
     table[used, second_hand] = 0.0

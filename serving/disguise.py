@@ -41,7 +41,9 @@ class Unmasked:
 
 def unmasked(text: Text) -> Iterator[Unmasked]:
     """Yield the readings of a text in which something is disguised; none where nothing is."""
-    by_i, by_l = (dict(_words_with_signs(text.original, upright)) for upright in "il")
+    by_i = dict(_words_with_signs(text.original, "i"))
+    two_ways = any(sign in text.original for sign in _UPRIGHT)
+    by_l = dict(_words_with_signs(text.original, "l")) if two_ways else by_i
     for words in (by_i, {place: word for place, word in by_l.items() if by_i.get(place) != word}):
         if words:
             yield _rewritten(text, words, LookAlikeMethod.SIGNS)

@@ -93,6 +93,8 @@ class LookAlikes:
 
     def dotted_places(self, text: Text) -> Iterator[LookAlikePlace]:
         """Yield the places at which initials that are a brand's stand with dots beside a word for goods: "L.V bag"."""
+        if "." not in text.original:
+            return
         for start in range(len(text.tokens)):
             for length in _INITIALS:
                 end = start + length

@@ -26,14 +26,14 @@ class PhraseBook(Generic[T]):
 
     def find(self, tokens: Sequence[Token]) -> Iterator[tuple[int, int, T]]:
         """Yield (first token, token after the last, value) of every phrase in `tokens`; places do not overlap."""
-        place = 0
-        while place < len(tokens):
+        free, firsts = 0, self._by_first
+        for place, token in enumerate(tokens):
+            if place < free or (token.text not in firsts and token.owner not in firsts):
+                continue
             found = self._at(tokens, place)
-            if found is None:
-                place += 1
-            else:
+            if found is not None:
                 yield place, found[0], found[1]
-                place = found[0]
+                free = found[0]
 
     def _at(self, tokens: Sequence[Token], place: int) -> tuple[int, T] | None:
         for first in dict.fromkeys((tokens[place].text, tokens[place].owner)):

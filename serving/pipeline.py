@@ -1,9 +1,9 @@
 """How does a listing become a decision? Every stage in its order, from bytes to verdict; nothing is written here.
 
-decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> read ->
-classify -> describe -> text, category, price, seller, reports, writing (`serving.considering`) -> legal holds -> judge.
-A stage that fails leaves a fault behind, and a decision with a fault is never ALLOW; only a passed deadline or a full
-queue ends the whole. `serving.moderation` records what comes out.
+text -> decode -> keypoints -> identify (hashes) -> regions and embed -> copies (details) -> search -> verify -> read ->
+classify -> price, records, category, writing (`serving.considering`) -> judge -> describe. A stage that fails leaves a
+fault behind, and a decision with a fault is never ALLOW; only a passed deadline or a full queue ends the whole.
+`serving.moderation` records what comes out.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from index.decision_records import ListingImage
-from index.holds import LegalHold
 from index.policies import ShadowOutcome
 from serving.batching import BatchingEmbedder
-from serving.considering import Records, consider
+from serving.considering import Records, consider, read_words
 from serving.copying import CopyFinder, records_of
 from serving.deadline import Deadline
 from serving.domain import Attribute, Category, Decision, ImageResult, Listing, Reason
@@ -27,7 +26,7 @@ from serving.evidence import settled
 from serving.facts import Facts
 from serving.findings import Duplicate, Evidence, TextHit, VisualMatch
 from serving.gathering import gather
-from serving.hold_evidence import HoldRecords, holds_on
+from serving.hold_evidence import HoldRecords
 from serving.judging import Judge
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
@@ -53,7 +52,6 @@ from vision.taxonomy import Taxonomy
 
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
-_NO_HOLDS: tuple[LegalHold, ...] = ()
 _NO_CANDIDATES: tuple[Candidate, ...] = ()
 _NO_KEYPOINTS: dict[int, LocalFeatures] = {}
 _NO_ATTRIBUTES: tuple[Attribute, ...] = ()
@@ -99,23 +97,26 @@ class Pipeline:
         """
         stages, known, last = Stages(deadline), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
+        hits = read_words(listing, stages, known)
         results, photos = read_photos(listing.images, self.limits, stages)
         keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, stages, known)
         firm = settled(category, self.taxonomy)
-        found, at_stake = consider(
+        considered = consider(
             listing,
+            hits,
             evidence,
             photos,
             firm,
             stages=stages,
             known=known,
             records=self.records,
+            holds=self.holds,
             taxonomy=self.taxonomy,
             embedder=self.embedder,
         )
-        evidence += found
-        holds = stages.run("holds", lambda: holds_on(listing, at_stake, evidence, self.holds), _NO_HOLDS)
+        evidence += considered.evidence
+        at_stake = considered.at_stake
         facts = gather(
             listing,
             evidence,
@@ -123,7 +124,7 @@ class Pipeline:
             brand=at_stake.name,
             brand_known=at_stake.brand is not None,
             category=firm,
-            holds=holds,
+            holds=considered.holds,
             faults=stages.faults,
         )
         judgement = stages.timed("judge", lambda: last.judge(facts))

@@ -67,6 +67,7 @@ class Database:
                 max_overflow=_MORE_CONNECTIONS,
                 hide_parameters=True,  # they may be personal: of sellers and reporters
             )
+        self._shared = threading.local()
         # SQLite admits one writer and lets the others poll, unfairly; threads of one process queue up here instead.
         self._writer: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if sqlite_file else contextlib.nullcontext()
@@ -77,8 +78,23 @@ class Database:
     @contextlib.contextmanager
     def read(self, action: str) -> Iterator[Connection]:
         """Run a read transaction; `action` completes "could not ..." in an error's message. Keep it short."""
+        shared: Connection | None = getattr(self._shared, "connection", None)
+        if shared is not None:
+            with self._translated(action):
+                yield shared
+            return
         with self._translated(action), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextlib.contextmanager
+    def reading(self, action: str) -> Iterator[None]:
+        """Let this thread's reads in the block share one transaction: one state of things, at the price of one."""
+        with self.read(action) as connection:
+            self._shared.connection = connection
+            try:
+                yield
+            finally:
+                self._shared.connection = None
 
     @contextlib.contextmanager
     def write(self, action: str) -> Iterator[Connection]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import delete, select, update
 
 from index.errors import NotFound
 from index.market_records import AuthorisedSeller, Seller
@@ -40,7 +40,7 @@ class SellerStore:
         """Return a seller, or None when the marketplace has not told of them."""
         with self._database.read("read a seller") as connection:
             row = connection.execute(select(sellers).where(sellers.c.seller_id == seller_id)).one_or_none()
-        return None if row is None else as_seller(row)
+        return None if row is None else as_seller(row._asdict())
 
     def set_authorised_sellers(self, brand_id: str, authorised: Iterable[AuthorisedSeller] | None) -> None:
         """Replace a brand's list of authorised sellers; None means that the brand keeps none. Raises NotFound.
@@ -58,6 +58,7 @@ class SellerStore:
                 connection.execute(authorised_sellers.insert(), rows)
 
 
-def as_seller(row: Row[Any]) -> Seller:
-    """Return the seller of a row of `sellers`."""
-    return Seller(**row._asdict() | {"verification": row.verification and VerificationState(row.verification)})
+def as_seller(row: Mapping[str, Any]) -> Seller:
+    """Return the seller of a row of `sellers`, by column."""
+    state = row["verification"]
+    return Seller(**{**row, "verification": state and VerificationState(state)})

@@ -6,8 +6,9 @@ The statements are built once: building and hashing one anew takes several times
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Text, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, Text, and_, bindparam, func, or_, select
 
 from index.market_records import Authorisation, SellerTally
 from index.priors import PriorKind
@@ -28,11 +29,20 @@ _EVERYWHERE = ""
 _ID, _BRAND, _TERRITORY = (bindparam(name, type_=Text()) for name in ("seller_id", "brand_id", "territory"))
 _NOW = bindparam("now", type_=UtcDateTime())
 
-_SELLER = select(sellers).where(sellers.c.seller_id == _ID)
-_TALLY = select(seller_tallies).where(seller_tallies.c.seller_id == _ID)
+# Who they are, what is counted of them, and their ring: at most one row of each, so that one statement tells all.
+_ASKED = select(_ID.label("asked_id")).subquery()
+_WHO = select(
+    *(column.label(f"own_{column.name}") for column in sellers.c),
+    *(seller_tallies.c[name] for name in ("listings", "strikes", "listings_weight", "strikes_weight", "first_time")),
+    *(seller_rings.c[name] for name in ("ring_id", "version", "size", "find_time")),
+).select_from(
+    _ASKED.outerjoin(sellers, sellers.c.seller_id == _ASKED.c.asked_id)
+    .outerjoin(seller_tallies, seller_tallies.c.seller_id == _ASKED.c.asked_id)
+    .outerjoin(seller_ring_members, seller_ring_members.c.seller_id == _ASKED.c.asked_id)
+    .outerjoin(seller_rings, seller_rings.c.ring_id == seller_ring_members.c.ring_id)
+)
 _LATEST = select(func.max(seller_priors.c.number)).group_by(seller_priors.c.kind)
 _PRIORS = select(seller_priors).where(seller_priors.c.number.in_(_LATEST))
-_RING = select(seller_rings).join_from(seller_ring_members, seller_rings).where(seller_ring_members.c.seller_id == _ID)
 _OTHERS = (
     select(func.sum(seller_tallies.c.strikes_weight), func.sum(seller_tallies.c.listings_weight))
     .join_from(seller_ring_members, seller_tallies, seller_ring_members.c.seller_id == seller_tallies.c.seller_id)
@@ -70,17 +80,16 @@ class StandingStore:
         """
         own = {"seller_id": seller_id}
         with self._database.read("read how a seller stands") as connection:
-            seller = connection.execute(_SELLER, own).one_or_none()
-            tally = connection.execute(_TALLY, own).one_or_none()
+            who = connection.execute(_WHO, own).one()
             priors = {row.kind: row for row in connection.execute(_PRIORS)}
-            ring = _ring(connection, seller_id, now)
+            ring = _ring(connection, seller_id, who, now)
             asked = {"brand_id": brand_id, "territory": territory, "now": now}
             listed = connection.execute(_LISTED, own | asked).one_or_none() if brand_id else None
         strikes, reports = priors.get(PriorKind.STRIKES), priors.get(PriorKind.REPORTS)
         return SellerStanding(
             time=now,
-            seller=None if seller is None else as_seller(seller),
-            tally=SellerTally() if tally is None else as_tally(tally, now),
+            seller=None if who.own_seller_id is None else as_seller(_own(who)),
+            tally=SellerTally() if who.listings is None else as_tally(who, now),
             ring=ring,
             authorisation=None if listed is None else _authorisation(*listed),
             strike_prior=BetaPrior(strikes.alpha, strikes.beta) if strikes else DEFAULT_PRIOR,
@@ -88,17 +97,21 @@ class StandingStore:
         )
 
 
-def _ring(connection: Connection, seller_id: str, now: datetime) -> RingStanding | None:
-    ring = connection.execute(_RING, {"seller_id": seller_id}).one_or_none()
-    if ring is None:
+def _own(who: Row[Any]) -> dict[str, Any]:
+    """Pick the columns of `sellers`."""
+    return {column.name: getattr(who, f"own_{column.name}") for column in sellers.c}
+
+
+def _ring(connection: Connection, seller_id: str, who: Row[Any], now: datetime) -> RingStanding | None:
+    if who.ring_id is None:
         return None
-    strikes, listings = connection.execute(_OTHERS, {"seller_id": seller_id, "ring_id": ring.ring_id}).one()
+    strikes, listings = connection.execute(_OTHERS, {"seller_id": seller_id, "ring_id": who.ring_id}).one()
     return RingStanding(
-        ring_id=ring.ring_id,
-        version=ring.version,
-        size=ring.size,
+        ring_id=who.ring_id,
+        version=who.version,
+        size=who.size,
         others=decayed(strikes or 0.0, listings or 0.0, now),
-        find_time=ring.find_time,
+        find_time=who.find_time,
     )
 
 

@@ -7,6 +7,7 @@ references. All methods are synchronous, may be called from any thread, and take
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -120,6 +121,10 @@ class Store(
     def name(self) -> str:
         """The file or URL, fit for messages: without a password."""
         return self._database.name
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Let this thread's reads in a block see one state of the store, in one transaction. Nothing may be written."""
+        return self._database.reading("read the store")
 
     def counts(self) -> StoreCounts:
         """Return how much the store holds."""
