@@ -58,7 +58,7 @@ def decide(facts: Facts, policy: Policy, gate: TakedownGate = UNCERTIFIED) -> Ou
         certificate_id = permit.certificate_id
         if permit.refusal is not None:
             verdict, certificate_id = Verdict.REVIEW, ""
-            reasons.insert(0, permit.refusal)
+            reasons.append(permit.refusal)
     if verdict is Verdict.ALLOW and (errors or faults):
         verdict = Verdict.REVIEW
     if (ordered := _legal_hold(facts)) is not None:

@@ -119,7 +119,7 @@ def test_default_policy_asks_for_takedown_beyond_doubt_and_gets_a_person() -> No
     outcome = decide(facts, DEFAULT)
 
     assert outcome.verdict == Verdict.REVIEW
-    assert [reason.code for reason in outcome.reasons] == ["TAKEDOWN_NOT_CERTIFIED", "COUNTERFEIT_BEYOND_DOUBT"]
+    assert [reason.code for reason in outcome.reasons] == ["COUNTERFEIT_BEYOND_DOUBT", "TAKEDOWN_NOT_CERTIFIED"]
     assert outcome.fired == ("beyond-doubt",)
 
 
@@ -176,7 +176,7 @@ def test_takedown_without_known_counterfeit_becomes_review() -> None:
 
     assert outcome.verdict is Verdict.REVIEW
     assert outcome.certificate_id == ""
-    assert [reason.code for reason in outcome.reasons] == ["TAKEDOWN_NOT_CERTIFIED", "EVERYTHING"]
+    assert [reason.code for reason in outcome.reasons] == ["EVERYTHING", "TAKEDOWN_NOT_CERTIFIED"]
 
 
 # --- legal holds -----------------------------------------------------------------------------------------------------

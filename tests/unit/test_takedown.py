@@ -71,12 +71,12 @@ def test_certified_takedown_names_its_certificate() -> None:
     ("gate", "code"), [(Refusing(), "CERTIFICATE_WITHDRAWN"), (Forgetful(), "TAKEDOWN_NOT_CERTIFIED")]
 )
 def test_refusal_demotes_to_review_with_the_gates_reason(gate: Refusing | Forgetful, code: str) -> None:
-    """Without a permit a person looks, the gate's reason goes first, and no certificate is cited."""
+    """Without a permit a person looks, the gate's reason goes last, and no certificate is cited."""
     outcome = decide(_facts(**CORROBORATED), ALL_DOWN, gate)
 
     assert outcome.verdict is Verdict.REVIEW
     assert outcome.certificate_id == ""
-    assert [reason.code for reason in outcome.reasons] == [code, "DOWN"]
+    assert [reason.code for reason in outcome.reasons] == ["DOWN", code]
 
 
 def test_gate_is_not_asked_where_no_rule_wants_a_takedown() -> None:
@@ -130,7 +130,7 @@ def test_certificate_needs_evidence_that_is_whole(fault: str) -> None:
     outcome = decide(facts, ALL_DOWN, Permissive())
 
     assert outcome.verdict is Verdict.REVIEW
-    assert outcome.reasons[0].code == "TAKEDOWN_ON_PARTIAL_EVIDENCE"
+    assert outcome.reasons[-1].code == "TAKEDOWN_ON_PARTIAL_EVIDENCE"
 
 
 # --- price alone, visual match alone ---------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_one_kind_of_evidence_never_takes_down_even_with_a_certificate(facts: Fa
     outcome = decide(facts, ALL_DOWN, gate)
 
     assert outcome.verdict is Verdict.REVIEW
-    assert outcome.reasons[0].code == "TAKEDOWN_NOT_CORROBORATED"
+    assert outcome.reasons[-1].code == "TAKEDOWN_NOT_CORROBORATED"
     assert outcome.certificate_id == ""
     assert gate.asked == []
 
