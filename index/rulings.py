@@ -74,6 +74,7 @@ class Resolution:
     in_force: bool = True
     undo_time: datetime | None = None
     undo_reason: str = ""
+    undone_by: str = ""
 
     @property
     def stands(self) -> bool:

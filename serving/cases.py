@@ -18,6 +18,7 @@ from index.decision_records import DecisionRecord
 from index.errors import Conflict, NotFound, NotPermitted
 from index.reports import Report
 from index.rulings import Appeal, Batch, BatchItem, Outcome, RequestKey, Resolution, Ruling
+from index.store.resolutions import Undone
 from index.store.store import Store
 from serving.caller import Caller
 from serving.case_rules import CaseRules
@@ -187,18 +188,21 @@ class CaseDesk:
 
         Raises NotFound, Unauthenticated, and Conflict when something rests on one of them: then nothing is undone.
         """
-        caller.required()
+        who = self.pseudonym(caller.required())
         if undoing.resolution_id:
-            undone = self.store.undo_resolution(undoing.resolution_id, reason=undoing.reason, time=self.clock())
+            undone = self._undo(undoing.resolution_id, undoing.reason, who)
             return (undone.case,), int(undone.changed)
         cases: list[Case] = []
         count = 0
         for resolution_id in self.store.check_batch_can_be_undone(undoing.batch_id):
-            undone = self.store.undo_resolution(resolution_id, reason=undoing.reason, time=self.clock())
+            undone = self._undo(resolution_id, undoing.reason, who)
             count += undone.changed
             if len(cases) < _SHOWN_UNDONE:
                 cases.append(undone.case)
         return tuple(cases), count
+
+    def _undo(self, resolution_id: str, reason: str, reviewer: str) -> Undone:
+        return self.store.undo_resolution(resolution_id, reason=reason, time=self.clock(), reviewer=reviewer)
 
     def _ruling(self, outcome: Outcome, caller: Caller) -> Ruling:
         name = caller.required()

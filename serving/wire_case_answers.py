@@ -78,6 +78,7 @@ def from_resolution(resolution: Resolution) -> case_pb2.Resolution:
         resolve_time=_time(resolution.resolve_time),
         undo_time=_time(resolution.undo_time),
         undo_reason=resolution.undo_reason,
+        undone_by=resolution.undone_by,
     )
 
 

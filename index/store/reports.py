@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, bindparam, func, select, update
+from sqlalchemy import Connection, Integer, Row, Text, bindparam, func, select, update
 
 from index.case_records import Case
 from index.errors import DecidedAnew
@@ -33,7 +33,7 @@ _UNSETTLED = (
     select(*(reports.c[name] for name in ("report_id", "listing_id", "reporter_id", "reason_code", "create_time")))
     .where(reports.c.listing_id == bindparam("listing_id", type_=Text()), _RECEIVED)
     .order_by(reports.c.create_time.desc(), reports.c.report_id.desc())
-    .limit(MOST_WEIGHED)
+    .limit(bindparam("most", type_=Integer()))
 )
 _UPHELD = (
     select(func.count())
@@ -140,7 +140,7 @@ def _weight(unsettled: Iterable[ReportOnRecord]) -> float:
 
 
 def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord, ...]:
-    rows = connection.execute(_UNSETTLED, {"listing_id": listing_id}).all()[::-1]
+    rows = connection.execute(_UNSETTLED, {"listing_id": listing_id, "most": MOST_WEIGHED}).all()[::-1]
     if not rows:
         return ()
     settled = (reports.c.reporter_id.in_({row.reporter_id for row in rows}), ~_RECEIVED)

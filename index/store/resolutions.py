@@ -69,8 +69,8 @@ class ResolutionStore:
             step = plan(connection, case, ruling)
             return replace(draft(connection, case, ruling, step, ""), resolution_id="")
 
-    def undo_resolution(self, resolution_id: str, *, reason: str, time: datetime) -> Undone:
-        """Undo a resolution: the verdict that was in force before it is in force again.
+    def undo_resolution(self, resolution_id: str, *, reason: str, time: datetime, reviewer: str = "") -> Undone:
+        """Undo a resolution: the verdict that was in force before it is in force again. `reviewer` is who undoes it.
 
         Raises:
             NotFound: there is no such resolution.
@@ -85,7 +85,7 @@ class ResolutionStore:
             if not found.stands:
                 return Undone(case, changed=False)
             check_nothing_rests_on(connection, found)
-            _mark_undone(connection, found, reason=reason, time=time)
+            _mark_undone(connection, found, reason=reason, time=time, reviewer=reviewer)
             case = _reopen(connection, case, found, time)
             if found.in_force:
                 take_back(connection, case, found, time)
@@ -122,7 +122,8 @@ def _carry_out(connection: Connection, case: Case, ruling: Ruling, resolution_id
     else:
         if step is Step.OVERRULE:
             overruled = pending(connection, case)
-            _mark_undone(connection, overruled, reason="overruled by the second review", time=ruling.time)
+            why = "overruled by the second review"
+            _mark_undone(connection, overruled, reason=why, time=ruling.time, reviewer=ruling.reviewer)
         insert_resolution(connection, resolution, removal_changed=False)
     if step is Step.APPEAL:
         _answer_appeal(connection, resolution)
@@ -157,9 +158,9 @@ def _answer_appeal(connection: Connection, resolution: Resolution) -> None:
     )
 
 
-def _mark_undone(connection: Connection, resolution: Resolution, *, reason: str, time: datetime) -> None:
+def _mark_undone(connection: Connection, resolution: Resolution, *, reason: str, time: datetime, reviewer: str) -> None:
     this = resolutions.c.resolution_id == resolution.resolution_id
-    connection.execute(update(resolutions).where(this).values(undo_time=time, undo_reason=reason))
+    connection.execute(update(resolutions).where(this).values(undo_time=time, undo_reason=reason, undone_by=reviewer))
 
 
 def _reopen(connection: Connection, case: Case, undone: Resolution, time: datetime) -> Case:

@@ -155,6 +155,7 @@ def test_undoing_brings_back_what_was_in_force(own_service: Service) -> None:
     assert first.cases[0].state == case_pb2.CASE_STATE_OPEN
     (undone,) = first.cases[0].resolutions
     assert undone.undo_reason == "a mistake"
+    assert undone.undone_by == undone.reviewer
     assert undone.HasField("undo_time")
     (event,) = events(own_service, cursor)
     assert (event.verdict, event.cause) == (REVIEW, mod.VERDICT_CAUSE_RESOLUTION_UNDONE)

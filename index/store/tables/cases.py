@@ -91,6 +91,7 @@ resolutions = Table(
     Column("resolve_time", UtcDateTime, nullable=False),
     Column("undo_time", UtcDateTime, nullable=True),
     words("undo_reason"),
+    words("undone_by"),
     # What `index.store.removals` puts back when it is undone.
     Column("removal_changed", Boolean, nullable=False),
     Column("removal_before", JSON(none_as_null=True), nullable=True),

@@ -151,6 +151,7 @@ def _create_resolutions() -> None:
         sa.Column("resolve_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("undo_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undo_reason", sa.Text(), nullable=False),
+        sa.Column("undone_by", sa.Text(), nullable=False),
         sa.Column("removal_changed", sa.Boolean(), nullable=False),
         sa.Column("removal_before", sa.JSON(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_resolutions_case_id_cases")),

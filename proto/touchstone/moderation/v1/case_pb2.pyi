@@ -451,6 +451,7 @@ class Resolution(_message.Message):
     RESOLVE_TIME_FIELD_NUMBER: _builtins.int
     UNDO_TIME_FIELD_NUMBER: _builtins.int
     UNDO_REASON_FIELD_NUMBER: _builtins.int
+    UNDONE_BY_FIELD_NUMBER: _builtins.int
     resolution_id: _builtins.str
     """Unique, given by the service."""
     reviewer: _builtins.str
@@ -461,6 +462,8 @@ class Resolution(_message.Message):
     """The batch that it was part of; empty when it was decided alone."""
     undo_reason: _builtins.str
     """Why it was undone."""
+    undone_by: _builtins.str
+    """Who undid it, as a pseudonym; empty where an appeal overtook it."""
     @_builtins.property
     def outcome(self) -> Global___Outcome:
         """What was decided."""
@@ -484,10 +487,11 @@ class Resolution(_message.Message):
         resolve_time: _timestamp_pb2.Timestamp | None = ...,
         undo_time: _timestamp_pb2.Timestamp | None = ...,
         undo_reason: _builtins.str = ...,
+        undone_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "resolve_time", b"resolve_time", "undo_time", b"undo_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "outcome", b"outcome", "resolution_id", b"resolution_id", "resolve_time", b"resolve_time", "reviewer", b"reviewer", "second_reviewer", b"second_reviewer", "undo_reason", b"undo_reason", "undo_time", b"undo_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "outcome", b"outcome", "resolution_id", b"resolution_id", "resolve_time", b"resolve_time", "reviewer", b"reviewer", "second_reviewer", b"second_reviewer", "undo_reason", b"undo_reason", "undo_time", b"undo_time", "undone_by", b"undone_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
