@@ -7,6 +7,7 @@ A word that could mean two leaves means none: a wrong declared category would be
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Taxonomy:
         self._leaf_names = _index((leaf.path, _spellings(leaf)) for leaf in content.leaves)
         self._group_names = _index((path, (path[-1], *names)) for path, names in content.groups.items())
         self._modifiers = Modifiers(content.modifiers)
+        # Sellers declare the same few hundred categories over and over; the size bounds what odd ones can take.
+        self._meaning = functools.lru_cache(maxsize=4096)(self._match)
 
     def leaf(self, path: CategoryPath) -> Leaf:
         """Return the leaf at `path`.
@@ -46,6 +49,9 @@ class Taxonomy:
 
         None when the words are unknown, mean a whole group ("shoes"), or could mean more than one leaf.
         """
+        return self._meaning(declared)
+
+    def _match(self, declared: str) -> Leaf | None:
         phrases = [phrase for part in segments(declared) if (phrase := words(part))]
         while phrases and not self._modifiers.strip(phrases[-1]):
             phrases.pop()
