@@ -13,12 +13,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from index.names import normalise_name
+from index.territories import regions
 from serving.errors import SettingsError
 
 DEFAULT_RULES = Path(__file__).parent / "data" / "case_rules.yaml"
-
-# The European Economic Area: the European Union, and Iceland, Liechtenstein and Norway.
-EEA = tuple("AT,BE,BG,CY,CZ,DE,DK,EE,ES,FI,FR,GR,HR,HU,IE,IS,IT,LI,LT,LU,LV,MT,NL,NO,PL,PT,RO,SE,SI,SK".split(","))  # noqa: SIM905
 
 Weight = Annotated[float, Field(gt=0, le=1_000)]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z0-9_]+$")]
@@ -43,8 +41,12 @@ class CaseRules(BaseModel):
         Field(gt=0, description="expected harm from which a takedown needs a second person; null: none does"),
     ] = 8.0
     statement_markets: Annotated[
-        tuple[Country, ...], Field(description="markets whose law asks for a statement of reasons with a takedown")
-    ] = EEA
+        tuple[Country, ...],
+        Field(
+            default_factory=lambda: regions()["EEA"],
+            description="markets whose law asks for a statement of reasons with a takedown",
+        ),
+    ]
     report_case_weight: Annotated[
         float, Field(ge=0, description="reliability of all who report a listing, from which it becomes a case")
     ] = 1.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import yaml
 from serving.errors import SettingsError
 from serving.lexicon import BrandLexicon
 from serving.phrases import PhraseBook
-from serving.tokens import Gap, Text, Token, fold
-from serving.wording_file import Phrase
+from serving.tokens import Gap, Text, Token
+from serving.wording_file import phrases
 
 DEFAULT_CONTACTS = Path(__file__).parent / "data" / "contacts.yaml"
 FORMAT_VERSION = 1
@@ -122,23 +122,16 @@ def load_contacts(path: Path = DEFAULT_CONTACTS) -> Contacts:
         raise SettingsError(f"{path}: is not a contacts file as its head describes: {error!r}") from error
 
 
-def _phrases(texts: Any) -> Iterator[Phrase]:
-    for text in texts:
-        if not isinstance(text, str) or not fold(text):
-            raise ValueError(f"{text!r} is not a phrase")
-        yield fold(text)
-
-
 def _apps(distinct: Any, ambiguous: Any) -> PhraseBook[bool]:
     book: PhraseBook[bool] = PhraseBook()
     for texts, is_distinct in ((distinct, True), (ambiguous, False)):
-        for words in _phrases(texts):
+        for words in phrases(texts):
             book.add(words, is_distinct)
     return book
 
 
 def _book(texts: Any) -> PhraseBook[None]:
     book: PhraseBook[None] = PhraseBook()
-    for words in _phrases(texts):
+    for words in phrases(texts):
         book.add(words, None)
     return book

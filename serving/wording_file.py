@@ -75,16 +75,17 @@ def load_wording(path: Path = DEFAULT_WORDING) -> Wording:
             raise SettingsError(f"{path}: format_version is {document['format_version']}; this reads {FORMAT_VERSION}")
         return Wording(
             replica=tuple(_replica(document)),
-            negations_before=_phrases(document["negations"]["before"]),
-            negations_after=_phrases(document["negations"]["after"]),
+            negations_before=phrases(document["negations"]["before"]),
+            negations_after=phrases(document["negations"]["after"]),
             common=_common(document),
-            fits=_phrases(document["fits"]),
+            fits=phrases(document["fits"]),
         )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"{path}: is not a wording file as its head describes: {error!r}") from error
 
 
-def _phrases(texts: Any) -> tuple[Phrase, ...]:
+def phrases(texts: Any) -> tuple[Phrase, ...]:
+    """Fold a list of phrases. Raises ValueError when it is none, or one of them says nothing."""
     if not isinstance(texts, list) or not all(isinstance(text, str) and fold(text) for text in texts):
         raise ValueError(f"{texts!r} is not a list of phrases (quote numbers, yes and no)")
     return tuple(fold(text) for text in texts)
@@ -93,20 +94,20 @@ def _phrases(texts: Any) -> tuple[Phrase, ...]:
 def _replica(document: Mapping[str, Any]) -> Iterator[ReplicaPhrase]:
     innocent: dict[Phrase, tuple[Phrase, ...]] = {}
     for rule in document["innocent"]:
-        for words in _phrases(rule["phrases"]):
-            innocent[words] = innocent.get(words, ()) + _phrases(rule["near"])
+        for words in phrases(rule["phrases"]):
+            innocent[words] = innocent.get(words, ()) + phrases(rule["near"])
     for language, by_certainty in document["replica"].items():
         for certainty, texts in by_certainty.items():
-            for words in _phrases(texts):
+            for words in phrases(texts):
                 yield ReplicaPhrase(words, language, Certainty(certainty), innocent.get(words, ()))
 
 
 def _common(document: Mapping[str, Any]) -> dict[Phrase, CommonWord]:
-    contexts = {name: frozenset(w for p in _phrases(texts) for w in p) for name, texts in document["contexts"].items()}
+    contexts = {name: frozenset(w for p in phrases(texts) for w in p) for name, texts in document["contexts"].items()}
     common: dict[Phrase, CommonWord] = {}
     for name, texts in document["common_words"].items():
         context = frozenset() if name in {"none", "claimed"} else contexts[name]
-        for words in _phrases(texts):
+        for words in phrases(texts):
             known = common.get(words, CommonWord(frozenset(), only_claimed=False))
             only_claimed = known.only_claimed or name == "claimed"
             common[words] = CommonWord(known.context | context, only_claimed=only_claimed)

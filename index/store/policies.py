@@ -89,16 +89,7 @@ class PolicyStore:
             earlier = _before(connection, present)
             if earlier is not None:
                 return _activate(connection, number, earlier, PolicyAction.ROLLBACK, step)
-            _set_state(connection, present.version, PolicyState.RETIRED)
-            _note(
-                connection,
-                number,
-                present.version,
-                PolicyAction.ROLLBACK,
-                step,
-                before=present.state,
-                after=PolicyState.RETIRED,
-            )
+            _enter(connection, number, present, PolicyState.RETIRED, PolicyAction.ROLLBACK, step)
             return None
 
     def get_policy(self, version: str) -> StoredPolicy:
@@ -146,8 +137,7 @@ def _move(
         raise Conflict(f"The policy {version!r} is active; activate another one or roll back first.")
     if policy.state is to:
         raise Conflict(f"The policy {version!r} is in the state {to} already.")
-    _set_state(connection, version, to)
-    _note(connection, number, version, action, step, before=policy.state, after=to)
+    _enter(connection, number, policy, to, action, step)
     return _get(connection, version)
 
 
@@ -155,19 +145,9 @@ def _activate(
     connection: Connection, number: int, policy: StoredPolicy, action: PolicyAction, step: PolicyStep
 ) -> StoredPolicy:
     if (present := _active(connection)) is not None:
-        _set_state(connection, present.version, PolicyState.RETIRED)
-        _note(
-            connection,
-            number,
-            present.version,
-            PolicyAction.SUPERSEDE,
-            step,
-            before=present.state,
-            after=PolicyState.RETIRED,
-        )
+        _enter(connection, number, present, PolicyState.RETIRED, PolicyAction.SUPERSEDE, step)
         number = take(connection, POLICIES)
-    _set_state(connection, policy.version, PolicyState.ACTIVE)
-    _note(connection, number, policy.version, action, step, before=policy.state, after=PolicyState.ACTIVE)
+    _enter(connection, number, policy, PolicyState.ACTIVE, action, step)
     return _get(connection, policy.version)
 
 
@@ -205,8 +185,17 @@ def _active(connection: Connection) -> StoredPolicy | None:
     return None if row is None else _policy(row)
 
 
-def _set_state(connection: Connection, version: str, state: PolicyState) -> None:
-    connection.execute(update(policies).where(policies.c.version == version).values(state=str(state)))
+def _enter(
+    connection: Connection,
+    number: int,
+    policy: StoredPolicy,
+    state: PolicyState,
+    action: PolicyAction,
+    step: PolicyStep,
+) -> None:
+    """Bring a version into a state, and say so in the audit trail."""
+    connection.execute(update(policies).where(policies.c.version == policy.version).values(state=str(state)))
+    _note(connection, number, policy.version, action, step, before=policy.state, after=state)
 
 
 def _note(
