@@ -37,6 +37,18 @@ class NotPermitted(StoreError):
     """Another person must do it: whoever took part in a decision does not judge it again."""
 
 
+class BlobError(TouchstoneError):
+    """A blob store cannot be reached, read or written."""
+
+
+class BlobMissing(BlobError):
+    """There is no file of this digest."""
+
+
+class BlobDamaged(BlobError):
+    """A file's bytes are not those that were kept; the message says which and what to do."""
+
+
 class PriceDataError(TouchstoneError):
     """An exchange-rate table or a price history cannot be used."""
 

@@ -37,6 +37,7 @@ class ReferenceState(enum.StrEnum):
     ACTIVE = "active"
     RETIRED = "retired"
     QUARANTINED = "quarantined"
+    REJECTED = "rejected"
 
 
 class DuplicateSource(enum.StrEnum):
@@ -73,6 +74,15 @@ class Mark:
     brand_id: str
     kind: MarkKind
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceScope:
+    """How broad a reference is: wrong matches expected in a million listings, from so many background images."""
+
+    false_matches_per_million: float
+    background_images: int
+    collisions: int
 
 
 @dataclass(frozen=True, kw_only=True)

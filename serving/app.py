@@ -17,6 +17,8 @@ from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
+from serving.brand_answers import BrandAnswers
+from serving.brand_servicer import RegistryAnswers
 from serving.canary import check_inference
 from serving.case_answers import CaseAnswers
 from serving.case_opening import CaseOpening
@@ -24,6 +26,7 @@ from serving.case_rules import CaseRules, load_case_rules
 from serving.cases import CaseDesk
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
+from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
 from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
@@ -32,6 +35,8 @@ from serving.moderation import Moderation
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
+from serving.preview_answers import PreviewAnswers
+from serving.reference_answers import ReferenceAnswers
 from serving.settings import Settings
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
@@ -71,6 +76,7 @@ class Application:
     in_force: InForce
     moderation: Moderation
     cases: CaseAnswers
+    registry: RegistryAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -152,6 +158,12 @@ def open_application(settings: Settings) -> Iterator[Application]:
             in_force=in_force,
             moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
             cases=make_case_answers(store, rules),
+            registry=RegistryAnswers(
+                brands=BrandAnswers(store),
+                references=ReferenceAnswers(store),
+                previews=PreviewAnswers(store),
+                listings=FindAnswers(store),
+            ),
         )
 
 

@@ -20,6 +20,9 @@ from serving.errors import Unauthenticated
 ACTOR = "touchstone-actor"
 ROLES = "touchstone-roles"
 
+BRANDS = "touchstone-brands"
+BRAND_OWNER = "brand-owner"
+
 Trust = Literal["loopback", "always", "never"]
 
 _MAX_NAME_CHARACTERS = 256
@@ -38,6 +41,7 @@ class Caller:
 
     name: str = ""
     roles: frozenset[str] = frozenset()
+    brands: frozenset[str] = frozenset()  # ids of those that a brand owner acts for
 
     def required(self) -> str:
         """Return the name of who acts. Raises Unauthenticated when there is none."""
@@ -47,6 +51,10 @@ class Caller:
                 "call through the proxy that signs you in."
             )
         return self.name
+
+    def sees(self, brand_id: str) -> bool:
+        """Tell whether the caller may know of a brand: its owner, and whoever is no brand owner."""
+        return BRAND_OWNER not in self.roles or brand_id in self.brands
 
     def proves(self, claimed: ReporterType) -> ReporterType:
         """Return in what capacity the caller reports: as claimed if a role proves it, else as a buyer."""
@@ -65,15 +73,20 @@ def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Tru
     """
     if trust == "never" or (trust == "loopback" and not unquote(peer).startswith(_LOOPBACK)):
         return NOBODY
-    sent: dict[str, list[str]] = {ACTOR: [], ROLES: []}
+    sent: dict[str, list[str]] = {ACTOR: [], ROLES: [], BRANDS: []}
     for key, value in metadata:
         if key in sent and isinstance(value, str):
             sent[key].append(value)
-    names, roles = sent[ACTOR], sent[ROLES]
-    if len(names) > 1 or len(roles) > 1:
-        raise Unauthenticated(f"{ACTOR} or {ROLES} came twice; the proxy must remove what callers send of them.")
+    names = sent[ACTOR]
+    if any(len(values) > 1 for values in sent.values()):
+        raise Unauthenticated(f"One of {', '.join(sent)} came twice; the proxy must remove what callers send of them.")
     name = names[0].strip() if names else ""
     if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(one) == "Cc" for one in name):
         raise Unauthenticated(f"{ACTOR} is no name of at most {_MAX_NAME_CHARACTERS} characters.")
-    listed = (role.strip() for role in (roles[0].split(",") if roles else ()))
-    return Caller(name, frozenset(role for role in listed if role))
+    return Caller(name, _listed(sent[ROLES]), _listed(sent[BRANDS]))
+
+
+def _listed(values: list[str]) -> frozenset[str]:
+    """Read what commas separate."""
+    words = (word.strip() for word in (values[0].split(",") if values else ()))
+    return frozenset(word for word in words if word)

@@ -21,6 +21,7 @@ from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
 from serving.app import Application
+from serving.brand_servicer import BrandServicer
 from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
@@ -29,7 +30,8 @@ from serving.servicers import ModerationServicer
 from serving.unimplemented import BUILT_LATER, unimplemented_handlers
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
-from touchstone.moderation.v1 import case_service_pb2, moderation_service_pb2
+from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, moderation_service_pb2
+from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 
@@ -49,7 +51,8 @@ _CHANNEL_OPTIONS = [
 ]
 MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"]
 CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
-_OFFERED = (MODERATION_SERVICE.full_name, CASE_SERVICE.full_name)
+BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
+_OFFERED = (MODERATION_SERVICE.full_name, CASE_SERVICE.full_name, BRAND_SERVICE.full_name)
 _SERVICES = tuple(dict.fromkeys((*_OFFERED, *(method.containing_service.full_name for method in BUILT_LATER))))
 
 
@@ -90,8 +93,14 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
         trust=settings.trust_caller,
         max_deadline_s=settings.max_deadline_s,
     )
+    brands = BrandServicer(
+        application.registry,
+        work,
+        trust=settings.trust_caller,
+        max_deadline_s=settings.max_deadline_s,
+    )
     health = aio_health.HealthServicer()
-    _register(server, moderation, cases, health)
+    _register(server, moderation, cases, brands, health)
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
@@ -137,10 +146,15 @@ async def _finish(work: Work, *, within_s: float) -> None:
 
 
 def _register(
-    server: grpc.aio.Server, moderation: ModerationServicer, cases: CaseServicer, health: aio_health.HealthServicer
+    server: grpc.aio.Server,
+    moderation: ModerationServicer,
+    cases: CaseServicer,
+    brands: BrandServicer,
+    health: aio_health.HealthServicer,
 ) -> None:
     add_ModerationServiceServicer_to_server(moderation, server)
     add_CaseServiceServicer_to_server(cases, server)
+    add_BrandServiceServicer_to_server(brands, server)
     server.add_generic_rpc_handlers(unimplemented_handlers())
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)

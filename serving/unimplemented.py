@@ -7,12 +7,9 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, scan_service_pb2
+from touchstone.moderation.v1 import case_service_pb2, scan_service_pb2
 
-_SERVICES: tuple[ServiceDescriptor, ...] = (
-    brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"],
-    scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"],
-)
+_SERVICES: tuple[ServiceDescriptor, ...] = (scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"],)
 EXPORT_EVIDENCE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"].methods_by_name["ExportEvidence"]
 
 # Whole services, and single rpcs of services that are offered: their servicers answer with `refuse`.

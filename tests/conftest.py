@@ -16,3 +16,9 @@ def eval_data() -> Path:
     if not EVAL_DATA.is_dir():
         pytest.skip(f"no development data at {EVAL_DATA}; set TOUCHSTONE_EVAL_DATA")
     return EVAL_DATA.resolve()
+
+
+@pytest.fixture
+def postgres_url() -> str:
+    """Give the URL of an empty PostgreSQL database of the test's own."""
+    pytest.skip("no PostgreSQL server yet")

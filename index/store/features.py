@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, select, tuple_
 from index.errors import NotFound, StoreError
 from index.records import ReferenceFeatures
 from index.store.engine import Database, in_batches, insert_new
-from index.store.tables.registry import reference_features, references
+from index.store.tables.references import reference_features, references
 from index.store.tables.removals import removed_images
 from vision.keypoints import LocalFeatures
 

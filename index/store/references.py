@@ -16,7 +16,7 @@ from index.records import ChangeKind, Provenance, Reference, ReferenceEmbedding,
 from index.store.brands import require_brands, require_marks
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches, insert_new
-from index.store.tables.registry import reference_embeddings, references
+from index.store.tables.references import reference_embeddings, references
 from vision.regions import Box
 
 ACTIVE: Collection[ReferenceState] = frozenset({ReferenceState.ACTIVE})

@@ -13,7 +13,7 @@ from index.rings import Ring, SellerListing
 from index.store.changes import take
 from index.store.engine import BATCH, Database
 from index.store.tables.decisions import decisions, listing_images
-from index.store.tables.registry import references
+from index.store.tables.references import references
 from index.store.tables.sellers import seller_listings, seller_ring_members, seller_rings
 
 _RUNS = "seller_rings"

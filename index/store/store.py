@@ -46,7 +46,8 @@ from index.store.standings import StandingStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
 from index.store.tables.market import price_observations, sellers
-from index.store.tables.registry import brands, reference_embeddings, references
+from index.store.tables.references import reference_embeddings, references
+from index.store.tables.registry import brands
 from index.store.tables.removals import removed_images
 from index.store.tallies import TallyStore
 from index.store.verdicts import VerdictStore

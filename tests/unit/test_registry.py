@@ -16,7 +16,7 @@ from index.errors import CatalogueError
 from index.manifest import ReferenceRow
 from index.records import Brand, ReferenceKind
 from index.store.store import Store
-from index.store.tables.registry import reference_features
+from index.store.tables.references import reference_features
 from reference_brands.seed import seed_marks
 from serving.batching import BatchingEmbedder
 from serving.registry import add_references, manifest_references, seed_references

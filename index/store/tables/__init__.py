@@ -8,13 +8,16 @@ Importing the package completes `metadata`: every module that defines tables sta
 """
 
 from index.store.tables import (
+    access,
     cases,
     changes,
     decisions,
     learning,
+    listings,
     market,
     policies,
     prices,
+    references,
     registry,
     removals,
     sellers,
@@ -22,14 +25,17 @@ from index.store.tables import (
 from index.store.tables.base import metadata
 
 __all__ = [
+    "access",
     "cases",
     "changes",
     "decisions",
     "learning",
+    "listings",
     "market",
     "metadata",
     "policies",
     "prices",
+    "references",
     "registry",
     "removals",
     "sellers",

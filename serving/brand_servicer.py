@@ -1,0 +1,120 @@
+"""What does each rpc of BrandService do? Who calls, until when, and then one of four groups of answers on a worker thread.
+
+As in `serving.servicers`, nothing that blocks runs on the event loop, and errors are raised as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from serving.brand_answers import BrandAnswers
+from serving.caller import Caller, Trust, caller_of
+from serving.deadline import Deadline
+from serving.find_answers import FindAnswers
+from serving.preview_answers import PreviewAnswers
+from serving.reference_answers import ReferenceAnswers
+from serving.servicers import deadline_of
+from serving.work import Work
+from touchstone.moderation.v1 import brand_service_pb2 as pb
+from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceServicer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class RegistryAnswers:
+    """All that BrandService answers, by what it is about."""
+
+    brands: BrandAnswers
+    references: ReferenceAnswers
+    previews: PreviewAnswers
+    listings: FindAnswers
+
+
+class BrandServicer(BrandServiceServicer):
+    """BrandService. `trust` says from whom a call's metadata is believed about who calls."""
+
+    def __init__(self, answers: RegistryAnswers, work: Work, *, trust: Trust, max_deadline_s: float) -> None:
+        self._answers = answers
+        self._work = work.run
+        self._trust = trust
+        self._max_deadline_s = max_deadline_s
+
+    async def CreateBrand(self, request: pb.CreateBrandRequest, context: Context) -> pb.CreateBrandResponse:  # noqa: N802
+        """Create a brand."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.create(request, caller))
+
+    async def GetBrand(self, request: pb.GetBrandRequest, context: Context) -> pb.GetBrandResponse:  # noqa: N802
+        """Look a brand up."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.get(request, caller))
+
+    async def ListBrands(self, request: pb.ListBrandsRequest, context: Context) -> pb.ListBrandsResponse:  # noqa: N802
+        """List a page of brands."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.list(request, caller))
+
+    async def UpdateBrand(self, request: pb.UpdateBrandRequest, context: Context) -> pb.UpdateBrandResponse:  # noqa: N802
+        """Change a brand."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.update(request, caller))
+
+    async def UploadReference(  # noqa: N802
+        self, requests: AsyncIterator[pb.UploadReferenceRequest], context: Context
+    ) -> pb.UploadReferenceResponse:
+        """Take references in."""
+        raise NotImplementedError
+
+    async def ListReferences(self, request: pb.ListReferencesRequest, context: Context) -> pb.ListReferencesResponse:  # noqa: N802
+        """List a page of references."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.references.list(request, caller))
+
+    async def ReviewReference(  # noqa: N802
+        self, request: pb.ReviewReferenceRequest, context: Context
+    ) -> pb.ReviewReferenceResponse:
+        """Decide on a reference."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.references.review(request, caller))
+
+    async def RetireReference(  # noqa: N802
+        self, request: pb.RetireReferenceRequest, context: Context
+    ) -> pb.RetireReferenceResponse:
+        """Retire a reference."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.references.retire(request, caller))
+
+    async def PreviewReference(  # noqa: N802
+        self, request: pb.PreviewReferenceRequest, context: Context
+    ) -> pb.PreviewReferenceResponse:
+        """Say what a reference would hit."""
+        caller, deadline = self._caller(context), self._deadline(context)
+        return await self._work(lambda: self._answers.previews.preview(request, caller, deadline=deadline))
+
+    async def FindListings(self, request: pb.FindListingsRequest, context: Context) -> pb.FindListingsResponse:  # noqa: N802
+        """Find listings that look alike."""
+        caller, deadline = self._caller(context), self._deadline(context)
+        return await self._work(lambda: self._answers.listings.find(request, caller, deadline=deadline))
+
+    async def SetAuthorizedSellers(  # noqa: N802
+        self, request: pb.SetAuthorizedSellersRequest, context: Context
+    ) -> pb.SetAuthorizedSellersResponse:
+        """Replace the list of authorised sellers."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.set_authorized_sellers(request, caller))
+
+    async def SetPriceBands(self, request: pb.SetPriceBandsRequest, context: Context) -> pb.SetPriceBandsResponse:  # noqa: N802
+        """Replace the price bands."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.set_price_bands(request, caller))
+
+    def _caller(self, context: Context) -> Caller:
+        return caller_of(context.invocation_metadata() or (), context.peer(), self._trust)
+
+    def _deadline(self, context: Context) -> Deadline:
+        return deadline_of(context, self._max_deadline_s)
