@@ -1,4 +1,4 @@
-"""What does each rpc of BrandService do? Who calls, until when, and then one of four groups of answers on a worker thread.
+"""What does each rpc of BrandService do? Who calls, until when, and then answers on a worker thread.
 
 As in `serving.servicers`, nothing that blocks runs on the event loop, and errors are raised as they are.
 """

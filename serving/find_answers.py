@@ -1,4 +1,4 @@
-"""What does BrandService answer about listings that look like an image or a reference? Blocking, from request to response."""
+"""What does BrandService answer about listings that look like something? Blocking, from request to response."""
 
 from __future__ import annotations
 
