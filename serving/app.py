@@ -38,6 +38,7 @@ from serving.policy_book import Policies, PolicySource
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.settings import Settings
+from serving.visual import find_keypoints, find_no_keypoints
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
 from vision.checkpoint import model_folder
@@ -63,6 +64,7 @@ READERS = {  # likewise
     "torch": "serving.embedders:load_line_reader",
     "fake": "serving.embedders:load_blind_reader",
 }
+POINTS = {"sift": find_keypoints, "none": find_no_keypoints}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             copies=CopyFinder(store),
             judge=in_force.judge,
             holds=store,
+            find_points=POINTS[settings.points],
             max_matches=settings.max_matches,
         )
         yield Application(

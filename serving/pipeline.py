@@ -84,6 +84,7 @@ class Pipeline:
     copies: CopyFinder
     judge: Callable[[], Judge]
     holds: HoldRecords
+    find_points: Callable[[Sequence[Photo]], dict[int, LocalFeatures]] = find_keypoints
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
@@ -99,7 +100,7 @@ class Pipeline:
         stages.note(_blind_index(known))
         hits = read_words(listing, stages, known)
         results, photos = read_photos(listing.images, self.limits, stages)
-        keypoints = stages.run("keypoints", lambda: find_keypoints(photos), _NO_KEYPOINTS)
+        keypoints = stages.run("keypoints", lambda: self.find_points(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, stages, known)
         firm = settled(category, self.taxonomy)
         considered = consider(
@@ -172,7 +173,7 @@ class Pipeline:
         (result,), photos = read_photos((data,), self.limits, Stages(deadline))
         regions = embed_regions(photos, self.embedder, deadline)
         candidates = find_candidates(regions, known.catalogue, most=most)
-        verified = self.verifier.verify(candidates, find_keypoints(photos))
+        verified = self.verifier.verify(candidates, self.find_points(photos))
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
         read = read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
         return result, judge(candidates, verified, self.calibration, most=most, read=read), known.catalogue.version

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
+    points: Annotated[
+        Literal["sift", "none"],
+        Field(
+            description="what photos are compared by, point by point; `none` for load tests: 0.1 s of CPU less a photo"
+        ),
+    ] = "sift"
     policy: Annotated[
         Path | None, Field(description="policy file, until a stored one is active; unset: the one that ships")
     ] = None
