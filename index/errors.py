@@ -25,6 +25,10 @@ class Conflict(StoreError):
     """It exists already, or somebody else changed it first."""
 
 
+class LostRace(Conflict):
+    """Another change was under way at the same time, and this one was taken back whole; it can be made again."""
+
+
 class KeyReused(Conflict):
     """An idempotency key came again with another request."""
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+# Given a function, has it called after each change until the block ends; `ChangeFeed.calling` of some topics is one.
+Announcer = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 def _now() -> datetime:
@@ -61,20 +65,24 @@ class Holder(Generic[T]):
             return changed
 
     @contextmanager
-    def polling(self, *, interval_s: float = 1.0) -> Iterator[None]:
-        """Refresh each `interval_s` seconds in a thread of its own, until the `with` block ends.
+    def polling(self, *, interval_s: float = 1.0, announcer: Announcer | None = None) -> Iterator[None]:
+        """Refresh in a thread of its own, until the block ends: after each change that the `announcer` tells of.
 
-        A failure is logged once per spell of failures, with its traceback; the thread goes on and tries again.
+        After `interval_s` seconds without one it looks by itself, for the announcer may have been cut off. Refreshing
+        takes at most half of the thread's time, however much is announced. A failure is logged once per spell of
+        failures, with its traceback; the thread goes on and tries again.
         """
         if interval_s <= 0:
             raise ValueError(f"interval_s is {interval_s}, but a poll needs a pause of more than 0 seconds")
-        stop = threading.Event()
-        thread = threading.Thread(target=self._poll, args=(stop, interval_s), name="refresh", daemon=True)
+        stop, bell = threading.Event(), threading.Event()
+        thread = threading.Thread(target=self._poll, args=(stop, bell, interval_s), name="refresh", daemon=True)
         thread.start()
         try:
-            yield
+            with nullcontext() if announcer is None else announcer(bell.set):
+                yield
         finally:
             stop.set()
+            bell.set()
             thread.join()
 
     def _refresh(self) -> bool:
@@ -83,8 +91,13 @@ class Holder(Generic[T]):
             self._current = new
         return new is not None
 
-    def _poll(self, stop: threading.Event, interval_s: float) -> None:
-        while not stop.wait(interval_s):
+    def _poll(self, stop: threading.Event, bell: threading.Event, interval_s: float) -> None:
+        while True:
+            bell.wait(interval_s)
+            bell.clear()  # before the store is read: a change that comes meanwhile rings it again
+            if stop.is_set():
+                return
+            began = time.monotonic()
             was_stale = self._stale_since is not None
             try:
                 self.refresh()
@@ -96,3 +109,4 @@ class Holder(Generic[T]):
             else:
                 if was_stale:
                     logger.info("up to date with the store again")
+            stop.wait(min(time.monotonic() - began, interval_s))

@@ -97,9 +97,9 @@ class Application:
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
-    """Open the store in the data directory, creating and migrating it."""
+    """Open the store that the settings name, creating and migrating it."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with Store.open(settings.store_path) as store:
+    with Store.open(settings.store_place, connections=settings.store_connections) as store:
         yield store
 
 

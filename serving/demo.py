@@ -48,7 +48,7 @@ def main(embedder: Literal["torch", "fake"] = "torch") -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="touchstone-demo-") as folder:
         console.print("loading the model ...")
-        with open_application(Settings(data_dir=Path(folder), embedder=embedder)) as application:
+        with open_application(Settings(data_dir=Path(folder), store=None, embedder=embedder)) as application:
             _fill(application, console)
             with _serving(application) as port, ModerationClient(f"127.0.0.1:{port}") as client:
                 console.print(f"serving on 127.0.0.1:{port}; screening over gRPC ...")

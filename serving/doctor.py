@@ -14,6 +14,7 @@ from functools import cache
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from index.errors import StoreError
 from index.money import ExchangeRates
 from serving.app import Application, load_calibration, load_embedder, load_reader, open_application, open_store
 from serving.errors import ServingError, SettingsError
@@ -129,8 +130,11 @@ def _data_folder(settings: Settings) -> str:
 def _store(settings: Settings) -> str:
     with open_store(settings) as store:
         store.verify()
-        counts = store.counts()
-    return f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
+        counts, condition = store.counts(), store.condition()
+    if condition.danger:
+        raise StoreError(f"{store.name}: {condition.danger}")
+    holds = f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
+    return f"{holds} in {store.name} ({condition})"
 
 
 def _policy(settings: Settings) -> str:

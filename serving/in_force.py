@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from index.refresh import Holder
+from index.store.feed import ChangeFeed
+from index.store.policies import POLICIES
 from index.store.store import Store
 from serving.auditing import SECRET, Auditor
 from serving.calibrating import CalibrationSource, Calibrator
@@ -63,10 +66,12 @@ class InForce:
         )
 
     @contextmanager
-    def polling(self, *, interval_s: float) -> Iterator[None]:
-        """Renew each part every `interval_s` seconds until the block ends."""
+    def polling(self, *, interval_s: float, feed: ChangeFeed) -> Iterator[None]:
+        """Renew each part every `interval_s` seconds until the block ends, the policies as soon as one is activated."""
         with ExitStack() as stack:
-            for holder in (self.policies, self.calibrator, self.certificates):
+            activated = partial(feed.calling, topic=POLICIES)
+            stack.enter_context(self.policies.polling(interval_s=interval_s, announcer=activated))
+            for holder in (self.calibrator, self.certificates):
                 stack.enter_context(holder.polling(interval_s=interval_s))
             yield
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,6 +21,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
+from index.store.changes import CHANGES
 from serving.app import Application
 from serving.brand_servicer import BrandServicer
 from serving.capabilities import capabilities_of
@@ -80,10 +82,13 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     interceptors = [DrainInterceptor("/touchstone.", draining), StatusInterceptor()]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
+    polling = ExitStack()
+    feed = polling.enter_context(application.store.following())
     moderation = ModerationServicer(
         application.moderation,
         lambda: capabilities_of(application),
         work,
+        feed=feed,
         draining=draining,
         max_deadline_s=settings.max_deadline_s,
     )
@@ -105,13 +110,14 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
         workers.shutdown()
+        polling.close()
         raise SettingsError(f"cannot listen on {listen}: {error}; choose a free HOST:PORT") from error
     await server.start()
     await _announce(health, health_pb2.HealthCheckResponse.SERVING)
     canary = asyncio.create_task(_watch_inference(application, health))
-    polling = ExitStack()
-    polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s))
-    polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s))
+    changed = partial(feed.calling, topic=CHANGES)
+    polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s, announcer=changed))
+    polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     try:
         yield Running(port, asyncio.Event())
     finally:

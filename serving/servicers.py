@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 
 from index.decision_records import RemovalReason
+from index.store.changes import EVENTS
+from index.store.feed import ChangeFeed
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure
@@ -27,15 +29,16 @@ from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServi
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# A watcher looks this often for events, for another process on the same store may have written them.
-_WATCH_POLL_S = 0.25
+# The change feed wakes watchers; should it be cut off, they look this often.
+_WATCH_POLL_S = 1.0
 _WATCH_BATCH = 500
 
 
 class ModerationServicer(ModerationServiceServicer):
     """ModerationService. `work` runs what blocks; `in_stream` bounds the items of one stream in flight.
 
-    Streams end when `draining` is set; requests that are in work are finished all the same.
+    `feed` tells watchers of events. Streams end when `draining` is set; requests that are in work are finished all the
+    same.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class ModerationServicer(ModerationServiceServicer):
         capabilities: Callable[[], pb.GetCapabilitiesResponse],
         work: Work,
         *,
+        feed: ChangeFeed,
         draining: asyncio.Event,
         max_deadline_s: float,
         in_stream: int = 8,
@@ -53,6 +57,7 @@ class ModerationServicer(ModerationServiceServicer):
         self._work = work.run
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
+        self._feed = feed
         self._draining = draining
 
     async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
@@ -87,13 +92,16 @@ class ModerationServicer(ModerationServiceServicer):
             raise InvalidListing((FieldViolation("cursor", f"{cursor} was never given; the newest is {head}"),))
         # Headers go out at once, so that the client knows it is connected before the first event.
         await context.send_initial_metadata(())
-        while not self._draining.is_set():
-            events = await asyncio.to_thread(store.events_after, cursor, limit=_WATCH_BATCH)
-            for event in events:
-                yield event_of(event)
-                cursor = event.cursor
-            if not events:
-                await _wait(self._draining, _WATCH_POLL_S)
+        news, loop = asyncio.Event(), asyncio.get_running_loop()
+        with self._feed.calling(lambda: loop.call_soon_threadsafe(news.set), topic=EVENTS):
+            while not self._draining.is_set():
+                news.clear()  # before reading: an event that comes meanwhile sets it again
+                events = await asyncio.to_thread(store.events_after, cursor, limit=_WATCH_BATCH)
+                for event in events:
+                    yield event_of(event)
+                    cursor = event.cursor
+                if not events:
+                    await _either(news, self._draining, seconds=_WATCH_POLL_S)
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; resume with your last cursor")
 
     async def RemoveListing(self, request: pb.RemoveListingRequest, context: Context) -> pb.RemoveListingResponse:  # noqa: ARG002, N802
@@ -152,8 +160,11 @@ def deadline_of(context: Context, most_s: float) -> Deadline:
     return Deadline.after(most_s if remaining is None else min(remaining, most_s))
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _either(*events: asyncio.Event, seconds: float) -> None:
+    """Wait until one of the events is set, but no longer than so many seconds."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
     try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

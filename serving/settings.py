@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from index.money import is_currency
@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
     workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
+    store: Annotated[
+        SecretStr | None,
+        Field(description="`postgresql+psycopg://USER:PASSWORD@HOST/NAME` or an SQLite file; unset: in `data_dir`"),
+    ] = None
+    store_connections: Annotated[int, Field(ge=2, description="most connections of one process to PostgreSQL")] = 20
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
     drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0
     audit_share: Annotated[
@@ -84,6 +89,11 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The embedded store's database file."""
         return self.data_dir / "touchstone.db"
+
+    @property
+    def store_place(self) -> str | Path:
+        """Where the store is: a path, or a URL that may hold a password and is not to be shown."""
+        return self.store_path if self.store is None else self.store.get_secret_value()
 
     @property
     def index_dir(self) -> Path:
@@ -131,6 +141,10 @@ def _read(config: Path | None) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
     return {
-        str(key): str(config.parent / value) if key in _PATHS and isinstance(value, str) else value
+        str(key): str(config.parent / value) if isinstance(value, str) and _is_path(str(key), value) else value
         for key, value in document.items()
     }
+
+
+def _is_path(name: str, value: str) -> bool:
+    return name in _PATHS or (name == "store" and "://" not in value)

@@ -21,6 +21,7 @@ from index.errors import (
     Conflict,
     DecidedAnew,
     KeyReused,
+    LostRace,
     NotFound,
     NotPermitted,
     PriceDataError,
@@ -74,6 +75,9 @@ ANSWERS: dict[type[BaseException], Answer] = {
     NotFound: Answer(grpc.StatusCode.NOT_FOUND),
     Conflict: Answer(grpc.StatusCode.ABORTED),
     DecidedAnew: Answer(grpc.StatusCode.ABORTED),
+    LostRace: Answer(
+        grpc.StatusCode.ABORTED, "another change was under way at the same time; nothing was written, try again"
+    ),
     KeyReused: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),

@@ -1,11 +1,16 @@
-"""Fixtures that several suites share: the development data, and a visible skip where it is missing."""
+"""Fixtures that several suites share: the development data, and a real PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from index.store.engine import Database
+from index.store.migrate import upgrade
+from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
 
 EVAL_DATA = Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data"))
 
@@ -18,7 +23,38 @@ def eval_data() -> Path:
     return EVAL_DATA.resolve()
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server for the whole run; without one tests skip visibly, and fail where CI=true."""
+    try:
+        with postgres_server() as server:
+            yield server
+    except PostgresMissing as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres: PostgresServer) -> str:
+    """Make a database with the store's tables, which tests use one after the other: migrating takes far longer."""
+    name = postgres.create()
+    database = Database(postgres.url(name))
+    upgrade(database)
+    database.close()
+    return name
+
+
 @pytest.fixture
-def postgres_url() -> str:
-    """Give the URL of an empty PostgreSQL database of the test's own."""
-    pytest.skip("no PostgreSQL server yet")
+def postgres_url(postgres: PostgresServer, migrated_database: str) -> str:
+    """Give the URL of a PostgreSQL database of the test's own: the store's tables with nothing in them."""
+    postgres.empty(migrated_database)
+    return postgres.url(migrated_database)
+
+
+@pytest.fixture
+def bare_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Give the URL of a PostgreSQL database of the test's own without any table."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)

@@ -218,7 +218,10 @@ def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
 
 def _curve(task: Task, *, photos: int) -> tuple[str, Curve]:
     """Fill a registry of its own, search it, and fit; with the fingerprint of the model that did."""
-    with tempfile.TemporaryDirectory() as folder, open_application(Settings(data_dir=Path(folder))) as application:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_application(Settings(data_dir=Path(folder), store=None)) as application,
+    ):
         add_references(application.store, application.embedder, task.references)
         application.knowledge.refresh()
         searches, known = [], []

@@ -84,7 +84,7 @@ def throwaway_registry(
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_application(settings.model_copy(update={"data_dir": Path(folder)})) as application,
+        open_application(settings.model_copy(update={"data_dir": Path(folder), "store": None})) as application,
     ):
         add_references(application.store, application.embedder, noted(references(application)))
         application.knowledge.refresh()

@@ -14,6 +14,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
     │   ├── Conflict             index    it exists already, or was changed by somebody else
     │   │   ├── DecidedAnew      index    a listing got another decision meanwhile
+    │   │   ├── LostRace         index    another change was under way; this one was taken back and can be made again
     │   │   └── KeyReused        index    an idempotency key came again with another request
     │   └── NotPermitted         index    another person must do it
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used

@@ -13,6 +13,7 @@ from index.rulings import UNDECIDED, Appeal, AppealState, InForce
 from index.store.cases import cases_where, end_lease, find_case, insert_case, lock_case
 from index.store.decisions import find_decision, lock_decision
 from index.store.engine import Database
+from index.store.retry import run_again
 from index.store.rulings import in_force, last_in_force
 from index.store.tables.cases import appeals, cases, resolutions
 
@@ -24,6 +25,7 @@ class AppealStore:
 
     _database: Database
 
+    @run_again
     def add_appeal(self, appeal: Appeal, *, case: Case) -> Appeal:
         """Record an appeal, and return it with the case in which it is decided; `case` is opened if there is none.
 

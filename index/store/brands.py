@@ -11,6 +11,7 @@ from index.names import normalise_name
 from index.records import Brand, ChangeKind, Mark, MarkKind
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches
+from index.store.locks import lock_registry
 from index.store.tables.registry import brand_names, brands, marks
 
 
@@ -31,6 +32,7 @@ class BrandStore:
                     f"The brand {brand.brand_id!r} has the name {brand.name!r}; a name has letters or digits."
                 )
         with self._database.write("put brands") as connection:
+            lock_registry(connection)
             stored = {brand.brand_id: brand for brand in _select(connection, list(wanted))}
             fresh = [brand for brand in wanted.values() if brand.brand_id not in stored]
             differing = [brand for brand in wanted.values() if stored.get(brand.brand_id, brand) != brand]
@@ -92,6 +94,7 @@ class BrandStore:
             for mark in wanted.values()
         ]
         with self._database.write("put marks") as connection:
+            lock_registry(connection)
             require_brands(connection, {mark.brand_id for mark in wanted.values()})
             stored = _present(connection, list(wanted))
             fresh = [row for row in rows if row["mark_id"] not in stored]

@@ -14,6 +14,7 @@ from index.errors import Conflict, NotFound
 from index.learning import Certificate, CertificateOnRecord, CertificateState, StateChange, TierOfBrand
 from index.store.changes import head
 from index.store.engine import Database, insert_new
+from index.store.locks import lock_certificates
 from index.store.tables.learning import brand_tiers, certificate_changes, certificates, wagers
 from index.store.verdicts import VERDICTS
 from index.wager import Wager
@@ -51,6 +52,7 @@ class CertificateStore:
     def issue_certificate(self, certificate: Certificate, *, actor: str, reason: str) -> None:
         """Bring a certificate into force; earlier ones of its tier are superseded. Raises Conflict when on record."""
         with self._database.write(f"issue the certificate {certificate.certificate_id!r}") as connection:
+            lock_certificates(connection)
             for earlier in _read(connection):
                 if earlier.certificate.tier == certificate.tier and earlier.changed.state in _FROM:
                     over = f"superseded by {certificate.certificate_id}"
@@ -70,10 +72,7 @@ class CertificateStore:
         Raises NotFound, and Conflict when it is in no state from which that can be done.
         """
         with self._database.write(f"change the certificate {certificate_id!r}") as connection:
-            # Others who change it wait here, so that of two suspensions one is refused.
-            connection.execute(
-                select(certificates.c.certificate_id).where(_is(certificate_id)).with_for_update()
-            ).one_or_none()
+            lock_certificates(connection)  # so that of two suspensions one is refused
             present = _get(connection, certificate_id).changed.state
             if _FROM.get(state) is not present:
                 raise Conflict(f"The certificate {certificate_id!r} is {present} and cannot become {state}.")

@@ -1,20 +1,22 @@
 """What has changed since? The change log that replicas tail, and the counters behind it and behind the events.
 
 `take` must come late in a transaction: on PostgreSQL it holds the counter's row until the commit, which is what makes
-the numbers grow in the order of the commits.
+the numbers grow in the order of the commits. It also announces the commit to who listens: `index.store.feed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from index.records import Change, ChangeKind
 from index.store.engine import Database
+from index.store.feed import CHANNEL, ChangeFeed, following
 from index.store.tables.changes import change_log, counters
 
-# The counters' rows are made by the first migration.
+# The counters' rows are made by the migrations.
 CHANGES = "changes"
 EVENTS = "events"
 
@@ -26,7 +28,11 @@ def head(connection: Connection, counter: str) -> int:
 
 def take(connection: Connection, counter: str, count: int = 1) -> int:
     """Take the next `count` numbers of `counter`, and return the first of them."""
-    connection.execute(update(counters).where(counters.c.name == counter).values(value=counters.c.value + count))
+    taken = update(counters).where(counters.c.name == counter).values(value=counters.c.value + count)
+    if connection.dialect.name == "postgresql":
+        announced = func.pg_notify(CHANNEL, counters.c.name)  # delivered when the transaction commits, and only then
+        return int(connection.execute(taken.returning(counters.c.value, announced)).one().value) - count + 1
+    connection.execute(taken)
     return head(connection, counter) - count + 1
 
 
@@ -63,3 +69,7 @@ class ChangeStore:
                 Change(version=row.version, kind=ChangeKind(row.kind), subject_id=row.subject_id)
                 for row in connection.execute(query)
             )
+
+    def following(self) -> AbstractContextManager[ChangeFeed]:
+        """Watch the store for commits, of whatever process, until the block ends."""
+        return following(self._database)

@@ -19,9 +19,11 @@ from index.market_records import PriceObservation
 from index.policies import ShadowOutcome
 from index.store.cases import succeed_cases
 from index.store.changes import EVENTS, head, take
-from index.store.engine import Database, insert_new, lock_listing
+from index.store.engine import Database, insert_new
+from index.store.locks import lock_listing
 from index.store.outcomes import insert_outcomes
 from index.store.prices import insert_observations
+from index.store.retry import run_again
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
 from index.store.tallies import count_decision
 
@@ -34,6 +36,7 @@ class DecisionStore:
 
     _database: Database
 
+    @run_again
     def record_decision(
         self,
         record: DecisionRecord,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from index.errors import NotFound
 from index.identity import PERSONAL, IdentityRecord, SalesVolume, SellerIdentity, Verification, renewed
 from index.store.engine import Database
+from index.store.locks import lock_seller
 from index.store.tables.market import sellers
 from index.store.tables.sellers import seller_identities
 from index.verification import VerificationState
@@ -31,6 +32,7 @@ class IdentityStore:
 
         """
         with self._database.write("put a seller's identity") as connection:
+            lock_seller(connection, identity.seller_id)
             record = renewed(_identity(connection, identity.seller_id), identity, now)
             _put_seller(connection, record, now)
             connection.execute(delete(seller_identities).where(seller_identities.c.seller_id == identity.seller_id))

@@ -20,7 +20,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 
 from index.errors import StoreError
-from index.store.engine import Database, lock_schema
+from index.store.engine import Database
+from index.store.locks import lock_schema
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 

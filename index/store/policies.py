@@ -120,8 +120,6 @@ class PolicyStore:
         """Return what decides now, and what is evaluated beside it, as of one moment."""
         used = select(policies).where(policies.c.state.in_([str(PolicyState.ACTIVE), str(PolicyState.SHADOW)]))
         with self._database.read("read the policies in force") as connection:
-            # The revision first: on PostgreSQL each statement sees the commits before it, and one that comes between
-            # is then looked at again instead of never.
             revision = head(connection, POLICIES)
             found = [_policy(row) for row in connection.execute(used.order_by(policies.c.version))]
         active = next((policy for policy in found if policy.state is PolicyState.ACTIVE), None)

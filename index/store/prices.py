@@ -19,6 +19,7 @@ from index.price_bands import BrandPriceBand, PriceBand
 from index.store.brands import require_brands
 from index.store.changes import head, take
 from index.store.engine import BATCH, Database, in_batches, insert_new
+from index.store.locks import lock_registry
 from index.store.tables.market import price_observations
 from index.store.tables.prices import price_bands
 from index.store.tables.registry import brand_names
@@ -75,6 +76,7 @@ class PriceStore:
         """Replace a brand's price bands; none is an empty sequence. Raises NotFound."""
         rows = [_band_row(brand_id, position, band) for position, band in enumerate(bands)]
         with self._database.write("set price bands") as connection:
+            lock_registry(connection)
             require_brands(connection, [brand_id])
             connection.execute(delete(price_bands).where(price_bands.c.brand_id == brand_id))
             if rows:

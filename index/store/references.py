@@ -16,6 +16,7 @@ from index.records import ChangeKind, Provenance, Reference, ReferenceEmbedding,
 from index.store.brands import require_brands, require_marks
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches, insert_new
+from index.store.locks import lock_registry
 from index.store.tables.references import reference_embeddings, references
 from vision.regions import Box
 
@@ -50,6 +51,7 @@ class ReferenceStore:
             vectors = [_embedding_row(item, of=reference) for reference, items in batch for item in items]
             ids = [reference.reference_id for reference, _ in batch]
             with self._database.write("add references") as connection:
+                lock_registry(connection)
                 require_brands(connection, {reference.brand_id for reference, _ in batch})
                 require_marks(
                     connection, {reference.mark_id for reference, _ in batch if reference.mark_id is not None}
@@ -69,6 +71,7 @@ class ReferenceStore:
             rows = [_embedding_row(item, of=None) for item in batch]
             ids = sorted({item.reference_id for item in batch})
             with self._database.write("add embeddings") as connection:
+                lock_registry(connection)
                 if missing := set(ids) - _stored(connection, ids):
                     raise NotFound(f"There is no reference with the id {min(missing)!r}; add it with add_references.")
                 new = insert_new(connection, reference_embeddings, rows)
@@ -95,6 +98,7 @@ class ReferenceStore:
     def set_reference_state(self, reference_id: str, state: ReferenceState) -> None:
         """Move a reference to another state; one that is in it already is left alone. Raises NotFound."""
         with self._database.write("change a reference's state") as connection:
+            lock_registry(connection)
             this = references.c.reference_id == reference_id
             stored = connection.scalars(select(references.c.state).where(this)).one_or_none()
             if stored is None:

@@ -15,7 +15,9 @@ from index.records import ChangeKind
 from index.store.cases import supersede
 from index.store.changes import log_changes
 from index.store.decisions import append_event, find_decision, images_of, latest
-from index.store.engine import BATCH, Database, insert_new, lock_listing
+from index.store.engine import BATCH, Database, insert_new
+from index.store.locks import lock_listing
+from index.store.retry import run_again
 from index.store.rulings import in_force
 from index.store.tables.removals import removed_images, removed_listings
 from index.store.tallies import recount_listing
@@ -29,6 +31,7 @@ class RemovalStore:
 
     _database: Database
 
+    @run_again
     def remove_listing(
         self, listing_id: str, reason: RemovalReason, time: datetime, *, note: str = ""
     ) -> RemovedListing:

@@ -17,6 +17,7 @@ from index.store.cases import change_case, insert_case, lock_case, unresolved_ca
 from index.store.decisions import latest, lock_decision
 from index.store.engine import Database
 from index.store.requests import claim_request
+from index.store.retry import run_again
 from index.store.rulings import last_in_force
 from index.store.tables.cases import reports
 
@@ -47,6 +48,7 @@ class ReportStore:
 
     _database: Database
 
+    @run_again
     def add_report(
         self, report: Report, *, case: Case, case_weight: float, request: RequestKey | None = None
     ) -> Report:

@@ -23,6 +23,7 @@ from index.store.decisions import latest, lock_decision
 from index.store.engine import Database
 from index.store.planning import Step, draft, pending, plan
 from index.store.requests import claim_request, rename_subject
+from index.store.retry import run_again
 from index.store.rulings import find_resolution, insert_resolution, outcome_columns, standing
 from index.store.tables.cases import appeals, batch_cases, resolutions
 
@@ -40,6 +41,7 @@ class ResolutionStore:
 
     _database: Database
 
+    @run_again
     def resolve_case(self, case_id: str, ruling: Ruling) -> Resolution:
         """Resolve a case; with a request that came before, return the resolution that it made.
 
@@ -69,6 +71,7 @@ class ResolutionStore:
             step = plan(connection, case, ruling)
             return replace(draft(connection, case, ruling, step, ""), resolution_id="")
 
+    @run_again
     def undo_resolution(self, resolution_id: str, *, reason: str, time: datetime, reviewer: str = "") -> Undone:
         """Undo a resolution: the verdict that was in force before it is in force again. `reviewer` is who undoes it.
 

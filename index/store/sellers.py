@@ -11,6 +11,7 @@ from index.errors import NotFound
 from index.market_records import AuthorisedSeller, Seller
 from index.store.brands import require_brands
 from index.store.engine import Database
+from index.store.locks import lock_registry, lock_seller
 from index.store.tables.market import authorised_sellers, sellers
 from index.store.tables.registry import brands
 from index.verification import VerificationState
@@ -25,6 +26,7 @@ class SellerStore:
         """Add a seller, or replace the one with the same id."""
         values = {"verified": seller.verified, "create_time": seller.create_time}
         with self._database.write("put a seller") as connection:
+            lock_seller(connection, seller.seller_id)
             this = update(sellers).where(sellers.c.seller_id == seller.seller_id).values(**values)
             if connection.execute(this).rowcount == 0:
                 connection.execute(sellers.insert().values(seller_id=seller.seller_id, **values))
@@ -50,6 +52,7 @@ class SellerStore:
         entries = {(entry.seller_id, entry.territory): entry for entry in authorised or ()}
         rows = [vars(entry) | {"brand_id": brand_id} for entry in entries.values()]
         with self._database.write("set authorised sellers") as connection:
+            lock_registry(connection)
             require_brands(connection, [brand_id])
             lists = update(brands).where(brands.c.brand_id == brand_id).values(lists_sellers=authorised is not None)
             connection.execute(lists)

@@ -23,8 +23,9 @@ from index.store.brands import BrandStore
 from index.store.cases import CaseStore
 from index.store.certificates import CertificateStore
 from index.store.changes import ChangeStore
+from index.store.condition import StoreCondition, condition_of
 from index.store.decisions import DecisionStore
-from index.store.engine import Database
+from index.store.engine import CONNECTIONS, Database
 from index.store.features import FeatureStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
@@ -50,6 +51,7 @@ from index.store.tables.references import reference_embeddings, references
 from index.store.tables.registry import brands
 from index.store.tables.removals import removed_images
 from index.store.tallies import TallyStore
+from index.store.transfer import copy_database
 from index.store.verdicts import VerdictStore
 
 
@@ -87,18 +89,19 @@ class Store(
         self._database = database
 
     @classmethod
-    def open(cls, path_or_url: str | Path, *, migrate: bool = True) -> Self:
+    def open(cls, path_or_url: str | Path, *, migrate: bool = True, connections: int = CONNECTIONS) -> Self:
         """Open the store in an SQLite file (made when missing) or at a URL such as postgresql+psycopg://HOST/NAME.
 
         Args:
             path_or_url: where it is.
             migrate: bring an older schema to this release's; False refuses one instead.
+            connections: on PostgreSQL, how many this process opens at most (the change feed's comes on top).
 
         Raises:
             StoreError: it cannot be reached, is damaged, belongs to something else or to a newer release.
 
         """
-        database = Database(path_or_url)
+        database = Database(path_or_url, connections=connections)
         try:
             ensure_schema(database, migrate=migrate)
         except BaseException:
@@ -147,6 +150,20 @@ class Store(
                 open_cases=count(_all(cases).where(waiting)),
                 removed_images=count(_all(removed_images)),
             )
+
+    def condition(self) -> StoreCondition:
+        """Return which database this is and how it is set up."""
+        return condition_of(self._database)
+
+    def copy_to(self, target: Self) -> dict[str, int]:
+        """Copy everything into a store that is still empty, all or nothing; return the rows of each table.
+
+        Raises:
+            Conflict: the other store holds something already.
+            StoreError: either cannot be read or written, or a table did not arrive whole.
+
+        """
+        return copy_database(self._database, target._database)
 
     def verify(self) -> None:
         """Read the whole database and check that it is sound. Slow on a large one. Raises StoreError."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
+    "store": ("serving.cli.store:store", "The store: copy it to another database."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, undo, report, appeal."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),

@@ -7,7 +7,6 @@ such as postgresql+psycopg://localhost/scratch; without it those tests skip visi
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from index.case_records import Case, CaseFilter, CaseOrder, CaseOrigin, CaseState, lot_of
 from index.decision_records import DecisionRecord, EventKind, ListingImage, RemovalReason
@@ -594,18 +592,10 @@ class TestSqliteCases(CaseContract):
         return tmp_path / "store.db"
 
 
-class TestPostgresqlCases(CaseContract):
+class TestPostgresCases(CaseContract):
     """The database of an installation with several replicas."""
 
     @pytest.fixture
-    def location(self) -> str | Path:
-        """Empty the database that the environment names."""
-        url = os.environ.get("TOUCHSTONE_TEST_POSTGRES")
-        if url is None:
-            pytest.skip("no PostgreSQL; set TOUCHSTONE_TEST_POSTGRES to the URL of a scratch database")
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        engine.dispose()
-        return url
+    def location(self, postgres_url: str) -> str | Path:
+        """Take a database of the test's own."""
+        return postgres_url

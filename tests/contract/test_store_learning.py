@@ -256,3 +256,12 @@ class TestSqliteLearning(LearningContract):
     def location(self, tmp_path: Path) -> str | Path:
         """Name a file in a folder of its own."""
         return tmp_path / "store.db"
+
+
+class TestPostgresLearning(LearningContract):
+    """The database of an installation with several replicas."""
+
+    @pytest.fixture
+    def location(self, postgres_url: str) -> str | Path:
+        """Take a database of the test's own."""
+        return postgres_url

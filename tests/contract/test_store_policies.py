@@ -6,8 +6,6 @@ test has a schema of its own there.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -297,23 +295,12 @@ class TestSqlitePolicies(PolicyContract):
 
 
 class TestPostgresPolicies(PolicyContract):
-    """The store of a fleet."""
+    """The database of an installation with several replicas."""
 
     @pytest.fixture
-    def location(self) -> Iterator[str]:
-        """Make a schema of its own for each test."""
-        url = os.environ.get("TOUCHSTONE_TEST_POSTGRES")
-        if not url:
-            pytest.skip("no PostgreSQL: set TOUCHSTONE_TEST_POSTGRES to the URL of a database")
-        from sqlalchemy import create_engine, text
-
-        engine, schema = create_engine(url), f"test_{uuid.uuid4().hex}"
-        with engine.begin() as connection:
-            connection.execute(text(f"CREATE SCHEMA {schema}"))
-        yield f"{url}?options=-csearch_path%3D{schema}"
-        with engine.begin() as connection:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-        engine.dispose()
+    def location(self, postgres_url: str) -> str | Path:
+        """Take a database of the test's own."""
+        return postgres_url
 
 
 def test_whole_brand_cannot_be_ordered_down() -> None:

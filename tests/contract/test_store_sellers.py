@@ -371,3 +371,12 @@ class TestSqliteSellers(SellerContract):
     def location(self, tmp_path: Path) -> str | Path:
         """Name a file in a folder of its own."""
         return tmp_path / "store.db"
+
+
+class TestPostgresSellers(SellerContract):
+    """The database of an installation with several replicas."""
+
+    @pytest.fixture
+    def location(self, postgres_url: str) -> str | Path:
+        """Take a database of the test's own."""
+        return postgres_url

@@ -13,6 +13,7 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from serving.cli.main import touchstone
@@ -65,7 +66,7 @@ def _kind(field: FieldInfo) -> str:
     kind = field.annotation
     if get_origin(kind) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
-    names = {Path: "path", str: "text", bool: "true or false", int: "whole number", float: "number"}
+    names = {Path: "path", str: "text", SecretStr: "text", bool: "true or false", int: "whole number", float: "number"}
     name = next(names[part] for part in (kind, *get_args(kind)) if part in names)
     return " ".join([name, *map(_limit, field.metadata)]).strip()
 
