@@ -44,6 +44,7 @@ BATCH = 5_000
 
 _WRITES = "touchstone_writes"
 _SCHEMA_LOCK = 0x70756368  # any number that no other user of the database locks
+_NAMES_LOCK = 0x6E616D65  # likewise
 _LISTING_LOCKS = 0x6C697374  # makes the number of a listing's lock
 _CORRUPT = ("file is not a database", "malformed", "disk i/o error")
 
@@ -170,6 +171,12 @@ def lock_listing(connection: Connection, listing_id: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(listing_id, _LISTING_LOCKS))))
+
+
+def lock_names(connection: Connection) -> None:
+    """Keep others from naming brands until this transaction ends: of two brands of one name, the second is refused."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_NAMES_LOCK)))
 
 
 def in_batches(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:
