@@ -1,4 +1,4 @@
-"""Is a right one that a register could show, and does it hold here and today?
+"""Is a right one that a register could show, and does it hold here and today? Codes, numbers, dates and territories.
 
 Offices are WIPO ST.3 codes. Application numbers follow WIPO ST.13 (revision of 2008): two digits for the type of right,
 four for the year, nine for the serial number, after the office's code where that is written too. TMview and the Global
