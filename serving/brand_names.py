@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from index.records import Brand
 from serving.tokens import fold
-from vision.vocabulary import everyday_words
+from serving.wording_file import load_wording
 
 # Fewer letters inside a longer name say nothing: "LG" in "LG Signature".
 _FEWEST_LETTERS = 4
@@ -19,7 +19,7 @@ _FEWEST_LETTERS = 4
 def taken_names(words: Iterable[str], others: Iterable[Brand], *, strictly: bool) -> frozenset[str]:
     """Return those of the words that are read as a name or an alias of one of the other brands.
 
-    `strictly` also refuses words that only hold such a name, unless it is an everyday word: of what is found in a text,
+    `strictly` also refuses words that only hold such a name, unless it is an ordinary word: of what is found in a text,
     the longest counts, so that "Nike shoes" would hide Nike. There are honest names of that kind ("Polo Ralph Lauren"),
     which people may register who are trusted with all brands.
     """
@@ -38,8 +38,9 @@ def taken_names(words: Iterable[str], others: Iterable[Brand], *, strictly: bool
 
 def _parts(words: tuple[str, ...]) -> Iterator[str]:
     """Yield each run of words within a name that could be a name by itself."""
+    common = load_wording().common
     for start in range(len(words)):
         for end in range(start + 1, len(words) + 1):
             run = words[start:end]
-            if len("".join(run)) >= _FEWEST_LETTERS and not everyday_words().issuperset(run):
+            if len("".join(run)) >= _FEWEST_LETTERS and run not in common:
                 yield "".join(run)

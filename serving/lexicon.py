@@ -47,7 +47,7 @@ class _Spelling:
 class BrandLexicon:
     """The registry's brands by every spelling, and what imitates them. Immutable; 20,000 take seconds to build.
 
-    `keywords`, by the brand's id, are names of product lines: a text that has one names the brand, but a claim does not.
+    `keywords`, by the brand's id, are names of product lines: a text with one names the brand, but a claim does not.
     """
 
     def __init__(
@@ -108,17 +108,15 @@ class BrandLexicon:
 
     def _points_elsewhere(self, brand: Brand, written: str) -> bool:
         """Tell whether a keyword holds or imitates another brand's name: in a listing it would stand in its place."""
-        text = read(written)
+        text, common = read(written), self._wording.common
         held = (
-            found.brand
-            for start, end, found in self._book.find(text.tokens)
-            if self._is_distinct(text.words[start:end])
+            found.brand for start, end, found in self._book.find(text.tokens) if text.words[start:end] not in common
         )
         return any(other != brand for other in (*held, *(place.brand for place in self.look_alikes.of_claim(text))))
 
     def _is_distinct(self, words: Phrase) -> bool:
         """Tell whether words are not all in everyday use."""
-        return words not in self._wording.common and not all(word in everyday_words() for word in words)
+        return words not in self._wording.common and not everyday_words().issuperset(words)
 
     def _vouched(
         self, text: Text, start: int, end: int, spelling: _Spelling, context: frozenset[str], *, meant: bool
