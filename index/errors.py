@@ -33,6 +33,14 @@ class KeyReused(Conflict):
     """An idempotency key came again with another request."""
 
 
+class NameTaken(Conflict):
+    """Another brand goes by a name, alias or keyword already; `names` are those, as they were given."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__(f"Another brand goes by {', '.join(map(repr, sorted(names)))} already; read it and update it.")
+        self.names = names
+
+
 class DecidedAnew(Conflict):
     """A listing got another decision between the reading of the last one and what was to follow from it."""
 

@@ -1,12 +1,34 @@
-"""What does BrandService answer about brands, their sellers and prices? Blocking, from request to response."""
+"""What does BrandService answer about brands, their sellers and prices? Blocking, from request to response.
+
+Requests are checked by `serving.wire_brand` and `serving.wire_market`; the store makes a change only of the state that
+it was made from, so that nobody's change is lost.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from index.brand_records import BrandProfile, NamePlace
+from index.errors import Conflict, NameTaken, NotFound
+from index.rulings import RequestKey
 from index.store.store import Store
-from serving.caller import Caller
+from serving.brand_names import taken_names
+from serving.caller import BRAND_OWNER, Caller
+from serving.errors import FieldViolation, InvalidListing, PermissionDenied
+from serving.page_tokens import read_token, write_token
+from serving.registry import free_brand_id
+from serving.request_keys import key_of
+from serving.wire_brand import BrandUpdate, name_places, to_brand_id, to_new_brand, to_page_size, to_update
+from serving.wire_brand_answers import from_profile
+from serving.wire_market import to_bands, to_sellers
 from touchstone.moderation.v1 import brand_service_pb2 as pb
+
+# Who may bring brands into the registry. An owner may not: it would choose what it owns.
+CREATORS = frozenset({"pipeline", "lead", "admin"})
+# Without an etag a change is made to whatever is there by then; so often it is tried before somebody else must stop.
+_MOST_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -14,29 +36,135 @@ class BrandAnswers:
     """One method an rpc: each raises what its parts raise, and `serving.status` tells the client."""
 
     store: Store
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def create(self, request: pb.CreateBrandRequest, caller: Caller) -> pb.CreateBrandResponse:
-        """Answer CreateBrand."""
-        raise NotImplementedError
+        """Make a brand."""
+        if caller.roles and CREATORS.isdisjoint(caller.roles):
+            raise PermissionDenied(f"Brands are made by {', '.join(sorted(CREATORS))}; ask who runs this service.")
+        profile = to_new_brand(request, lambda name: free_brand_id(name, self.store))
+        key = key_of(request, request.request_id, caller)
+        if (made := self._made(key)) is not None:
+            return pb.CreateBrandResponse(brand=from_profile(made))
+        try:
+            self._refuse_imitations(profile, caller)
+            made = self.store.create_brand(profile, actor=caller.name, now=self.clock(), request=key)
+        except NameTaken as error:
+            if (made := self._made(key)) is None:  # else the same request was quicker, on another thread
+                raise (error if profile.brand.name in error.names else _refused(profile, error.names)) from error
+        return pb.CreateBrandResponse(brand=from_profile(made))
 
     def get(self, request: pb.GetBrandRequest, caller: Caller) -> pb.GetBrandResponse:
-        """Answer GetBrand."""
-        raise NotImplementedError
+        """Look a brand up."""
+        return pb.GetBrandResponse(brand=from_profile(self._seen(to_brand_id(request), caller)))
 
     def list(self, request: pb.ListBrandsRequest, caller: Caller) -> pb.ListBrandsResponse:
-        """Answer ListBrands."""
-        raise NotImplementedError
+        """List a page of brands."""
+        size = to_page_size(request)
+        question = pb.ListBrandsRequest(name_prefix=request.name_prefix)
+        after = None
+        if request.page_token:
+            since, key, brand_id = read_token(question, request.page_token, int, str, str)
+            after = NamePlace(since=since, key=key, brand_id=brand_id)
+        only = caller.brands if BRAND_OWNER in caller.roles else None
+        page = self.store.list_profiles(prefix=request.name_prefix, only=only, after=after, limit=size)
+        token = ""
+        if (last := page.next_after) is not None:
+            token = write_token(question, last.since, last.key, last.brand_id)
+        return pb.ListBrandsResponse(brands=map(from_profile, page.profiles), next_page_token=token)
 
     def update(self, request: pb.UpdateBrandRequest, caller: Caller) -> pb.UpdateBrandResponse:
-        """Answer UpdateBrand."""
-        raise NotImplementedError
+        """Change a brand's names, rights, marks or keywords."""
+        wanted = to_update(request)
+
+        def change(old: BrandProfile) -> BrandProfile:
+            return self._update(old, wanted, caller)
+
+        return pb.UpdateBrandResponse(brand=from_profile(self._change(wanted.brand_id, wanted.etag, caller, change)))
 
     def set_authorized_sellers(
         self, request: pb.SetAuthorizedSellersRequest, caller: Caller
     ) -> pb.SetAuthorizedSellersResponse:
-        """Answer SetAuthorizedSellers."""
-        raise NotImplementedError
+        """Replace the list of authorised sellers."""
+        sellers = to_sellers(request)
+
+        def change(old: BrandProfile) -> BrandProfile:
+            self.store.set_authorised_sellers(
+                request.brand_id, sellers, seen=old.revision, actor=caller.name, now=self.clock()
+            )
+            return self.store.get_profile(request.brand_id)
+
+        changed = self._change(request.brand_id, request.etag, caller, change)
+        return pb.SetAuthorizedSellersResponse(brand=from_profile(changed))
 
     def set_price_bands(self, request: pb.SetPriceBandsRequest, caller: Caller) -> pb.SetPriceBandsResponse:
-        """Answer SetPriceBands."""
-        raise NotImplementedError
+        """Replace the price bands."""
+        bands = to_bands(request)
+
+        def change(old: BrandProfile) -> BrandProfile:
+            self.store.set_price_bands(request.brand_id, bands, seen=old.revision, actor=caller.name, now=self.clock())
+            return self.store.get_profile(request.brand_id)
+
+        changed = self._change(request.brand_id, request.etag, caller, change)
+        return pb.SetPriceBandsResponse(brand=from_profile(changed))
+
+    def _made(self, key: RequestKey | None) -> BrandProfile | None:
+        """Return the brand that the same request made before. Raises KeyReused."""
+        brand_id = None if key is None else self.store.find_request(key)
+        return None if brand_id is None else self.store.get_profile(brand_id)
+
+    def _seen(self, brand_id: str, caller: Caller) -> BrandProfile:
+        """Return a brand. Raises NotFound, with the same words where there is none and where the caller may not see."""
+        try:
+            if caller.sees(brand_id):
+                return self.store.get_profile(brand_id)
+        except NotFound:
+            pass
+        raise NotFound(f"There is no brand with the id {brand_id!r}.")
+
+    def _change(
+        self, brand_id: str, etag: str, caller: Caller, change: Callable[[BrandProfile], BrandProfile]
+    ) -> BrandProfile:
+        """Make a change of the brand as it is; with an etag, only of the state that it is of. Raises Conflict."""
+        for left in reversed(range(_MOST_TRIES)):
+            old = self._seen(brand_id, caller)
+            if etag and etag != old.etag:
+                raise Conflict(f"The brand {brand_id!r} was changed since you read it; read it again, then change it.")
+            try:
+                return change(old)
+            except Conflict as error:
+                if etag or not left or isinstance(error, NameTaken):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _update(self, old: BrandProfile, wanted: BrandUpdate, caller: Caller) -> BrandProfile:
+        new = wanted.apply(old)
+        if new == old:
+            return old
+        shown = self.store.shown_marks(wanted.brand_id).difference(mark.mark_id for mark in new.marks)
+        if shown:
+            left_out = f"leaves out {min(shown)!r}, which references show; keep it"
+            raise InvalidListing((FieldViolation("brand.marks", left_out),))
+        try:
+            self._refuse_imitations(new, caller, old)
+            return self.store.replace_profile(new, actor=caller.name, now=self.clock())
+        except NameTaken as error:
+            raise _refused(new, error.names) from error
+
+    def _refuse_imitations(self, new: BrandProfile, caller: Caller, old: BrandProfile | None = None) -> None:
+        """Raise NameTaken where a new name would be read as another brand's, though it is spelt differently."""
+        words = {word for _, word in name_places(new)}
+        if old is not None:
+            words -= {word for _, word in name_places(old)}
+        others = (brand for brand in self.store.iter_brands() if brand.brand_id != new.brand.brand_id)
+        if taken := taken_names(words, others, strictly=BRAND_OWNER in caller.roles):
+            raise NameTaken(taken)
+
+
+def _refused(profile: BrandProfile, names: Iterable[str]) -> InvalidListing:
+    """Say which words cannot be used, and not whose they are."""
+    taken = frozenset(names)
+    reason = "cannot be a name of this brand; leave it out, or ask who runs this service"
+    return InvalidListing(
+        tuple(FieldViolation(field, f"{word!r} {reason}") for field, word in name_places(profile) if word in taken)
+    )

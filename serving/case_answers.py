@@ -6,20 +6,18 @@ Requests are checked by `serving.wire_case` and `serving.wire_complaint`, work i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from index.case_records import Case
-from index.rulings import RequestKey
 from serving.caller import Caller
 from serving.case_pages import to_place, to_token
 from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
+from serving.request_keys import key_of
 from serving.wire_case import to_batch, to_case_id, to_claim, to_query, to_resolution, to_undoing
 from serving.wire_case_answers import from_appeal, from_case, from_file, from_report, from_resolution
 from serving.wire_complaint import to_complaint, to_objection
@@ -62,7 +60,7 @@ class CaseAnswers:
             caller,
             lease_token=request.lease_token,
             etag=request.etag,
-            request=_key(request, request.request_id, caller),
+            request=key_of(request, request.request_id, caller),
         )
         case = from_file(file, viewer=caller.name)
         return pb.ResolveCaseResponse(case=case, resolution=from_resolution(resolution))
@@ -74,7 +72,7 @@ class CaseAnswers:
         selection, outcome = to_batch(request, self.desk.rules)
         if request.preview_only:
             return _from_batch(self.desk.preview(selection, outcome, caller))
-        key = _key(request, request.request_id, caller)
+        key = key_of(request, request.request_id, caller)
         return _from_batch(self.desk.resolve_batch(selection, outcome, caller, request=key, deadline=deadline))
 
     def undo(self, request: pb.UndoResolutionRequest, caller: Caller) -> pb.UndoResolutionResponse:
@@ -89,7 +87,7 @@ class CaseAnswers:
         report, results = self.complaints.report(
             to_complaint(request, self.complaints.rules),
             caller,
-            request=_key(request, request.request_id, caller),
+            request=key_of(request, request.request_id, caller),
             deadline=deadline,
         )
         return pb.ReportListingResponse(
@@ -106,14 +104,6 @@ class CaseAnswers:
     def _briefly(self, cases: Sequence[Case], caller: Caller) -> Sequence[case_pb2.Case]:
         made, now = self.desk.store.resolutions_in(case.case_id for case in cases), self.desk.clock()
         return [from_case(case, made.get(case.case_id, ()), now=now, viewer=caller.name) for case in cases]
-
-
-def _key(request: Message, request_id: str, caller: Caller) -> RequestKey | None:
-    if not request_id:
-        return None
-    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
-    scope = f"{request.DESCRIPTOR.name} by {caller.name}"
-    return RequestKey(scope=scope, request_id=request_id, request_sha256=digest)
 
 
 def _from_batch(outcome: BatchOutcome) -> pb.BatchResolveCasesResponse:

@@ -94,7 +94,7 @@ class ModerationClient:
         try:
             return self._stub.ScreenListing(request, timeout=timeout_s).decision
         except grpc.RpcError as error:
-            if refused := _violations(error):
+            if refused := violations_of(error):
                 raise InvalidListing(refused) from error
             raise
 
@@ -172,7 +172,7 @@ class ModerationClient:
         self.close()
 
 
-def _violations(error: grpc.RpcError) -> tuple[FieldViolation, ...]:
+def violations_of(error: grpc.RpcError) -> tuple[FieldViolation, ...]:
     """Read what INVALID_ARGUMENT names; malformed bytes name no field, yet are refused all the same."""
     if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
         return ()

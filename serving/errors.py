@@ -16,6 +16,10 @@ class Unauthenticated(ServingError):
     """The call does not say who acts, or not in a way that this server believes."""
 
 
+class PermissionDenied(ServingError):
+    """Whoever acts may not do that, whatever it is done to."""
+
+
 @dataclass(frozen=True)
 class FieldViolation:
     """One rule that a request breaks: its path, `listing.images[3]`, and a description with value, limit and remedy."""

@@ -74,7 +74,7 @@ class KnowledgeSource:
         return None if new is old else new
 
     def _lexicon(self) -> BrandLexicon:
-        return BrandLexicon.build(self.store.iter_brands())
+        return BrandLexicon.build(self.store.iter_brands(), self.store.brand_keywords())
 
     def _names(self) -> NameTable:
         everyday = (" ".join(words) for words in load_wording().common)

@@ -6,15 +6,17 @@ merely made to fit ("case for iPhone by ...") is not named as their maker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from index.names import normalise_name
 from index.records import Brand
 from serving.look_alikes import LookAlikes
 from serving.phrases import PhraseBook
-from serving.tokens import Gap, Text, Token, fold
+from serving.tokens import Gap, Text, Token, fold, read
 from serving.wording_file import Phrase, Wording, load_wording
+from vision.vocabulary import everyday_words
 
 # Two letters ("HP", "LG") count only as the brand writes them, a single one never.
 _SHORT = 2
@@ -39,12 +41,18 @@ class BrandPlace:
 class _Spelling:
     brand: Brand
     written: str
+    is_keyword: bool = False
 
 
 class BrandLexicon:
-    """The registry's brands by every spelling, and what imitates them. Immutable; 20,000 take seconds to build."""
+    """The registry's brands by every spelling, and what imitates them. Immutable; 20,000 take seconds to build.
 
-    def __init__(self, brands: Iterable[Brand], wording: Wording) -> None:
+    `keywords`, by the brand's id, are names of product lines: a text with one names the brand, but a claim does not.
+    """
+
+    def __init__(
+        self, brands: Iterable[Brand], wording: Wording, keywords: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
         known = list(brands)
         self._wording = wording
         self._by_name: dict[str, Brand] = {}
@@ -58,11 +66,14 @@ class BrandLexicon:
                 self._book.add(words, spelling)
                 spelt.append((spelling.written, words, spelling.brand))
         self.look_alikes = LookAlikes(spelt, wording)
+        self._add_keywords(known, keywords)
 
     @classmethod
-    def build(cls, brands: Iterable[Brand]) -> BrandLexicon:
+    def build(
+        cls, brands: Iterable[Brand], keywords: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> BrandLexicon:
         """Build it with the shipped wording rules; where two brands share a spelling, a name goes before an alias."""
-        return cls(brands, load_wording())
+        return cls(brands, load_wording(), keywords)
 
     def resolve(self, name: str) -> Brand | None:
         """Find the brand that is written so, whatever the case, accents and hyphens; None when there is none."""
@@ -83,11 +94,39 @@ class BrandLexicon:
                 found.append(BrandPlace(spelling.brand, start, end, fits))
         return found
 
+    def _add_keywords(self, brands: Sequence[Brand], keywords: Mapping[str, Sequence[str]]) -> None:
+        """Add keywords, after all names, but for those of several brands and those that hide another brand's name."""
+        found: dict[Phrase, set[_Spelling]] = {}
+        for brand in brands:
+            for written in keywords.get(brand.brand_id, ()):
+                if not self._points_elsewhere(brand, written):
+                    found.setdefault(fold(written), set()).add(_Spelling(brand, written, is_keyword=True))
+        for words, spellings in found.items():
+            if len({spelling.brand.brand_id for spelling in spellings}) == 1:
+                for variant in _variants(words):
+                    self._book.add(variant, min(spellings, key=lambda one: one.written))
+
+    def _points_elsewhere(self, brand: Brand, written: str) -> bool:
+        """Tell whether a keyword holds or imitates another brand's name: in a listing it would stand in its place."""
+        text, common = read(written), self._wording.common
+        held = (
+            found.brand for start, end, found in self._book.find(text.tokens) if text.words[start:end] not in common
+        )
+        return any(other != brand for other in (*held, *(place.brand for place in self.look_alikes.of_claim(text))))
+
+    def _is_distinct(self, words: Phrase) -> bool:
+        """Tell whether words are not all in everyday use."""
+        return words not in self._wording.common and not everyday_words().issuperset(words)
+
     def _vouched(
         self, text: Text, start: int, end: int, spelling: _Spelling, context: frozenset[str], *, meant: bool
     ) -> bool:
         """Tell whether these words mean the brand. `meant` says that a capital letter here would mean something."""
         words = text.words[start:end]
+        if spelling.is_keyword and not self._is_distinct(words):
+            # "Air Max" as a name is written so; a single everyday word is none.
+            capitals = all(text.original[token.start].isupper() for token in text.tokens[start:end])
+            return meant and capitals and len(words) > 1
         if len(words) == 1 and len(words[0]) <= _SHORT and words[0].isascii():
             first, last = text.characters(start, end)
             return len(words[0]) == _SHORT and text.original[first:last] == spelling.written and not words[0].isdigit()

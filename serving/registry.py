@@ -46,6 +46,7 @@ SMALLEST_REFERENCE = 16
 OnError = Callable[[CatalogueError], None]
 
 _LIMITS = DecodeLimits()
+_LONGEST_ID = 63
 # References whose views go through the embedder at once.
 _BATCH = 64
 
@@ -173,14 +174,18 @@ def _views(pixels: NDArray[np.uint8], box: Box | None) -> tuple[NDArray[np.uint8
     return crop(pixels, box), crop(pixels, box.grown(0.2))
 
 
-def _new_brand(name: str, store: Store) -> Brand:
-    """Make the record of a brand that nobody goes by yet; names that differ get ids that differ."""
+def free_brand_id(name: str, store: Store) -> str:
+    """Make an id for a brand that nobody goes by yet: 1 to 63 of a-z, 0-9 and "-"; names that differ get others."""
     normal = normalise_name(name)
     slug = re.sub(r"[^a-z0-9]+", "-", normal).strip("-")
     # A slug that does not say the whole name ("耐克", "H&M"), or is another brand's id, needs something of its own.
-    if slug != normal.replace(" ", "-") or _is_taken(slug, store):
-        slug = f"{slug or 'brand'}-{hashlib.sha256(normal.encode()).hexdigest()[:12]}"
-    return Brand(brand_id=slug, name=name)
+    if slug != normal.replace(" ", "-") or len(slug) > _LONGEST_ID or _is_taken(slug, store):
+        slug = f"{slug[:50].strip('-') or 'brand'}-{hashlib.sha256(normal.encode()).hexdigest()[:12]}"
+    return slug
+
+
+def _new_brand(name: str, store: Store) -> Brand:
+    return Brand(brand_id=free_brand_id(name, store), name=name)
 
 
 def _is_taken(brand_id: str, store: Store) -> bool:

@@ -22,6 +22,7 @@ from index.errors import (
     DecidedAnew,
     KeyReused,
     LostRace,
+    NameTaken,
     NotFound,
     NotPermitted,
     PriceDataError,
@@ -35,6 +36,7 @@ from serving.errors import (
     DeadlineExceeded,
     InvalidListing,
     Overloaded,
+    PermissionDenied,
     PolicyError,
     SettingsError,
     Unauthenticated,
@@ -74,6 +76,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     UnsupportedByModel: Answer(grpc.StatusCode.UNIMPLEMENTED),
     NotFound: Answer(grpc.StatusCode.NOT_FOUND),
     Conflict: Answer(grpc.StatusCode.ABORTED),
+    NameTaken: Answer(grpc.StatusCode.ABORTED),
     DecidedAnew: Answer(grpc.StatusCode.ABORTED),
     LostRace: Answer(
         grpc.StatusCode.ABORTED, "another change was under way at the same time; nothing was written, try again"
@@ -81,6 +84,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     KeyReused: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
+    PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     StoreError: _NOT_READY,

@@ -13,6 +13,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── StoreError               index    the store cannot be opened, read or written
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
     │   ├── Conflict             index    it exists already, or was changed by somebody else
+    │   │   ├── NameTaken        index    another brand goes by that name
     │   │   ├── DecidedAnew      index    a listing got another decision meanwhile
     │   │   ├── LostRace         index    another change was under way; this one was taken back and can be made again
     │   │   └── KeyReused        index    an idempotency key came again with another request
@@ -25,6 +26,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
     └── ServingError             serving
         ├── Unauthenticated      serving  the call says nobody who may act
+        ├── PermissionDenied     serving  who acts may not do that
         ├── InvalidListing       serving  the request breaks the API's rules; carries field violations
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range

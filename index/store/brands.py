@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select, true, update
 
-from index.errors import NotFound, StoreError
+from index.brand_records import RegistryAction, RegistryEvent
+from index.errors import Conflict, NotFound, StoreError
 from index.names import normalise_name
 from index.records import Brand, ChangeKind, Mark, MarkKind
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches
 from index.store.locks import lock_registry
+from index.store.registry_events import note_change
 from index.store.tables.registry import brand_names, brands, marks
 
 
@@ -20,11 +23,13 @@ class BrandStore:
 
     _database: Database
 
-    def put_brands(self, records: Iterable[Brand]) -> int:
+    def put_brands(self, records: Iterable[Brand], *, actor: str = "", now: datetime | None = None) -> int:
         """Add brands, or replace those with the same id, all or none; return how many are new or differ.
 
-        A brand that is stored just so counts as no change, so that seeding twice leaves the version alone.
+        A brand that is stored just so counts as no change, so that seeding twice leaves the version alone. Of one that
+        differs only the names are replaced.
         """
+        now = now or datetime.now(UTC)
         wanted = {brand.brand_id: brand for brand in records}
         for brand in wanted.values():
             if not normalise_name(brand.name):
@@ -33,24 +38,30 @@ class BrandStore:
                 )
         with self._database.write("put brands") as connection:
             lock_registry(connection)
-            stored = {brand.brand_id: brand for brand in _select(connection, list(wanted))}
+            stored = {brand.brand_id: brand for brand in select_brands(connection, list(wanted))}
             fresh = [brand for brand in wanted.values() if brand.brand_id not in stored]
             differing = [brand for brand in wanted.values() if stored.get(brand.brand_id, brand) != brand]
             if fresh:
-                connection.execute(
-                    brands.insert(), [{"brand_id": brand.brand_id, "name": brand.name} for brand in fresh]
-                )
+                times = {"create_time": now, "update_time": now}
+                rows = [{"brand_id": brand.brand_id, "name": brand.name, **times} for brand in fresh]
+                connection.execute(brands.insert(), rows)
             for brand in differing:
-                connection.execute(update(brands).where(brands.c.brand_id == brand.brand_id).values(name=brand.name))
-                connection.execute(delete(brand_names).where(brand_names.c.brand_id == brand.brand_id))
-            _insert_names(connection, [*fresh, *differing])
+                advance(connection, brand.brand_id, seen=None, now=now)
+            rename(connection, differing)
+            insert_names(connection, fresh)
+            events = [
+                event
+                for brand in (*fresh, *differing)
+                for event in naming(stored.get(brand.brand_id), brand, actor=actor, time=now)
+            ]
+            note_change(connection, *events)
             log_changes(connection, ChangeKind.BRAND, [brand.brand_id for brand in (*fresh, *differing)])
         return len(fresh) + len(differing)
 
     def get_brand(self, brand_id: str) -> Brand:
         """Return a brand. Raises NotFound."""
         with self._database.read("read a brand") as connection:
-            found = _select(connection, [brand_id])
+            found = select_brands(connection, [brand_id])
         if not found:
             raise NotFound(f"There is no brand with the id {brand_id!r}; list_brands names those there are.")
         return found[0]
@@ -59,7 +70,7 @@ class BrandStore:
         """Return up to `limit` brands in the order of their ids, from the first one after `after`."""
         page = select(brands.c.brand_id).where(brands.c.brand_id > after).order_by(brands.c.brand_id).limit(limit)
         with self._database.read("list brands") as connection:
-            return tuple(_select(connection, list(connection.scalars(page))))
+            return tuple(select_brands(connection, list(connection.scalars(page))))
 
     def iter_brands(self) -> Iterator[Brand]:
         """Yield all brands in the order of their ids, page by page."""
@@ -84,7 +95,7 @@ class BrandStore:
         )
         with self._database.read("find a brand") as connection:
             brand_id = connection.scalars(query).one_or_none()
-            return None if brand_id is None else _select(connection, [brand_id])[0]
+            return None if brand_id is None else select_brands(connection, [brand_id])[0]
 
     def put_marks(self, records: Iterable[Mark]) -> int:
         """Add marks, or replace those with the same id, all or none; return how many were given. Raises NotFound."""
@@ -115,6 +126,29 @@ class BrandStore:
             )
 
 
+def advance(connection: Connection, brand_id: str, *, seen: int | None, now: datetime) -> None:
+    """Note that a brand changes, and keep others from changing it until the transaction ends.
+
+    Args:
+        connection: in a write transaction.
+        brand_id: the brand.
+        seen: the revision that the change was made from; None changes whatever is there.
+        now: when.
+
+    Raises:
+        NotFound: there is no such brand.
+        Conflict: it is of another revision by now.
+
+    """
+    this = brands.c.brand_id == brand_id
+    # One statement: of two rivals, PostgreSQL lets the second look at the row again when the first has committed.
+    moved = update(brands).where(this, true() if seen is None else brands.c.revision == seen)
+    moved = moved.values(revision=brands.c.revision + 1, update_time=now)
+    if connection.execute(moved).rowcount == 0:
+        require_brands(connection, [brand_id])
+        raise Conflict(f"The brand {brand_id!r} was changed meanwhile; read it again and apply your change to that.")
+
+
 def require_brands(connection: Connection, brand_ids: Iterable[str]) -> None:
     """Raise NotFound unless every one of the brands is stored."""
     wanted = set(brand_ids)
@@ -122,6 +156,23 @@ def require_brands(connection: Connection, brand_ids: Iterable[str]) -> None:
         wanted.difference_update(connection.scalars(select(brands.c.brand_id).where(brands.c.brand_id.in_(batch))))
     if wanted:
         raise NotFound(f"There is no brand with the id {min(wanted)!r}; put the brand before what belongs to it.")
+
+
+def naming(old: Brand | None, new: Brand, *, actor: str, time: datetime) -> Iterator[RegistryEvent]:
+    """Say what is done to the registry where `new` takes the place of `old`."""
+
+    def event(action: RegistryAction, *fields: str, before: str = "") -> RegistryEvent:
+        return RegistryEvent(
+            action=action, brand_id=new.brand_id, actor=actor, create_time=time, fields=fields, before=before
+        )
+
+    if old is None:
+        yield event(RegistryAction.BRAND_CREATED)
+        return
+    if old.name != new.name:
+        yield event(RegistryAction.BRAND_RENAMED, "name", before=normalise_name(old.name))
+    if old.aliases != new.aliases:
+        yield event(RegistryAction.BRAND_UPDATED, "aliases")
 
 
 def require_marks(connection: Connection, mark_ids: Iterable[str]) -> None:
@@ -138,7 +189,8 @@ def _present(connection: Connection, mark_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def _select(connection: Connection, brand_ids: Sequence[str]) -> list[Brand]:
+def select_brands(connection: Connection, brand_ids: Sequence[str]) -> list[Brand]:
+    """Return those of the brands that are stored, in the order of their ids."""
     found: list[Brand] = []
     for batch in in_batches(brand_ids):
         aliases: dict[str, list[str]] = {}
@@ -150,7 +202,16 @@ def _select(connection: Connection, brand_ids: Sequence[str]) -> list[Brand]:
     return found
 
 
-def _insert_names(connection: Connection, records: Sequence[Brand]) -> None:
+def rename(connection: Connection, records: Sequence[Brand]) -> None:
+    """Give stored brands the names and aliases of the records."""
+    for brand in records:
+        connection.execute(delete(brand_names).where(brand_names.c.brand_id == brand.brand_id))
+        connection.execute(update(brands).where(brands.c.brand_id == brand.brand_id).values(name=brand.name))
+    insert_names(connection, records)
+
+
+def insert_names(connection: Connection, records: Sequence[Brand]) -> None:
+    """Add the names and aliases of new brands."""
     rows = [
         {"brand_id": brand.brand_id, "position": position, "name": name, "lookup_key": normalise_name(name)}
         for brand in records

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, true
 
+from index.brand_records import RegistryAction, RegistryEvent
 from index.market_records import PriceObservation
 from index.money import Money
 from index.price_bands import BrandPriceBand, PriceBand
-from index.store.brands import require_brands
+from index.store.brands import advance
 from index.store.changes import head, take
 from index.store.engine import BATCH, Database, in_batches, insert_new
 from index.store.locks import lock_registry
+from index.store.registry_events import note_change
 from index.store.tables.market import price_observations
 from index.store.tables.prices import price_bands
 from index.store.tables.registry import brand_names
@@ -72,22 +75,37 @@ class PriceStore:
                 return
             after = rows[-1].number
 
-    def set_price_bands(self, brand_id: str, bands: Sequence[PriceBand]) -> None:
-        """Replace a brand's price bands; none is an empty sequence. Raises NotFound."""
+    def set_price_bands(
+        self,
+        brand_id: str,
+        bands: Sequence[PriceBand],
+        *,
+        seen: int | None = None,
+        actor: str = "",
+        now: datetime | None = None,
+    ) -> None:
+        """Replace a brand's price bands; none is an empty sequence. Raises NotFound.
+
+        With `seen`, the brand's revision as the caller read it, raises Conflict when the brand was changed since.
+        """
+        now = now or datetime.now(UTC)
         rows = [_band_row(brand_id, position, band) for position, band in enumerate(bands)]
         with self._database.write("set price bands") as connection:
             lock_registry(connection)
-            require_brands(connection, [brand_id])
+            advance(connection, brand_id, seen=seen, now=now)
             connection.execute(delete(price_bands).where(price_bands.c.brand_id == brand_id))
             if rows:
                 connection.execute(price_bands.insert(), rows)
+            note_change(
+                connection,
+                RegistryEvent(action=RegistryAction.PRICE_BANDS_SET, brand_id=brand_id, actor=actor, create_time=now),
+            )
             take(connection, _BANDS)
 
     def price_bands(self, brand_id: str) -> tuple[PriceBand, ...]:
         """Return a brand's price bands in the order in which they were set; none for a brand that is not stored."""
-        query = select(price_bands).where(price_bands.c.brand_id == brand_id).order_by(price_bands.c.position)
         with self._database.read("read price bands") as connection:
-            return tuple(_band(row) for row in connection.execute(query))
+            return bands_of(connection, brand_id)
 
     def all_price_bands(self) -> tuple[BrandPriceBand, ...]:
         """Return the price bands of all brands, with the brands' names."""
@@ -110,6 +128,12 @@ def insert_observations(connection: Connection, observations: Sequence[PriceObse
     first = take(connection, _OBSERVATIONS, len(observations))
     rows = [_row(observation) | {"number": number} for number, observation in enumerate(observations, start=first)]
     return insert_new(connection, price_observations, rows)
+
+
+def bands_of(connection: Connection, brand_id: str) -> tuple[PriceBand, ...]:
+    """Return a brand's price bands in the order in which they were set."""
+    query = select(price_bands).where(price_bands.c.brand_id == brand_id).order_by(price_bands.c.position)
+    return tuple(_band(row) for row in connection.execute(query))
 
 
 def _row(observation: PriceObservation) -> dict[str, Any]:

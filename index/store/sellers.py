@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from index.brand_records import RegistryAction, RegistryEvent
 from index.errors import NotFound
 from index.market_records import AuthorisedSeller, Seller
-from index.store.brands import require_brands
+from index.store.brands import advance
 from index.store.engine import Database
 from index.store.locks import lock_registry, lock_seller
+from index.store.registry_events import note_change
 from index.store.tables.market import authorised_sellers, sellers
 from index.store.tables.registry import brands
 from index.verification import VerificationState
@@ -44,21 +47,46 @@ class SellerStore:
             row = connection.execute(select(sellers).where(sellers.c.seller_id == seller_id)).one_or_none()
         return None if row is None else as_seller(row._asdict())
 
-    def set_authorised_sellers(self, brand_id: str, authorised: Iterable[AuthorisedSeller] | None) -> None:
+    def set_authorised_sellers(
+        self,
+        brand_id: str,
+        authorised: Iterable[AuthorisedSeller] | None,
+        *,
+        seen: int | None = None,
+        actor: str = "",
+        now: datetime | None = None,
+    ) -> None:
         """Replace a brand's list of authorised sellers; None means that the brand keeps none. Raises NotFound.
 
         An empty list is a list: nobody is authorised. Of entries for the same seller and territory, the last counts.
+        With `seen`, the brand's revision as the caller read it, raises Conflict when the brand was changed since.
         """
+        now = now or datetime.now(UTC)
         entries = {(entry.seller_id, entry.territory): entry for entry in authorised or ()}
         rows = [vars(entry) | {"brand_id": brand_id} for entry in entries.values()]
         with self._database.write("set authorised sellers") as connection:
             lock_registry(connection)
-            require_brands(connection, [brand_id])
+            advance(connection, brand_id, seen=seen, now=now)
             lists = update(brands).where(brands.c.brand_id == brand_id).values(lists_sellers=authorised is not None)
             connection.execute(lists)
             connection.execute(delete(authorised_sellers).where(authorised_sellers.c.brand_id == brand_id))
             if rows:
                 connection.execute(authorised_sellers.insert(), rows)
+            note_change(
+                connection,
+                RegistryEvent(action=RegistryAction.SELLERS_SET, brand_id=brand_id, actor=actor, create_time=now),
+            )
+
+
+def authorised_of(connection: Connection, brand_id: str) -> tuple[AuthorisedSeller, ...] | None:
+    """Return a brand's list of authorised sellers, in the order of their ids; None when it keeps none."""
+    listing = select(brands.c.lists_sellers).where(brands.c.brand_id == brand_id)
+    if not connection.execute(listing).scalar_one_or_none():
+        return None
+    entry = authorised_sellers.c
+    query = select(entry.seller_id, entry.territory, entry.valid_from, entry.valid_until)
+    query = query.where(entry.brand_id == brand_id).order_by(entry.seller_id, entry.territory)
+    return tuple(AuthorisedSeller(**row._asdict()) for row in connection.execute(query))
 
 
 def as_seller(row: Mapping[str, Any]) -> Seller:

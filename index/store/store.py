@@ -19,6 +19,7 @@ from index.errors import StoreError
 from index.records import ReferenceState, StoreCounts
 from index.store.appeals import AppealStore
 from index.store.batches import BatchStore
+from index.store.brand_profiles import BrandProfileStore
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
 from index.store.certificates import CertificateStore
@@ -36,6 +37,7 @@ from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.priors import PriorStore
 from index.store.references import ReferenceStore
+from index.store.registry_events import RegistryEventStore
 from index.store.removals import RemovalStore
 from index.store.reports import ReportStore
 from index.store.requests import RequestStore
@@ -58,6 +60,8 @@ from index.store.verdicts import VerdictStore
 class Store(
     ChangeStore,
     BrandStore,
+    BrandProfileStore,
+    RegistryEventStore,
     ReferenceStore,
     FeatureStore,
     PriceStore,

@@ -1,0 +1,58 @@
+"""Who changed the registry, what, and when? One row for each change of a brand or of what belongs to it.
+
+The numbers are given out in the order of the commits, so that whoever remembers the last one misses none.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from index.brand_records import RegistryAction, RegistryEvent
+from index.store.changes import head, take
+from index.store.engine import Database
+from index.store.tables.registry import registry_events
+
+# The counter's row is made by migration 0009.
+_REGISTRY = "registry"
+
+
+class RegistryEventStore:
+    """The part of the store that tells who changed the registry."""
+
+    _database: Database
+
+    def registry_events(self, brand_id: str = "", *, after: int = 0, limit: int = 1000) -> tuple[RegistryEvent, ...]:
+        """Return up to `limit` changes numbered above `after`, oldest first; of one brand, or of all."""
+        query = select(registry_events).where(registry_events.c.number > after)
+        if brand_id:
+            query = query.where(registry_events.c.brand_id == brand_id)
+        with self._database.read("read the changes of the registry") as connection:
+            rows = connection.execute(query.order_by(registry_events.c.number).limit(limit)).all()
+        return tuple(map(_event, rows))
+
+
+def note_change(connection: Connection, *events: RegistryEvent) -> None:
+    """Note who changed brands or references: late in a transaction, see `take`. The store numbers the events."""
+    if not events:
+        return
+    first = take(connection, _REGISTRY, len(events))
+    rows = [
+        vars(event) | {"number": number, "action": str(event.action), "fields": json.dumps(event.fields)}
+        for number, event in enumerate(events, start=first)
+    ]
+    connection.execute(registry_events.insert(), rows)
+
+
+def last_change(connection: Connection) -> int:
+    """Return the number of the newest change, 0 before the first."""
+    return head(connection, _REGISTRY)
+
+
+def _event(row: Row[Any]) -> RegistryEvent:
+    values = row._asdict()
+    return RegistryEvent(
+        **values | {"action": RegistryAction(values["action"]), "fields": tuple(json.loads(values["fields"]))}
+    )

@@ -1,0 +1,131 @@
+"""How does a brand owner's own software call the service? A typed client of BrandService.
+
+    with BrandClient("127.0.0.1:50051") as client:
+        brand = client.get("aurora")
+        brand.aliases.append("Aurora Sports")
+        client.update(brand, ["aliases"])
+
+A change carries the etag of the brand that was read, so that it is made at most once and nobody else's is lost: when
+somebody was quicker it raises grpc.RpcError with ABORTED; read again, and change that. Refused fields raise
+InvalidListing. `metadata` goes with every call: the credential, or who calls where a proxy says so.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+
+from serving.client import DEFAULT_TIMEOUT_S, violations_of
+from serving.errors import InvalidListing
+from serving.wire import MAX_MESSAGE_BYTES
+from touchstone.moderation.v1 import brand_pb2
+from touchstone.moderation.v1 import brand_service_pb2 as pb
+from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
+
+T = TypeVar("T")
+
+# A change with an etag that came through although its answer was lost would be refused when it is sent again.
+_REPEATED = ("CreateBrand", "GetBrand", "ListBrands")
+_SERVICE_CONFIG = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{"service": "touchstone.moderation.v1.BrandService", "method": rpc} for rpc in _REPEATED],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+_OPTIONS = [
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.enable_retries", 1),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+]
+
+
+class BrandClient:
+    """A channel to BrandService. Thread-safe; use it as a context manager. Each call raises as the module says."""
+
+    def __init__(
+        self, target: str, *, metadata: Sequence[tuple[str, str]] = (), timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> None:
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._stub = BrandServiceStub(self._channel)
+        self._call: dict[str, Any] = {"metadata": tuple(metadata), "timeout": timeout_s}
+
+    def create(self, brand: brand_pb2.Brand, *, request_id: str = "") -> brand_pb2.Brand:
+        """Make a brand; without a `request_id` one is made up for this call."""
+        request = pb.CreateBrandRequest(brand=brand, request_id=request_id or uuid.uuid4().hex)
+        return _told(lambda: self._stub.CreateBrand(request, **self._call).brand)
+
+    def get(self, brand_id: str) -> brand_pb2.Brand:
+        """Read a brand whole, with its sellers and price bands."""
+        return _told(lambda: self._stub.GetBrand(pb.GetBrandRequest(brand_id=brand_id), **self._call).brand)
+
+    def list(self, name_prefix: str = "", *, page_size: int = 0) -> Iterator[brand_pb2.Brand]:
+        """Yield the brands that the caller may see, by name, page by page."""
+        token = ""
+        while True:
+            request = pb.ListBrandsRequest(name_prefix=name_prefix, page_size=page_size, page_token=token)
+            page = _told(lambda: self._stub.ListBrands(request, **self._call))  # noqa: B023 - called at once
+            yield from page.brands
+            token = page.next_page_token
+            if not token:
+                return
+
+    def update(self, brand: brand_pb2.Brand, fields: Iterable[str]) -> brand_pb2.Brand:
+        """Change some of `name`, `aliases`, `rights`, `marks` and `keywords` to what `brand` has."""
+        request = pb.UpdateBrandRequest(brand=brand)
+        request.update_mask.paths.extend(fields)
+        return _told(lambda: self._stub.UpdateBrand(request, **self._call).brand)
+
+    def set_sellers(
+        self, brand_id: str, sellers: Iterable[brand_pb2.AuthorizedSeller] | None, *, etag: str = ""
+    ) -> brand_pb2.Brand:
+        """Replace the authorised sellers; None: the brand keeps no list, none: nobody may sell its goods."""
+        request = pb.SetAuthorizedSellersRequest(brand_id=brand_id, etag=etag)
+        if sellers is not None:
+            request.authorized_sellers.SetInParent()
+            request.authorized_sellers.sellers.extend(sellers)
+        return _told(lambda: self._stub.SetAuthorizedSellers(request, **self._call).brand)
+
+    def set_price_bands(
+        self, brand_id: str, bands: Iterable[brand_pb2.PriceBand], *, etag: str = ""
+    ) -> brand_pb2.Brand:
+        """Replace the price bands; none: the brand states none."""
+        request = pb.SetPriceBandsRequest(brand_id=brand_id, price_bands=bands, etag=etag)
+        return _told(lambda: self._stub.SetPriceBands(request, **self._call).brand)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _told(call: Callable[[], T]) -> T:
+    """Call, and raise InvalidListing where fields were refused."""
+    try:
+        return call()
+    except grpc.RpcError as error:
+        if refused := violations_of(error):
+            raise InvalidListing(refused) from error
+        raise
