@@ -31,9 +31,11 @@ from index.errors import (
 )
 from reference_brands.errors import RenderError, SeedError
 from serving.errors import (
+    BatchTooLarge,
     DeadlineExceeded,
     InvalidListing,
     Overloaded,
+    PermissionDenied,
     PolicyError,
     SettingsError,
     Unauthenticated,
@@ -79,6 +81,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    BatchTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     StoreError: _NOT_READY,
     ModelError: _NOT_READY,
     CheckpointError: _NOT_READY,

@@ -34,6 +34,7 @@ from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.priors import PriorStore
+from index.store.reference_life import ReferenceLifeStore
 from index.store.references import ReferenceStore
 from index.store.removals import RemovalStore
 from index.store.reports import ReportStore
@@ -57,6 +58,7 @@ class Store(
     ChangeStore,
     BrandStore,
     ReferenceStore,
+    ReferenceLifeStore,
     FeatureStore,
     PriceStore,
     SellerStore,

@@ -16,7 +16,9 @@ from reference_brands.seed import seed_marks
 from serving.app import load_embedder, open_store
 from serving.batching import BatchingEmbedder
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
-from serving.registry import NewReference, add_references, manifest_references, seed_references
+from serving.new_reference import NewReference
+from serving.reference_sources import manifest_references, seed_references
+from serving.registry import add_references
 
 
 @click.group()
