@@ -65,8 +65,8 @@ class ReferenceLifeStore:
     def record_reference(
         self,
         reference: Reference,
-        embeddings: Sequence[ReferenceEmbedding],
-        features: ReferenceFeatures,
+        embeddings: Sequence[ReferenceEmbedding] = (),
+        features: ReferenceFeatures | None = None,
         *,
         request: RequestKey | None = None,
     ) -> Reference:
@@ -83,7 +83,10 @@ class ReferenceLifeStore:
         """
         now = datetime.now(UTC)
         rows = [embedding_row(item, of=reference) for item in embeddings]
-        points = [{"reference_id": features.reference_id, "features": features.features.to_bytes()}]
+        points = [
+            {"reference_id": one.reference_id, "features": one.features.to_bytes()}
+            for one in ([features] if features else [])
+        ]
         with self._database.write("record a reference") as connection:
             made = claim_request(connection, request, reference.reference_id, now)
             if made is not None:
