@@ -54,7 +54,7 @@ class PermissionDenied(ServingError):
 
 
 class BatchTooLarge(ServingError):
-    """A stream holds more than one call may; what came before the limit is recorded. Splitting helps, waiting does not."""
+    """A stream holds more than one call may; what came before is recorded. Splitting it helps, waiting does not."""
 
 
 class Overloaded(ServingError):

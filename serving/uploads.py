@@ -13,7 +13,7 @@ import numpy as np
 
 from index.blobs import BlobStore
 from index.errors import Conflict, NotFound
-from index.records import Brand, Mark, Provenance, Reference, ReferenceEmbedding, ReferenceOrigin, ReferenceState
+from index.records import Mark, Provenance, Reference, ReferenceEmbedding, ReferenceOrigin, ReferenceState
 from index.reference_states import following
 from index.rulings import RequestKey
 from index.store.store import Store
@@ -58,10 +58,7 @@ class Uploads:
         wanted = to_upload(header)
         brand = visible_brand(self.store, wanted.brand_id, caller)
         mark = self._mark(wanted)
-        digest = hashlib.sha256(content).hexdigest()
-        if wanted.content_sha256 not in ("", digest):
-            fault = f"is not the file's, {digest}; send the file again, whole"
-            raise InvalidListing((FieldViolation("header.content_sha256", fault),))
+        digest = _checked_digest(content, wanted)
         request = _key(header, digest, caller)
         if request is not None and (made := self.store.find_request(request)) is not None:
             return self.store.get_reference(made)
@@ -69,18 +66,6 @@ class Uploads:
         if known is not None and self.store.embeddings_of(known.reference_id, self.embedder.fingerprint):
             self.blobs.put(content)  # an older release kept no files
             return self.store.record_reference(known, request=request)
-        return self._record(wanted, brand, mark, content, caller, request, deadline)
-
-    def _record(
-        self,
-        wanted: Upload,
-        brand: Brand,
-        mark: Mark | None,
-        content: bytes,
-        caller: Caller,
-        request: RequestKey | None,
-        deadline: Deadline,
-    ) -> Reference:
         new = NewReference(
             brand=brand,
             mark=mark,
@@ -92,11 +77,10 @@ class Uploads:
         )
         deadline.check("embedding")
         ((reference, embeddings),) = embedded([new], self.embedder, deadline=deadline)
-        features = described_by(new)
         reference = self._judged(reference, embeddings, hold=wanted.hold)
         deadline.check("recording")
         self.blobs.put(content)
-        return _not_final(self.store.record_reference(reference, embeddings, features, request=request))
+        return _not_final(self.store.record_reference(reference, embeddings, [described_by(new)], request=request))
 
     def _judged(self, reference: Reference, embeddings: list[ReferenceEmbedding], *, hold: bool) -> Reference:
         """Say in which state it begins."""
@@ -121,6 +105,14 @@ class Uploads:
             return _not_final(self.store.get_reference(reference_id))
         except NotFound:
             return None
+
+
+def _checked_digest(content: bytes, wanted: Upload) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    if wanted.content_sha256 not in ("", digest):
+        fault = f"is not the file's, {digest}; send the file again, whole"
+        raise InvalidListing((FieldViolation("header.content_sha256", fault),))
+    return digest
 
 
 def _not_final(reference: Reference) -> Reference:

@@ -66,7 +66,7 @@ class ReferenceLifeStore:
         self,
         reference: Reference,
         embeddings: Sequence[ReferenceEmbedding] = (),
-        features: ReferenceFeatures | None = None,
+        features: Sequence[ReferenceFeatures] = (),
         *,
         request: RequestKey | None = None,
     ) -> Reference:
@@ -83,10 +83,7 @@ class ReferenceLifeStore:
         """
         now = datetime.now(UTC)
         rows = [embedding_row(item, of=reference) for item in embeddings]
-        points = [
-            {"reference_id": one.reference_id, "features": one.features.to_bytes()}
-            for one in ([features] if features else [])
-        ]
+        points = [{"reference_id": one.reference_id, "features": one.features.to_bytes()} for one in features]
         with self._database.write("record a reference") as connection:
             made = claim_request(connection, request, reference.reference_id, now)
             if made is not None:
