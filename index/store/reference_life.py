@@ -126,10 +126,13 @@ class ReferenceLifeStore:
             values |= {"revision": seen.revision + 1} | (scope_columns(scope) if scope else {})
             # On PostgreSQL this waits for a rival and then looks again: whoever comes second finds another revision.
             this = and_(references.c.reference_id == reference_id, references.c.revision == seen.revision)
-            if connection.execute(update(references).where(this).values(**values)).rowcount != 1:
+            won = connection.execute(update(references).where(this).values(**values)).rowcount == 1
+            present = _found(connection, reference_id)
+            if won:
+                log_changes(connection, ChangeKind.REFERENCE, [reference_id])
+            elif present.state is not state:
                 raise _changed(reference_id)
-            log_changes(connection, ChangeKind.REFERENCE, [reference_id])
-            return _found(connection, reference_id)
+            return present
 
     def list_references(
         self, wanted: ReferenceFilter, *, after: ReferencePlace | None = None, limit: int = 100

@@ -1,4 +1,4 @@
-"""Does every database behind the store take references in whole, and let exactly one of two rivals change them?"""
+"""Does every database behind the store take references in whole, and let one of two rivals change them? One suite."""
 
 from __future__ import annotations
 

@@ -184,7 +184,10 @@ def with_embedder(application: Application, embedder: Embedder) -> Iterator[Appl
     with BatchingEmbedder(embedder) as batching:
         pipeline = replace(application.pipeline, embedder=batching)
         moderation = replace(application.moderation, pipeline=pipeline)
-        yield replace(application, embedder=batching, moderation=moderation)
+        references = application.registry.references
+        references = replace(references, uploads=replace(references.uploads, embedder=batching))
+        registry = replace(application.registry, references=references)
+        yield replace(application, embedder=batching, moderation=moderation, registry=registry)
 
 
 @dataclass(frozen=True)

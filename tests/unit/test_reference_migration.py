@@ -14,17 +14,18 @@ from index.store.engine import Database
 from index.store.store import Store
 
 _OLD = (
-    "INSERT INTO brand_references (reference_id, brand_id, kind, state, image_sha256, source, licence, submitter, notice)"
+    "INSERT INTO brand_references"
+    " (reference_id, brand_id, kind, state, image_sha256, source, licence, submitter, notice)"
     " VALUES (?, 'acme', 'logo', ?, 'ab', ?, 'CC0-1.0', ?, ?)"
 )
 
 
 def an_old_store(path: Path) -> Database:
-    """Make a store of revision 0009 with two references, one of them embedded."""
+    """Make a store of an older revision with two references, one of them embedded."""
     database = Database(path)
-    migrate.upgrade(database, "0009")
+    migrate.upgrade(database, "0008")
     with sqlite3.connect(path) as file:
-        file.execute("INSERT INTO brands (brand_id, name) VALUES ('acme', 'Acme')")
+        file.execute("INSERT INTO brands (brand_id, name, lists_sellers) VALUES ('acme', 'Acme', 0)")
         file.execute(_OLD, ("seeded", "active", "seed catalogue (Simple Icons)", "", ""))
         file.execute(_OLD, ("imported", "retired", "shoe.png", "anna", "a notice"))
         vector = np.array([0.6, 0.8], "<f4").tobytes()

@@ -18,7 +18,7 @@ ALLOWED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("present", "wanted"), itertools.product(ReferenceState, ReferenceState))
+@pytest.mark.parametrize(("present", "wanted"), list(itertools.product(ReferenceState, ReferenceState)))
 def test_only_what_the_table_holds_may_follow(present: ReferenceState, wanted: ReferenceState) -> None:
     """Of the 25 pairs of states nine are allowed; the error of another names both states and what is possible."""
     if (present, wanted) in ALLOWED:
