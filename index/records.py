@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +32,24 @@ class ReferenceKind(enum.StrEnum):
 
 
 class ReferenceState(enum.StrEnum):
-    """Whether a reference is searched: only `ACTIVE` ones are."""
+    """Whether a reference is searched: only `ACTIVE` ones are. `index.reference_states` says what may follow what."""
 
     PENDING = "pending"
     ACTIVE = "active"
     RETIRED = "retired"
     QUARANTINED = "quarantined"
     REJECTED = "rejected"
+
+
+class ReferenceOrigin(enum.StrEnum):
+    """How a reference came in."""
+
+    UNKNOWN = "unknown"
+    BRAND_OWNER = "brand_owner"
+    NOTICE = "notice"
+    REMOVED_LISTING = "removed_listing"
+    TEST_PURCHASE = "test_purchase"
+    SEED = "seed"
 
 
 class DuplicateSource(enum.StrEnum):
@@ -87,12 +99,18 @@ class ReferenceScope:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where a reference comes from: file or catalogue, licence, who submitted it, and the notice to print with it."""
+    """Where a reference comes from.
 
-    source: str = ""
+    `source_id` is the notice, listing, purchase or catalogue that `origin` speaks of; `uploaded_by` is the name in the
+    uploader's credential, `file_name` the file as the uploader had it; `note` is printed with it, for people.
+    """
+
+    origin: ReferenceOrigin = ReferenceOrigin.UNKNOWN
+    source_id: str = ""
+    uploaded_by: str = ""
+    file_name: str = ""
     licence: str = ""
-    submitter: str = ""
-    notice: str = ""
+    note: str = ""
 
 
 _MARKS = (ReferenceKind.LOGO, ReferenceKind.WORDMARK, ReferenceKind.PATTERN)
@@ -108,7 +126,10 @@ class Reference:
     """One image, or the part of it within `box`, that shows a brand (or, as `COUNTERFEIT`, a known fake of it).
 
     `image_sha256` is the hex digest of the encoded file; `pdq` and `pdq_mirrored` are the 32-byte PDQ hashes of the
-    picture and of its left-right mirror image, None when the picture says too little for one.
+    picture and of its left-right mirror image, None when the picture says too little for one. `width` and `height` are
+    the upright image's pixels, 0 where nobody measured them. `bank_id` names a set of the brand's references, such as
+    its known counterfeits of one seizure; "" is the brand's own. `scope` is None until it was measured. `revision`
+    counts the changes. Without times the store gives the present one.
     """
 
     reference_id: str
@@ -121,6 +142,15 @@ class Reference:
     pdq_mirrored: bytes | None = None
     provenance: Provenance = field(default_factory=Provenance)
     state: ReferenceState = ReferenceState.ACTIVE
+    state_reason: str = ""
+    bank_id: str = ""
+    width: int = 0
+    height: int = 0
+    image_format: str = ""
+    scope: ReferenceScope | None = None
+    revision: int = 0
+    create_time: datetime | None = None
+    update_time: datetime | None = None
 
     @property
     def shows_mark(self) -> bool:

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from index.blobs import BlobStore
+from index.local_blobs import LocalBlobs
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
@@ -37,7 +39,9 @@ from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
+from serving.reference_reviews import Reviews
 from serving.settings import Settings
+from serving.uploads import Uploads
 from serving.visual import find_keypoints, find_no_keypoints
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
@@ -163,11 +167,29 @@ def open_application(settings: Settings) -> Iterator[Application]:
             cases=make_case_answers(store, rules),
             registry=RegistryAnswers(
                 brands=BrandAnswers(store),
-                references=ReferenceAnswers(store),
+                references=make_reference_answers(settings, store, embedder, knowledge),
                 previews=PreviewAnswers(store),
                 listings=FindAnswers(store),
             ),
         )
+
+
+def open_blobs(settings: Settings) -> BlobStore:
+    """Open the store of references' files."""
+    return LocalBlobs(settings.data_dir / "blobs")
+
+
+def make_reference_answers(
+    settings: Settings, store: Store, embedder: BatchingEmbedder, knowledge: Holder[Knowledge]
+) -> ReferenceAnswers:
+    """Put together what takes references in and decides on them."""
+    assessor = None
+    return ReferenceAnswers(
+        store=store,
+        knowledge=knowledge,
+        uploads=Uploads(store, open_blobs(settings), embedder, assessor),
+        reviews=Reviews(store, assessor, embedder.fingerprint),
+    )
 
 
 def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:

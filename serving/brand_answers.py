@@ -18,7 +18,7 @@ from serving.brand_names import taken_names
 from serving.caller import BRAND_OWNER, Caller
 from serving.errors import FieldViolation, InvalidListing, PermissionDenied
 from serving.page_tokens import read_token, write_token
-from serving.registry import free_brand_id
+from serving.reference_sources import free_brand_id
 from serving.request_keys import key_of
 from serving.wire_brand import BrandUpdate, name_places, to_brand_id, to_new_brand, to_page_size, to_update
 from serving.wire_brand_answers import from_profile

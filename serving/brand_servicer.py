@@ -5,6 +5,7 @@ As in `serving.servicers`, nothing that blocks runs on the event loop, and error
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from serving.find_answers import FindAnswers
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.servicers import deadline_of
+from serving.streams import Interrupted
+from serving.upload_streams import UploadStreams
 from serving.work import Work
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceServicer
@@ -38,8 +41,11 @@ class RegistryAnswers:
 class BrandServicer(BrandServiceServicer):
     """BrandService. `trust` says from whom a call's metadata is believed about who calls."""
 
-    def __init__(self, answers: RegistryAnswers, work: Work, *, trust: Trust, max_deadline_s: float) -> None:
+    def __init__(
+        self, answers: RegistryAnswers, work: Work, *, trust: Trust, draining: asyncio.Event, max_deadline_s: float
+    ) -> None:
         self._answers = answers
+        self._uploads = UploadStreams(answers.references, work, draining=draining, patience_s=max_deadline_s)
         self._work = work.run
         self._trust = trust
         self._max_deadline_s = max_deadline_s
@@ -68,7 +74,13 @@ class BrandServicer(BrandServiceServicer):
         self, requests: AsyncIterator[pb.UploadReferenceRequest], context: Context
     ) -> pb.UploadReferenceResponse:
         """Take references in."""
-        raise NotImplementedError
+        caller = self._caller(context)
+        try:
+            return await self._uploads.answer(requests, caller, lambda: self._deadline(context))
+        except Interrupted:
+            await context.abort(
+                grpc.StatusCode.UNAVAILABLE, "the server is draining; send the batch again with the same request_ids"
+            )
 
     async def ListReferences(self, request: pb.ListReferencesRequest, context: Context) -> pb.ListReferencesResponse:  # noqa: N802
         """List a page of references."""

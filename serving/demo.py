@@ -27,11 +27,12 @@ from serving.cli.common import progress
 from serving.client import ModerationClient
 from serving.demo_registry import DemoCounterfeit, demo_registry
 from serving.demo_scenes import DemoScene, demo_scenes
-from serving.registry import NewReference, add_references, seed_references
+from serving.new_reference import NewReference, read_picture
+from serving.reference_sources import seed_references
+from serving.registry import add_references
 from serving.server import serving
 from serving.settings import Settings
 from touchstone.moderation.v1 import decision_pb2
-from vision.decode import decode
 
 _COLOURS = {"ALLOW": "green", "REVIEW": "yellow", "TAKEDOWN": "red"}
 # The longest that one listing may take on a slow machine.
@@ -81,15 +82,13 @@ def _fill(application: Application, console: Console) -> None:
 
 
 def _counterfeit(application: Application, fake: DemoCounterfeit) -> NewReference:
-    image = decode(fake.image)
     return NewReference(
         brand=application.store.get_brand(fake.brand_id),
         mark=None,
         kind=ReferenceKind.COUNTERFEIT,
-        views=(image.pixels,),
-        image_sha256=image.sha256,
+        picture=read_picture(fake.image, None),
         box=None,
-        provenance=Provenance(source="demo"),
+        provenance=Provenance(note="demo"),
     )
 
 

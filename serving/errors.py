@@ -53,6 +53,14 @@ class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
 
 
+class PermissionDenied(ServingError):
+    """The caller is known and may see what it asks about, but somebody else must do it."""
+
+
+class BatchTooLarge(ServingError):
+    """A stream holds more than one call may; what came before is recorded. Splitting it helps, waiting does not."""
+
+
 class Overloaded(ServingError):
     """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again."""
 

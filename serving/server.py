@@ -102,6 +102,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
         application.registry,
         work,
         trust=settings.trust_caller,
+        draining=draining,
         max_deadline_s=settings.max_deadline_s,
     )
     health = aio_health.HealthServicer()

@@ -33,6 +33,7 @@ from index.errors import (
 )
 from reference_brands.errors import RenderError, SeedError
 from serving.errors import (
+    BatchTooLarge,
     DeadlineExceeded,
     InvalidListing,
     Overloaded,
@@ -87,6 +88,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    BatchTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     StoreError: _NOT_READY,
     ModelError: _NOT_READY,
     CheckpointError: _NOT_READY,

@@ -16,13 +16,13 @@ from serving.case_rules import CaseRules
 from serving.errors import FieldViolation, InvalidListing
 from serving.wire_outcome import VERDICTS, outcome_violations, to_outcome
 from serving.wire_rules import (
+    check_etag,
     check_id,
     check_one_of,
     check_range,
     check_request_id,
     check_text,
     check_time,
-    shown,
     to_time,
 )
 from touchstone.moderation.v1 import case_pb2, decision_pb2
@@ -148,9 +148,8 @@ def to_resolution(request: pb.ResolveCaseRequest, rules: CaseRules) -> Outcome:
         *check_id("lease_token", request.lease_token, required=True),
         *outcome_violations(request.outcome, rules, present=request.HasField("outcome")),
         *check_request_id("request_id", request.request_id),
+        *check_etag("etag", request.etag),
     ]
-    if request.etag and not (request.etag.isascii() and request.etag.isdigit() and len(request.etag) < 10):
-        violations.append(FieldViolation("etag", f"{shown(request.etag)} is none of this service; send a case's etag"))
     refuse(violations)
     return to_outcome(request.outcome)
 

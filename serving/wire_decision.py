@@ -119,7 +119,7 @@ def _(evidence: TextHit) -> evidence_pb2.Evidence:
         method=evidence_pb2.LookAlikeMethod.Value(f"LOOK_ALIKE_METHOD_{method.name if method else 'UNSPECIFIED'}"),
         distance=evidence.distance,
         image_index=evidence.image_index,
-        box=_box(evidence.box) if evidence.box else None,
+        box=from_box(evidence.box) if evidence.box else None,
     )
     return evidence_pb2.Evidence(text=text)
 
@@ -200,7 +200,7 @@ def from_visual_match(match: VisualMatch) -> evidence_pb2.VisualMatch:
     """Translate a match between a region and a reference, as evidence or as the answer to a search."""
     return evidence_pb2.VisualMatch(
         image_index=match.image_index,
-        box=_box(match.box),
+        box=from_box(match.box),
         brand_id=match.brand_id,
         brand=match.brand,
         reference_id=match.reference_id,
@@ -220,7 +220,7 @@ def _reading(reading: Reading | None) -> evidence_pb2.Reading | None:
         confidence=reading.confidence,
         exact=reading.exact,
         image_index=reading.image_index,
-        box=_box(reading.box),
+        box=from_box(reading.box),
         explanation=reading.explanation,
     )
 
@@ -237,7 +237,8 @@ def _verification(verification: Verification | None) -> evidence_pb2.Verificatio
     )
 
 
-def _box(box: Box) -> evidence_pb2.Box:
+def from_box(box: Box) -> evidence_pb2.Box:
+    """Translate a box."""
     return evidence_pb2.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2)
 
 

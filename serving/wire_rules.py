@@ -43,6 +43,12 @@ def check_request_id(field: str, value: str) -> Iterator[FieldViolation]:
         yield FieldViolation(field, f"{shown(value)} is not printable ASCII; send a UUID, for example")
 
 
+def check_etag(field: str, value: str) -> Iterator[FieldViolation]:
+    """Check an etag, which is the number of a revision; an empty one means none."""
+    if value and not (value.isascii() and value.isdigit() and len(value) < 10):
+        yield FieldViolation(field, f"{shown(value)} is none of this service; send back the one that you read")
+
+
 def check_text(field: str, value: str, *, limit: int) -> Iterator[FieldViolation]:
     """Check words of a seller or moderator, of at most `limit` characters."""
     yield from check_length(field, value, limit=limit)

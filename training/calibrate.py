@@ -35,8 +35,10 @@ from serving.app import CALIBRATION, Application, open_application
 from serving.cli.common import progress
 from serving.deadline import NEVER
 from serving.matching import find_candidates, proposed, signs_of
+from serving.new_reference import NewReference, Picture
 from serving.reading import read_names
-from serving.registry import NewReference, add_references, brand_of, seed_references
+from serving.reference_sources import brand_of, seed_references
+from serving.registry import add_references
 from serving.settings import Settings
 from serving.visual import Photo, embed_regions, find_keypoints
 from training.artworks import Artwork, artwork_of
@@ -200,9 +202,8 @@ def _reference(
     brand: Brand, kind: ReferenceKind, views: tuple[NDArray[np.uint8], ...], box: Box | None
 ) -> NewReference:
     digest = hashlib.sha256(views[0].tobytes()).hexdigest()
-    return NewReference(
-        brand=brand, mark=None, kind=kind, views=views, image_sha256=digest, box=box, provenance=Provenance()
-    )
+    picture = Picture(views=views, sha256=digest)
+    return NewReference(brand=brand, mark=None, kind=kind, picture=picture, box=box, provenance=Provenance())
 
 
 def _shuffled(manifest: Path, random: np.random.Generator) -> list[ListingRow]:

@@ -22,7 +22,7 @@ from index.errors import CatalogueError
 from index.manifest import ListingRow, read_listings
 from reference_brands.held_out import is_held_out
 from reference_brands.seed import SeedMark, seed_brands, seed_marks
-from serving.registry import seed_references
+from serving.reference_sources import seed_references
 from serving.settings import Settings
 from training.asking import Asked, ask, boxes_hit, recall, top_k
 from training.mark_scenes import draw_scene, enlarged, spoil

@@ -11,7 +11,8 @@ from index.errors import CatalogueError, ReferenceTooSmall
 from index.manifest import ReferenceRow, read_references
 from reference_brands.seed import seed_brands, seed_marks
 from serving.app import Application
-from serving.registry import NewReference, manifest_references, seed_references
+from serving.new_reference import NewReference
+from serving.reference_sources import manifest_references, seed_references
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from index.names import normalise_name
 from index.records import Brand
 from serving.app import Application, open_application
-from serving.registry import NewReference, add_references
+from serving.new_reference import NewReference
+from serving.registry import add_references
 from serving.settings import Settings
 from training.progress import Progress
 from training.thumbnails import thumbnail
@@ -78,7 +79,7 @@ def throwaway_registry(
     def noted(items: Iterable[NewReference]) -> Iterator[NewReference]:
         for done, item in enumerate(items, start=1):
             brands[item.brand.brand_id] = item.brand
-            pictures[item.reference_id] = thumbnail(item.views[0], edge=_THUMBNAIL_EDGE)
+            pictures[item.reference_id] = thumbnail(item.picture.views[0], edge=_THUMBNAIL_EDGE)
             progress(done, max(done, total))
             yield item
 

@@ -31,6 +31,8 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
+        ├── PermissionDenied     serving  the caller may see it, but somebody else must do it
+        ├── BatchTooLarge        serving  a stream holds more than one call may
         └── Overloaded           serving  a bounded queue is full; carries when to retry
 """
 

@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, func, select
 
 from index.errors import Conflict, NotFound, StoreError
-from index.records import ChangeKind, Provenance, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
+from index.records import ChangeKind, Reference, ReferenceEmbedding, ReferenceState
 from index.store.brands import require_brands, require_marks
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches, insert_new
 from index.store.locks import lock_registry
+from index.store.reference_rows import embedding_row, find_reference, no_reference, reference_row, to_reference
 from index.store.tables.references import reference_embeddings, references
-from vision.regions import Box
 
 ACTIVE: Collection[ReferenceState] = frozenset({ReferenceState.ACTIVE})
 
@@ -47,8 +47,9 @@ class ReferenceStore:
         """
         added = 0
         for batch in in_batches(records, _PAGE):
-            rows = [_reference_row(reference) for reference, _ in batch]
-            vectors = [_embedding_row(item, of=reference) for reference, items in batch for item in items]
+            now = datetime.now(UTC)
+            rows = [reference_row(reference, now) for reference, _ in batch]
+            vectors = [embedding_row(item, of=reference) for reference, items in batch for item in items]
             ids = [reference.reference_id for reference, _ in batch]
             with self._database.write("add references") as connection:
                 lock_registry(connection)
@@ -68,7 +69,7 @@ class ReferenceStore:
         """Add embeddings of stored references, under another model say; skip those that are there. Return how many."""
         added = 0
         for batch in in_batches(records, _PAGE):
-            rows = [_embedding_row(item, of=None) for item in batch]
+            rows = [embedding_row(item, of=None) for item in batch]
             ids = sorted({item.reference_id for item in batch})
             with self._database.write("add embeddings") as connection:
                 lock_registry(connection)
@@ -83,29 +84,20 @@ class ReferenceStore:
     def get_reference(self, reference_id: str) -> Reference:
         """Return a reference. Raises NotFound."""
         with self._database.read("read a reference") as connection:
-            row = connection.execute(select(references).where(references.c.reference_id == reference_id)).one_or_none()
-        if row is None:
-            raise NotFound(
-                f"There is no reference with the id {reference_id!r}; it may have had another brand or file."
-            )
-        return _reference(row)
+            found = find_reference(connection, reference_id)
+        if found is None:
+            raise no_reference(reference_id)
+        return found
+
+    def embeddings_of(self, reference_id: str, fingerprint: str) -> tuple[ReferenceEmbedding, ...]:
+        """Return a reference's embeddings by the model `fingerprint`, by variant; none when it has none."""
+        with self._database.read("read embeddings") as connection:
+            return tuple(_embeddings(connection, fingerprint, [reference_id]).get(reference_id, ()))
 
     def known_references(self, reference_ids: Iterable[str]) -> frozenset[str]:
         """Return those of the ids that are stored, in whatever state."""
         with self._database.read("look up references") as connection:
             return frozenset(_stored(connection, list(reference_ids)))
-
-    def set_reference_state(self, reference_id: str, state: ReferenceState) -> None:
-        """Move a reference to another state; one that is in it already is left alone. Raises NotFound."""
-        with self._database.write("change a reference's state") as connection:
-            lock_registry(connection)
-            this = references.c.reference_id == reference_id
-            stored = connection.scalars(select(references.c.state).where(this)).one_or_none()
-            if stored is None:
-                raise NotFound(f"There is no reference with the id {reference_id!r}, so it cannot become {state}.")
-            if stored != state:
-                connection.execute(update(references).where(this).values(state=str(state)))
-                log_changes(connection, ChangeKind.REFERENCE, [reference_id])
 
     def iter_references(
         self, fingerprint: str, *, states: Collection[ReferenceState] = ACTIVE
@@ -127,7 +119,7 @@ class ReferenceStore:
                 rows = connection.execute(page).all()
                 vectors = _embeddings(connection, fingerprint, [row.reference_id for row in rows])
             for row in rows:
-                yield _reference(row), tuple(vectors.get(row.reference_id, ()))
+                yield to_reference(row), tuple(vectors.get(row.reference_id, ()))
             if len(rows) < _PAGE:
                 return
             after = rows[-1].reference_id
@@ -147,7 +139,7 @@ class ReferenceStore:
         wanted = (references.c.state.in_([str(state) for state in states]), ~embedded)
         with self._database.read("find references without embedding") as connection:
             rows = connection.execute(select(references).where(*wanted).order_by(references.c.reference_id))
-            return tuple(_reference(row) for row in rows)
+            return tuple(to_reference(row) for row in rows)
 
     def count_references(self, *, brand_id: str | None = None, states: Collection[ReferenceState] = ACTIVE) -> int:
         """Return how many references there are, of one brand or of all."""
@@ -168,61 +160,6 @@ def _stored(connection: Connection, reference_ids: Sequence[str]) -> set[str]:
 def _refuse_stored(connection: Connection, reference_ids: Sequence[str]) -> None:
     if stored := _stored(connection, reference_ids):
         raise Conflict(f"The reference {min(stored)!r} is stored already; leave out what known_references returns.")
-
-
-def _reference_row(reference: Reference) -> dict[str, Any]:
-    box, provenance = reference.box, reference.provenance
-    return {
-        "reference_id": reference.reference_id,
-        "brand_id": reference.brand_id,
-        "mark_id": reference.mark_id,
-        "kind": str(reference.kind),
-        "state": str(reference.state),
-        "image_sha256": reference.image_sha256,
-        "x1": box and box.x1,
-        "y1": box and box.y1,
-        "x2": box and box.x2,
-        "y2": box and box.y2,
-        "pdq": reference.pdq,
-        "pdq_mirrored": reference.pdq_mirrored,
-        "source": provenance.source,
-        "licence": provenance.licence,
-        "submitter": provenance.submitter,
-        "notice": provenance.notice,
-    }
-
-
-def _reference(row: Row[Any]) -> Reference:
-    return Reference(
-        reference_id=row.reference_id,
-        brand_id=row.brand_id,
-        mark_id=row.mark_id,
-        kind=ReferenceKind(row.kind),
-        state=ReferenceState(row.state),
-        image_sha256=row.image_sha256,
-        box=None if row.x1 is None else Box(row.x1, row.y1, row.x2, row.y2),
-        pdq=row.pdq,
-        pdq_mirrored=row.pdq_mirrored,
-        provenance=Provenance(source=row.source, licence=row.licence, submitter=row.submitter, notice=row.notice),
-    )
-
-
-def _embedding_row(item: ReferenceEmbedding, *, of: Reference | None) -> dict[str, Any]:
-    if of is not None and item.reference_id != of.reference_id:
-        raise StoreError(f"An embedding of {item.reference_id!r} was given with the reference {of.reference_id!r}.")
-    vector = np.ascontiguousarray(item.vector, dtype="<f4")
-    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
-        raise StoreError(
-            f"The embedding {item.variant} of {item.reference_id!r} is no row of finite float32 "
-            f"(its shape is {vector.shape}); store what Embedder.embed returns, row by row."
-        )
-    return {
-        "fingerprint": item.fingerprint,
-        "reference_id": item.reference_id,
-        "variant": item.variant,
-        "dim": vector.size,
-        "vector": vector.tobytes(),
-    }
 
 
 def _embeddings(

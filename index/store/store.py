@@ -36,6 +36,7 @@ from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.priors import PriorStore
+from index.store.reference_life import ReferenceLifeStore
 from index.store.references import ReferenceStore
 from index.store.registry_events import RegistryEventStore
 from index.store.removals import RemovalStore
@@ -63,6 +64,7 @@ class Store(
     BrandProfileStore,
     RegistryEventStore,
     ReferenceStore,
+    ReferenceLifeStore,
     FeatureStore,
     PriceStore,
     SellerStore,

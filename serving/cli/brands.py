@@ -13,10 +13,13 @@ from rich.table import Table
 from index.manifest import read_references
 from index.store.store import Store
 from reference_brands.seed import seed_marks
-from serving.app import load_embedder, open_store
+from serving.app import load_embedder, open_blobs, open_store
 from serving.batching import BatchingEmbedder
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
-from serving.registry import NewReference, add_references, manifest_references, seed_references
+from serving.cli.references import COMMANDS
+from serving.new_reference import NewReference
+from serving.reference_sources import manifest_references, seed_references
+from serving.registry import add_references
 
 
 @click.group()
@@ -32,7 +35,8 @@ def seed(context: click.Context, /, only: str, everything: bool) -> None:
     """Load the seed catalogue: marks of the consumer brands that counterfeiters copy."""
     wanted = [name.strip() for name in only.split(",") if name.strip()] or None
     marks = progress(seed_marks(wanted, everything=everything), what="seeding")
-    _add(context, lambda _: seed_references(marks), Faults())
+    blobs = open_blobs(settings_of(context))
+    _add(context, lambda _: seed_references(marks, blobs=blobs), Faults())
 
 
 @brands.command("import")
@@ -42,9 +46,10 @@ def import_references(context: click.Context, /, manifest: Path) -> None:
     """Import the references that MANIFEST (JSON Lines) lists. Rows that fail are named; the others are imported."""
     faults = Faults()
     rows = list(progress(read_references(manifest, on_error=faults.add), what="reading"))
+    blobs = open_blobs(settings_of(context))
     _add(
         context,
-        lambda store: manifest_references(progress(rows, what="importing"), store, on_error=faults.add),
+        lambda store: manifest_references(progress(rows, what="importing"), store, on_error=faults.add, blobs=blobs),
         faults,
     )
 
@@ -62,6 +67,10 @@ def list_brands(context: click.Context, /) -> None:
     for brand, count in rows:
         table.add_row(brand.brand_id, escape(brand.name), str(count))
     Console().print(table)
+
+
+for _command in COMMANDS:
+    brands.add_command(_command)
 
 
 def _add(context: click.Context, references: Callable[[Store], Iterable[NewReference]], faults: Faults) -> None:

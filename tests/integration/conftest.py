@@ -19,7 +19,8 @@ import pytest
 from reference_brands.seed import seed_marks
 from serving.app import Application, open_application
 from serving.cli.main import main
-from serving.registry import add_references, seed_references
+from serving.reference_sources import seed_references
+from serving.registry import add_references
 from serving.server import serving
 from serving.settings import Settings
 from tests.integration.held import Held, HeldEmbedder

@@ -24,12 +24,12 @@ from index.money import Money
 from index.records import Brand, Provenance, ReferenceKind
 from serving.app import Application
 from serving.batching import BatchingEmbedder
-from serving.registry import NewReference, add_references
+from serving.new_reference import NewReference, read_picture
+from serving.registry import add_references
 from serving.settings import Settings
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
-from vision.decode import decode
 from vision.embedder import Embedder
 
 # Bounds every wait of these suites; reached only when something is broken.
@@ -128,15 +128,13 @@ def settings_at(folder: Path) -> Settings:
 
 
 def _reference(brand: Brand, kind: ReferenceKind, seed: int) -> NewReference:
-    image = decode(draw(seed))
     return NewReference(
         brand=brand,
         mark=None,
         kind=kind,
-        views=(image.pixels,),
-        image_sha256=image.sha256,
+        picture=read_picture(draw(seed), None),
         box=None,
-        provenance=Provenance(source=f"drawn from seed {seed}"),
+        provenance=Provenance(note=f"drawn from seed {seed}"),
     )
 
 
@@ -186,7 +184,10 @@ def with_embedder(application: Application, embedder: Embedder) -> Iterator[Appl
     with BatchingEmbedder(embedder) as batching:
         pipeline = replace(application.pipeline, embedder=batching)
         moderation = replace(application.moderation, pipeline=pipeline)
-        yield replace(application, embedder=batching, moderation=moderation)
+        references = application.registry.references
+        references = replace(references, uploads=replace(references.uploads, embedder=batching))
+        registry = replace(application.registry, references=references)
+        yield replace(application, embedder=batching, moderation=moderation, registry=registry)
 
 
 @dataclass(frozen=True)

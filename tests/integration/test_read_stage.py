@@ -19,15 +19,16 @@ from serving.deadline import NEVER
 from serving.domain import Listing, Verdict
 from serving.findings import VisualMatch
 from serving.matching import Readings
+from serving.new_reference import NewReference, read_picture
 from serving.reading import SETTLED, read_names
-from serving.registry import NewReference, add_references
+from serving.registry import add_references
 from serving.stages import Stages
 from serving.visual import embed_regions, read_photos
 from tests.integration.support import AURORA, AURORA_SHOE, PATIENCE_S, Start, draw, listing
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
-from vision.decode import DecodeLimits, decode
+from vision.decode import DecodeLimits
 from vision.fake import FakeEmbedder
 from vision.reading import BlindReader, Reader, Words, load_reader
 from vision.regions import WHOLE_IMAGE, Region
@@ -191,15 +192,13 @@ def test_an_everyday_word_supports_and_does_not_propose(application: Application
 
 
 def _mark(brand: Brand, seed: int) -> NewReference:
-    image = decode(draw(seed))
     return NewReference(
         brand=brand,
         mark=None,
         kind=ReferenceKind.EXAMPLE,
-        views=(image.pixels,),
-        image_sha256=image.sha256,
+        picture=read_picture(draw(seed), WHOLE_IMAGE),
         box=WHOLE_IMAGE,
-        provenance=Provenance(source=f"drawn from seed {seed}"),
+        provenance=Provenance(note=f"drawn from seed {seed}"),
     )
 
 

@@ -19,7 +19,8 @@ from index.store.store import Store
 from index.store.tables.references import reference_features
 from reference_brands.seed import seed_marks
 from serving.batching import BatchingEmbedder
-from serving.registry import add_references, manifest_references, seed_references
+from serving.reference_sources import manifest_references, seed_references
+from serving.registry import add_references
 from vision.fake import FakeEmbedder
 from vision.regions import Box
 
@@ -82,7 +83,7 @@ def test_imported_reference_is_stored_with_brand_hash_and_embedding(
     assert store.get_brand("nike").name == "Nike"
     assert reference.image_sha256 == hashlib.sha256(_png(0)).hexdigest()
     assert reference.pdq is not None
-    assert reference.provenance.source == "0.png"
+    assert reference.provenance.file_name == "0.png"
     assert len(embeddings) == 1
     assert np.linalg.norm(embeddings[0].vector) == pytest.approx(1.0)
 

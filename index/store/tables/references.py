@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
-from index.store.tables.base import metadata, sha256, words
+from index.store.tables.base import UtcDateTime, metadata, sha256, words
 
 references = Table(
     "brand_references",  # REFERENCES is a reserved word of SQL
@@ -18,11 +18,26 @@ references = Table(
     *(Column(edge, Float, nullable=True) for edge in ("x1", "y1", "x2", "y2")),
     Column("pdq", LargeBinary, nullable=True),
     Column("pdq_mirrored", LargeBinary, nullable=True),
-    words("source"),
+    Column("origin", String(32), nullable=False),
+    words("source_id"),
+    words("uploaded_by"),
+    words("file_name"),
     words("licence"),
-    words("submitter"),
-    words("notice"),
+    words("note"),
+    words("bank_id"),
+    words("state_reason"),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("image_format", String(16), nullable=False),
+    # What it would hit; null until that was measured.
+    Column("false_matches_per_million", Float, nullable=True),
+    Column("background_images", BigInteger, nullable=True),
+    Column("collisions", Integer, nullable=True),
+    Column("revision", Integer, nullable=False),
+    Column("create_time", UtcDateTime, nullable=False),
+    Column("update_time", UtcDateTime, nullable=False),
 )
+Index(None, references.c.brand_id, references.c.create_time, references.c.reference_id)  # a page of one brand's
 
 reference_embeddings = Table(
     "reference_embeddings",

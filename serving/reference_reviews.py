@@ -1,0 +1,87 @@
+"""Who decides on a reference, and what becomes of it then? Reviews and retirements, from a wish to the new state.
+
+What is too broad or collides is for somebody else than its owner to release: an owner that could would hold back other
+sellers' goods by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.errors import Conflict
+from index.records import Reference, ReferenceScope, ReferenceState
+from index.store.store import Store
+from serving.caller import BRAND_OWNER, Caller
+from serving.errors import FieldViolation, InvalidListing, PermissionDenied
+from serving.scoping import Assessment, Assessor
+from serving.visibility import visible_reference
+from serving.wire_reference import Change
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Changes the state of references. `fingerprint` is the model's whose embeddings are assessed."""
+
+    store: Store
+    assessor: Assessor | None
+    fingerprint: str
+
+    def decide(self, change: Change, caller: Caller) -> Reference:
+        """Bring a reference into the wanted state, or into quarantine when it proves too broad to be activated.
+
+        Reaching the state that it is in already changes nothing.
+
+        Raises:
+            NotFound: there is no such reference, or the caller may not see it.
+            PermissionDenied: a brand owner wants to release what is quarantined.
+            InvalidListing: what is quarantined is released without a reason.
+            Conflict: it was changed since the caller read it, or its state does not allow the wish.
+
+        """
+        seen = visible_reference(self.store, change.reference_id, caller)
+        if seen.state is change.wanted:
+            return seen
+        if change.wanted is not ReferenceState.ACTIVE:
+            return self._move(change, seen, change.wanted, change.reason)
+        if seen.state is ReferenceState.QUARANTINED:
+            _check_release(change, caller)
+        found = self._assess(seen)
+        if found is None:
+            return self._move(change, seen, ReferenceState.ACTIVE, change.reason)
+        if seen.state is ReferenceState.PENDING and found.state is not ReferenceState.ACTIVE:
+            return self._move(change, seen, found.state, found.reason, found.scope)
+        return self._move(change, seen, ReferenceState.ACTIVE, change.reason or found.reason, found.scope)
+
+    def _move(
+        self,
+        change: Change,
+        seen: Reference,
+        state: ReferenceState,
+        reason: str,
+        scope: ReferenceScope | None = None,
+    ) -> Reference:
+        revision = seen.revision if change.revision is None else change.revision
+        return self.store.set_reference_state(seen.reference_id, state, reason=reason, scope=scope, revision=revision)
+
+    def _assess(self, reference: Reference) -> Assessment | None:
+        if self.assessor is None:
+            return None
+        embeddings = self.store.embeddings_of(reference.reference_id, self.fingerprint)
+        if not embeddings:
+            raise Conflict(
+                f"The reference {reference.reference_id!r} was embedded by another model only; "
+                "upload its file again, then activate it."
+            )
+        vectors = np.stack([embedding.vector for embedding in embeddings])
+        return self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
+
+
+def _check_release(change: Change, caller: Caller) -> None:
+    if BRAND_OWNER in caller.roles:
+        raise PermissionDenied(
+            f"The reference {change.reference_id!r} is quarantined; a moderator decides whether it is matched."
+        )
+    if not change.reason:
+        raise InvalidListing((FieldViolation("reason", "is empty; say why it is released from quarantine"),))

@@ -1,0 +1,141 @@
+"""How does one reference of an owner get on record? Checked, read, embedded, assessed, its file kept, then recorded.
+
+Blocking, from header and file to the reference as it is recorded. The file is kept before the transaction that holds
+the rest, so that a reference on record always has its own; one that was kept in vain is swept up by the blob store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from index.blobs import BlobStore
+from index.errors import Conflict, NotFound
+from index.records import Mark, Provenance, Reference, ReferenceEmbedding, ReferenceOrigin, ReferenceState
+from index.reference_states import following
+from index.rulings import RequestKey
+from index.store.store import Store
+from serving.batching import BatchingEmbedder
+from serving.caller import BRAND_OWNER, Caller
+from serving.deadline import Deadline
+from serving.errors import FieldViolation, InvalidListing
+from serving.new_reference import NewReference, read_picture, reference_id_of
+from serving.registry import described_by, embedded
+from serving.scoping import Assessor
+from serving.visibility import visible_brand
+from serving.wire_reference import Upload, to_upload
+from touchstone.moderation.v1 import brand_service_pb2 as pb
+
+_HELD = "Held back at the uploader's wish, to be previewed first."
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """Takes in references one by one; any number of threads may. Without an assessor none proves too broad."""
+
+    store: Store
+    blobs: BlobStore
+    embedder: BatchingEmbedder
+    assessor: Assessor | None
+
+    def upload(
+        self, header: pb.UploadReferenceHeader, content: bytes, caller: Caller, *, deadline: Deadline
+    ) -> Reference:
+        """Take one reference in, and return it as it is on record: durable, and of the same id for the same content.
+
+        Raises:
+            InvalidListing: the header breaks a rule, or the file is not the one that it announces.
+            NotFound: there is no such brand or mark, or the caller may not see it.
+            Conflict: it was rejected or retired before, which is final.
+            KeyReused: the `request_id` came before with another reference.
+            ImageError, RenderError, ReferenceTooSmall: the file cannot be used.
+            Overloaded, DeadlineExceeded: there is no time or room for it; nothing was recorded.
+            BlobError, StoreError: it cannot be kept.
+
+        """
+        wanted = to_upload(header)
+        brand = visible_brand(self.store, wanted.brand_id, caller)
+        mark = self._mark(wanted)
+        digest = _checked_digest(content, wanted)
+        request = _key(header, digest, caller)
+        if request is not None and (made := self.store.find_request(request)) is not None:
+            return self.store.get_reference(made)
+        known = self._known(reference_id_of(brand.brand_id, wanted.kind, digest, wanted.box))
+        if known is not None and self.store.embeddings_of(known.reference_id, self.embedder.fingerprint):
+            self.blobs.put(content)  # an older release kept no files
+            return self.store.record_reference(known, request=request)
+        new = NewReference(
+            brand=brand,
+            mark=mark,
+            kind=wanted.kind,
+            picture=read_picture(content, wanted.box),
+            box=wanted.box,
+            provenance=_provenance(wanted.provenance, caller),
+            bank_id=wanted.bank_id,
+        )
+        deadline.check("embedding")
+        ((reference, embeddings),) = embedded([new], self.embedder, deadline=deadline)
+        reference = self._judged(reference, embeddings, hold=wanted.hold)
+        deadline.check("recording")
+        self.blobs.put(content)
+        return _not_final(self.store.record_reference(reference, embeddings, [described_by(new)], request=request))
+
+    def _judged(self, reference: Reference, embeddings: list[ReferenceEmbedding], *, hold: bool) -> Reference:
+        """Say in which state it begins."""
+        if hold:
+            return replace(reference, state=ReferenceState.PENDING, state_reason=_HELD)
+        if self.assessor is None:
+            return reference
+        vectors = np.stack([embedding.vector for embedding in embeddings])
+        found = self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
+        return replace(reference, state=found.state, state_reason=found.reason, scope=found.scope)
+
+    def _mark(self, wanted: Upload) -> Mark | None:
+        if not wanted.mark_id:
+            return None
+        for mark in self.store.list_marks(wanted.brand_id):
+            if mark.mark_id == wanted.mark_id:
+                return mark
+        raise NotFound(f"The brand {wanted.brand_id!r} has no mark with the id {wanted.mark_id!r}; check the id.")
+
+    def _known(self, reference_id: str) -> Reference | None:
+        try:
+            return _not_final(self.store.get_reference(reference_id))
+        except NotFound:
+            return None
+
+
+def _checked_digest(content: bytes, wanted: Upload) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    if wanted.content_sha256 not in ("", digest):
+        fault = f"is not the file's, {digest}; send the file again, whole"
+        raise InvalidListing((FieldViolation("header.content_sha256", fault),))
+    return digest
+
+
+def _not_final(reference: Reference) -> Reference:
+    """Refuse to take one for accepted that a person rejected or retired: the same file shall not come in again."""
+    if not following(reference.state):
+        why = f" ({reference.state_reason})" if reference.state_reason else ""
+        raise Conflict(
+            f"This very file was uploaded before, as {reference.reference_id!r}, and is {reference.state}{why}; "
+            "that is final: send another picture of the mark."
+        )
+    return reference
+
+
+def _provenance(sent: Provenance, caller: Caller) -> Provenance:
+    unsaid = sent.origin is ReferenceOrigin.UNKNOWN and BRAND_OWNER in caller.roles
+    origin = ReferenceOrigin.BRAND_OWNER if unsaid else sent.origin
+    return replace(sent, origin=origin, uploaded_by=caller.name)
+
+
+def _key(header: pb.UploadReferenceHeader, digest: str, caller: Caller) -> RequestKey | None:
+    if not header.request_id:
+        return None
+    request = hashlib.sha256(header.SerializeToString(deterministic=True) + digest.encode()).hexdigest()
+    return RequestKey(
+        scope=f"{header.DESCRIPTOR.name} by {caller.name}", request_id=header.request_id, request_sha256=request
+    )
