@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from index import blobs
+from index.blobs import BlobShelf
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
@@ -165,6 +167,11 @@ def open_application(settings: Settings) -> Iterator[Application]:
                 listings=FindAnswers(store),
             ),
         )
+
+
+def open_blobs(settings: Settings) -> BlobShelf:
+    """Open the store of references' files. Raises BlobError for a URL that is none of one."""
+    return blobs.open_blobs(settings.blob_place)
 
 
 def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:

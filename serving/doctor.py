@@ -15,7 +15,15 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from index.money import ExchangeRates
-from serving.app import Application, load_calibration, load_embedder, load_reader, open_application, open_store
+from serving.app import (
+    Application,
+    load_calibration,
+    load_embedder,
+    load_reader,
+    open_application,
+    open_blobs,
+    open_store,
+)
 from serving.errors import ServingError, SettingsError
 from serving.fusion_file import load_fusion
 from serving.policy import load_policy
@@ -28,6 +36,8 @@ from vision.taxonomy import load_taxonomy
 
 # Less than this and a store under load fills the disk within hours.
 _LEAST_FREE_BYTES = 2 * 2**30
+# Nothing names it, so it is collected in time.
+_PROBE = b"touchstone doctor was here\n"
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     """Check each part by itself: all that an application is put together from."""
     yield _try("data folder", lambda: _data_folder(settings))
     yield _try("store", lambda: _store(settings))
+    yield _try("blobs", lambda: _blobs(settings))
     yield _try("policy", lambda: _policy(settings))
     yield _try("fusion", lambda: load_fusion(settings.fusion).version)
     yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
@@ -131,6 +142,13 @@ def _store(settings: Settings) -> str:
         store.verify()
         counts = store.counts()
     return f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
+
+
+def _blobs(settings: Settings) -> str:
+    """Keep a small file and read it again: the one way to know that place and credentials allow both."""
+    shelf = open_blobs(settings)
+    shelf.get(shelf.put(_PROBE))
+    return f"files are kept in {settings.blob_place.partition('?')[0]} and read back"
 
 
 def _policy(settings: Settings) -> str:

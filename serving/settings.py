@@ -17,7 +17,7 @@ from index.money import is_currency
 from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
-_PATHS = frozenset({"data_dir", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
+_PATHS = frozenset({"data_dir", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
 
 
 def _currency(code: str) -> str:
@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
+    blobs: Annotated[
+        str | None,
+        Field(description="where files of references lie: a folder or `s3://bucket/prefix?…`; unset: `data_dir`/blobs"),
+    ] = None
     policy: Annotated[
         Path | None, Field(description="policy file, until a stored one is active; unset: the one that ships")
     ] = None
@@ -78,6 +82,11 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The embedded store's database file."""
         return self.data_dir / "touchstone.db"
+
+    @property
+    def blob_place(self) -> str:
+        """Where files of references lie: a folder or a URL."""
+        return self.blobs or str(self.data_dir / "blobs")
 
     @property
     def index_dir(self) -> Path:
@@ -125,6 +134,10 @@ def _read(config: Path | None) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
     return {
-        str(key): str(config.parent / value) if key in _PATHS and isinstance(value, str) else value
+        str(key): str(config.parent / value) if key in _PATHS and _is_path(value) else value
         for key, value in document.items()
     }
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and "://" not in value

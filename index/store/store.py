@@ -19,6 +19,7 @@ from index.errors import StoreError
 from index.records import ReferenceState, StoreCounts
 from index.store.appeals import AppealStore
 from index.store.batches import BatchStore
+from index.store.blobs import BlobNameStore
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
 from index.store.certificates import CertificateStore
@@ -58,6 +59,7 @@ class Store(
     BrandStore,
     ReferenceStore,
     FeatureStore,
+    BlobNameStore,
     PriceStore,
     SellerStore,
     TallyStore,

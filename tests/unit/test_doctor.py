@@ -24,6 +24,7 @@ from vision.reading import PACKAGE, Reader
 MODEL_PARTS = [
     "data folder",
     "store",
+    "blobs",
     "policy",
     "fusion",
     "taxonomy",
