@@ -58,6 +58,16 @@ def decode_png(png: bytes) -> NDArray[np.uint8]:
 
 
 def tight_mask(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArray[np.uint8]:
+    """Centre what is visible in a square, as `tight_square` does.
+
+    Returns:
+        uint8 [edge, edge] coverage, 0 (paper) to 255 (ink).
+
+    """
+    return tight_square(rgba, edge=edge, margin=margin)[..., 3]
+
+
+def tight_square(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArray[np.uint8]:
     """Centre what is visible in a square.
 
     Args:
@@ -66,7 +76,7 @@ def tight_mask(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArray[
         margin: empty border on each side as a share of the edge, 0..0.5.
 
     Returns:
-        uint8 [edge, edge] coverage, 0 (paper) to 255 (ink).
+        uint8 [edge, edge, 4] RGBA, transparent around the drawing.
 
     Raises:
         RenderError: nothing is visible, or the drawing does not fit.
@@ -76,14 +86,20 @@ def tight_mask(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArray[
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if rows.size == 0:
         raise RenderError("the SVG draws nothing visible: check its fills and its view box")
-    ink = alpha[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = edge - 2 * round(edge * margin)
-    if max(ink.shape) > inside:
+    if max(ink.shape[:2]) > inside:
         raise RenderError(f"a drawing of {ink.shape[1]} x {ink.shape[0]} pixels does not fit into {inside} x {inside}")
-    square = np.zeros((edge, edge), np.uint8)
+    square = np.zeros((edge, edge, 4), np.uint8)
     top, left = (edge - ink.shape[0]) // 2, (edge - ink.shape[1]) // 2
     square[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return square
+
+
+def on_paper(rgba: NDArray[np.uint8], paper: Colour) -> NDArray[np.uint8]:
+    """Lay a drawing, uint8 [H, W, 4], on paper of one colour: uint8 [H, W, 3] RGB."""
+    share = rgba[..., 3:].astype(np.float32) / 255
+    return np.rint(share * rgba[..., :3] + (1 - share) * np.asarray(paper, np.float32)).astype(np.uint8)
 
 
 def paint(mask: NDArray[np.uint8], *, ink: Colour, paper: Colour) -> NDArray[np.uint8]:

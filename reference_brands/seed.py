@@ -28,6 +28,7 @@ __all__ = [
     "SeedBrand",
     "SeedMark",
     "mark_svg",
+    "palette",
     "seed_brands",
     "seed_marks",
     "seed_source",
@@ -165,12 +166,12 @@ def _draw(brand: SeedBrand, mark: str) -> SeedMark:
         kind="wordmark" if mark in brand.wordmarks else "logo",
         svg=icon.raw_svg,
         colour=colour,
-        renderings=tuple(paint(mask, ink=ink, paper=paper) for ink, paper in _palette(colour)),
+        renderings=tuple(paint(mask, ink=ink, paper=paper) for ink, paper in palette(colour)),
     )
 
 
-def _palette(colour: Colour) -> tuple[tuple[Colour, Colour], ...]:
-    """Return (ink, paper) pairs, the plain ones first."""
+def palette(colour: Colour) -> tuple[tuple[Colour, Colour], ...]:
+    """Return the (ink, paper) pairs in which a mark of this colour is painted, the plain ones first."""
     plain = ((BLACK, WHITE), (WHITE, BLACK))
     repeats = min(_distance(colour, WHITE), _distance(colour, BLACK)) < _SAME_COLOUR
     if repeats:

@@ -18,6 +18,7 @@ from index.blobs import BlobShelf
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
+from serving.assessing import CatalogueAssessor
 from serving.batching import BatchingEmbedder
 from serving.brand_answers import BrandAnswers
 from serving.brand_servicer import RegistryAnswers
@@ -79,6 +80,7 @@ class Application:
     moderation: Moderation
     cases: CaseAnswers
     registry: RegistryAnswers
+    blobs: BlobShelf
 
     @property
     def pipeline(self) -> Pipeline:
@@ -138,6 +140,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
         knowledge = Holder(source.open(), source.renew)
         book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
         in_force = InForce.open(store, book, fusion, model=embedder.fingerprint)
+        calibration = load_calibration(embedder.fingerprint)
+        assessor = CatalogueAssessor.of(settings, lambda: knowledge.current.catalogue, calibration)
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
@@ -145,7 +149,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             classifier=CategoryClassifier.for_model(embedder.fingerprint),
             attributes=AttributeClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
-            calibration=load_calibration(embedder.fingerprint),
+            calibration=calibration,
             verifier=Verifier(store),
             copies=CopyFinder(store),
             judge=in_force.judge,
@@ -163,9 +167,10 @@ def open_application(settings: Settings) -> Iterator[Application]:
             registry=RegistryAnswers(
                 brands=BrandAnswers(store),
                 references=ReferenceAnswers(store),
-                previews=PreviewAnswers(store),
+                previews=PreviewAnswers(store, embedder, assessor, calibration),
                 listings=FindAnswers(store),
             ),
+            blobs=open_blobs(settings),
         )
 
 

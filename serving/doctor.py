@@ -29,6 +29,7 @@ from serving.fusion_file import load_fusion
 from serving.policy import load_policy
 from serving.policy_book import PolicySource
 from serving.settings import Settings
+from vision.background import Background
 from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError
 from vision.reading import PACKAGE, PACKAGE_VERSION, BlindReader
@@ -94,6 +95,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     yield model
     if model.ok:
         yield _try("calibration", lambda: _calibration(model.detail))
+        yield _try("background", lambda: _background(model.detail, settings))
 
 
 def _inside(application: Application) -> Iterator[Finding]:
@@ -174,6 +176,13 @@ def _calibration(fingerprint: str) -> str:
         return "none of this model: only near-identical pictures count as seen; run python -m training.calibrate"
     least = calibration.curves[Shown.MARK].thresholds[0.05]  # the few strangers measured bear no finer rate
     return f"a mark seen with probability {least:.2f} was a mistake in one photo of twenty when it was calibrated"
+
+
+def _background(fingerprint: str, settings: Settings) -> str:
+    found = Background.for_model(fingerprint, settings.data_dir)
+    if found is None:
+        return "none of this model: only collisions hold a reference back; run `touchstone brands background`"
+    return f"{len(found)} photos to judge by how broad a reference is: {found.source}"
 
 
 def _try(check: str, look: Callable[[], str]) -> Finding:

@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     base_currency: Annotated[
         str, AfterValidator(_currency), Field(description="currency in which prices are compared, ISO 4217")
     ] = "USD"
+    mark_false_matches_per_million: Annotated[
+        float, Field(ge=0, description="a mark expected to match more of a million strangers' photos is quarantined")
+    ] = 30.0
+    product_false_matches_per_million: Annotated[
+        float, Field(ge=0, description="the same of a product, packaging or known fake")
+    ] = 1000.0
+    mark_collision_similarity: Annotated[
+        float, Field(ge=0, le=1, description="a mark this similar to another brand's, by cosine, is quarantined")
+    ] = 0.95
+    product_collision_similarity: Annotated[
+        float, Field(ge=0, le=1, description="the same of a product, packaging or known fake")
+    ] = 0.95
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
     workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256

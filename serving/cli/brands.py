@@ -15,13 +15,19 @@ from index.store.store import Store
 from reference_brands.seed import seed_marks
 from serving.app import load_embedder, open_store
 from serving.batching import BatchingEmbedder
+from serving.cli.background import background
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
+from serving.cli.preview import preview
 from serving.registry import NewReference, add_references, manifest_references, seed_references
 
 
 @click.group()
 def brands() -> None:
     """Keep the registry of brands and their references."""
+
+
+brands.add_command(preview)
+brands.add_command(background)
 
 
 @brands.command()

@@ -32,6 +32,7 @@ MODEL_PARTS = [
     "reader",
     "model",
     "calibration",
+    "background",
 ]
 INSIDE = ["index", "references", "embeddings", "prices", "inference"]
 
