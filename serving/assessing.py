@@ -46,6 +46,7 @@ class CatalogueAssessor:
     calibration: MatchCalibration
     marks: ScopeLimits
     products: ScopeLimits
+    shape_similarity: float
 
     @classmethod
     def of(
@@ -69,6 +70,7 @@ class CatalogueAssessor:
                 false_matches_per_million=settings.product_false_matches_per_million,
                 collision_similarity=settings.product_collision_similarity,
             ),
+            shape_similarity=settings.shape_similarity,
         )
 
     def assess(self, brand_id: str, vectors: NDArray[np.float32], *, marks: bool) -> Assessment:
@@ -76,7 +78,7 @@ class CatalogueAssessor:
         limits = self.marks if marks else self.products
         collisions = self._collisions(brand_id, vectors, limits, marks=marks)
         rate, images = self._breadth(vectors, marks=marks)
-        shape = self._shape(vectors, limits) if marks else ""
+        shape = self._shape(vectors) if marks else ""
         faults = [*_too_broad(rate, limits), *_like_a_shape(shape), *_colliding(collisions)]
         return Assessment(
             scope=ReferenceScope(false_matches_per_million=rate, background_images=images, collisions=len(collisions)),
@@ -96,11 +98,11 @@ class CatalogueAssessor:
         similarities = self.background.similarities(vectors, marks=marks)
         return false_matches_per_million(similarities, self.match_similarity(marks=marks)), len(self.background)
 
-    def _shape(self, vectors: NDArray[np.float32], limits: ScopeLimits) -> str:
+    def _shape(self, vectors: NDArray[np.float32]) -> str:
         if self.background is None:
             return ""
         name, similarity = self.background.likest_shape(vectors)
-        return name if similarity >= limits.collision_similarity else ""
+        return name if similarity >= self.shape_similarity else ""
 
     def _collisions(
         self, brand_id: str, vectors: NDArray[np.float32], limits: ScopeLimits, *, marks: bool
@@ -144,7 +146,7 @@ def _too_broad(rate: float, limits: ScopeLimits) -> Iterator[str]:
 
 def _like_a_shape(shape: str) -> Iterator[str]:
     if shape:
-        yield f"It looks the same as {shape}, which goods of any brand may show."
+        yield f"It looks like {shape}, which goods of any brand may show."
 
 
 def _colliding(collisions: tuple[Collision, ...]) -> Iterator[str]:

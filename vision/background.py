@@ -81,7 +81,7 @@ class Background:
 
     def save(self, path: Path) -> None:
         """Write it as safetensors."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         tensors: dict[str, NDArray[np.generic]] = {"owners": self.owners.astype(np.uint32)}
         signed = bool(min(rows.min(initial=0) for rows in (self.photos, self.regions, self.shapes)) < 0)
@@ -96,7 +96,7 @@ class Background:
             "dim": str(self.photos.shape[1]),
             "sha256": digest_of(**tensors),
         }
-        save_file(tensors, path, metadata)
+        path.write_bytes(save(tensors, metadata))
 
     @classmethod
     def load(cls, path: Path, *, fingerprint: str) -> Background | None:

@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from index.listings import ListingMatch, ListingWhere
 from index.records import ReferenceKind, ReferenceState
@@ -196,7 +196,7 @@ def test_nothing_is_kept(own_service: Service) -> None:
 
 
 def test_another_brands_owner_learns_nothing(service: Service) -> None:
-    """Another brand, its references, and ones that are nowhere are answered alike, and before the image is looked at."""
+    """Another brand, its references, and what is nowhere are answered alike, before the image is looked at."""
     owner = person(brands=[BOREALIS.brand_id])
     theirs = reference_of(service.application, AURORA.brand_id)
 
@@ -370,6 +370,10 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(np.where(square[..., None], np.uint8(0), canvas)).save(folder / "square.png")
     checks = (rows // 30 + columns // 30) % 2
     Image.fromarray(np.repeat((checks * 255).astype(np.uint8)[..., None], 3, axis=2)).save(folder / "check.png")
+    letter = Image.fromarray(canvas)
+    font = ImageFont.load_default(size=250)
+    ImageDraw.Draw(letter).text((150, 150), "A", font=font, fill=(0, 60, 160), anchor="mm", stroke_width=8)
+    letter.save(folder / "letter.png")
     return folder
 
 
