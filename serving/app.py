@@ -13,11 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from index.blobs import BlobStore
-from index.local_blobs import LocalBlobs
+from index import blobs
+from index.blobs import BlobShelf, BlobStore
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
+from serving.assessing import CatalogueAssessor
 from serving.batching import BatchingEmbedder
 from serving.brand_answers import BrandAnswers
 from serving.brand_servicer import RegistryAnswers
@@ -40,6 +41,7 @@ from serving.policy_book import Policies, PolicySource
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_reviews import Reviews
+from serving.scoping import Assessor
 from serving.settings import Settings
 from serving.uploads import Uploads
 from serving.visual import find_keypoints, find_no_keypoints
@@ -83,6 +85,7 @@ class Application:
     moderation: Moderation
     cases: CaseAnswers
     registry: RegistryAnswers
+    blobs: BlobShelf
 
     @property
     def pipeline(self) -> Pipeline:
@@ -131,6 +134,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
                 max_waiting=settings.max_waiting,
             )
         )
+        shelf = open_blobs(settings)
         source = KnowledgeSource(
             store=store,
             index_dir=settings.index_dir,
@@ -142,6 +146,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
         knowledge = Holder(source.open(), source.renew)
         book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
         in_force = InForce.open(store, book, fusion, model=embedder.fingerprint)
+        calibration = load_calibration(embedder.fingerprint)
+        assessor = CatalogueAssessor.of(settings, lambda: knowledge.current.catalogue, calibration)
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
@@ -149,7 +155,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             classifier=CategoryClassifier.for_model(embedder.fingerprint),
             attributes=AttributeClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
-            calibration=load_calibration(embedder.fingerprint),
+            calibration=calibration,
             verifier=Verifier(store),
             copies=CopyFinder(store),
             judge=in_force.judge,
@@ -167,27 +173,27 @@ def open_application(settings: Settings) -> Iterator[Application]:
             cases=make_case_answers(store, rules),
             registry=RegistryAnswers(
                 brands=BrandAnswers(store),
-                references=make_reference_answers(settings, store, embedder, knowledge),
-                previews=PreviewAnswers(store),
+                references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
+                previews=PreviewAnswers(store, embedder, assessor, calibration),
                 listings=FindAnswers(store),
             ),
+            blobs=shelf,
         )
 
 
-def open_blobs(settings: Settings) -> BlobStore:
-    """Open the store of references' files."""
-    return LocalBlobs(settings.data_dir / "blobs")
+def open_blobs(settings: Settings) -> BlobShelf:
+    """Open the store of references' files. Raises BlobError for a URL that is none of one."""
+    return blobs.open_blobs(settings.blob_place)
 
 
 def make_reference_answers(
-    settings: Settings, store: Store, embedder: BatchingEmbedder, knowledge: Holder[Knowledge]
+    store: Store, embedder: BatchingEmbedder, knowledge: Holder[Knowledge], shelf: BlobStore, assessor: Assessor
 ) -> ReferenceAnswers:
     """Put together what takes references in and decides on them."""
-    assessor = None
     return ReferenceAnswers(
         store=store,
         knowledge=knowledge,
-        uploads=Uploads(store, open_blobs(settings), embedder, assessor),
+        uploads=Uploads(store, shelf, embedder, assessor),
         reviews=Reviews(store, assessor, embedder.fingerprint),
     )
 

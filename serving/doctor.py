@@ -16,12 +16,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from index.errors import StoreError
 from index.money import ExchangeRates
-from serving.app import Application, load_calibration, load_embedder, load_reader, open_application, open_store
+from serving.app import (
+    Application,
+    load_calibration,
+    load_embedder,
+    load_reader,
+    open_application,
+    open_blobs,
+    open_store,
+)
 from serving.errors import ServingError, SettingsError
 from serving.fusion_file import load_fusion
 from serving.policy import load_policy
 from serving.policy_book import PolicySource
 from serving.settings import Settings
+from vision.background import Background
 from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError
 from vision.reading import PACKAGE, PACKAGE_VERSION, BlindReader
@@ -29,6 +38,8 @@ from vision.taxonomy import load_taxonomy
 
 # Less than this and a store under load fills the disk within hours.
 _LEAST_FREE_BYTES = 2 * 2**30
+# Nothing names it, so it is collected in time.
+_PROBE = b"touchstone doctor was here\n"
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     """Check each part by itself: all that an application is put together from."""
     yield _try("data folder", lambda: _data_folder(settings))
     yield _try("store", lambda: _store(settings))
+    yield _try("blobs", lambda: _blobs(settings))
     yield _try("policy", lambda: _policy(settings))
     yield _try("fusion", lambda: load_fusion(settings.fusion).version)
     yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
@@ -84,6 +96,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     yield model
     if model.ok:
         yield _try("calibration", lambda: _calibration(model.detail))
+        yield _try("background", lambda: _background(model.detail, settings))
 
 
 def _inside(application: Application) -> Iterator[Finding]:
@@ -137,6 +150,13 @@ def _store(settings: Settings) -> str:
     return f"{holds} in {store.name} ({condition})"
 
 
+def _blobs(settings: Settings) -> str:
+    """Keep a small file and read it again: the one way to know that place and credentials allow both."""
+    shelf = open_blobs(settings)
+    shelf.get(shelf.put(_PROBE))
+    return f"files are kept in {settings.blob_place.partition('?')[0]} and read back"
+
+
 def _policy(settings: Settings) -> str:
     taxonomy = cache(lambda: load_taxonomy(settings.taxonomy))
     bootstrap = load_policy(settings.policy, taxonomy=taxonomy)
@@ -160,6 +180,13 @@ def _calibration(fingerprint: str) -> str:
         return "none of this model: only near-identical pictures count as seen; run python -m training.calibrate"
     least = calibration.curves[Shown.MARK].thresholds[0.05]  # the few strangers measured bear no finer rate
     return f"a mark seen with probability {least:.2f} was a mistake in one photo of twenty when it was calibrated"
+
+
+def _background(fingerprint: str, settings: Settings) -> str:
+    found = Background.for_model(fingerprint, settings.data_dir)
+    if found is None:
+        return "none of this model: only collisions hold a reference back; run `touchstone brands background`"
+    return f"{len(found)} photos to judge by how broad a reference is: {found.source}"
 
 
 def _try(check: str, look: Callable[[], str]) -> Finding:

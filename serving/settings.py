@@ -17,7 +17,7 @@ from index.money import is_currency
 from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
-_PATHS = frozenset({"data_dir", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
+_PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
 
 
 def _currency(code: str) -> str:
@@ -48,6 +48,10 @@ class Settings(BaseSettings):
             description="what photos are compared by, point by point; `none` for load tests: 0.1 s of CPU less a photo"
         ),
     ] = "sift"
+    blobs: Annotated[
+        str | None,
+        Field(description="where files of references lie: a folder or `s3://bucket/prefix?…`; unset: `data_dir`/blobs"),
+    ] = None
     policy: Annotated[
         Path | None, Field(description="policy file, until a stored one is active; unset: the one that ships")
     ] = None
@@ -67,6 +71,22 @@ class Settings(BaseSettings):
     base_currency: Annotated[
         str, AfterValidator(_currency), Field(description="currency in which prices are compared, ISO 4217")
     ] = "USD"
+    mark_false_matches_per_million: Annotated[
+        float, Field(ge=0, description="a mark expected to match more of a million strangers' photos is quarantined")
+    ] = 30.0
+    product_false_matches_per_million: Annotated[
+        float, Field(ge=0, description="the same of a product, packaging or known fake")
+    ] = 1000.0
+    mark_collision_similarity: Annotated[
+        float, Field(ge=0, le=1, description="a mark this similar to another brand's, by cosine, is quarantined")
+    ] = 0.95
+    product_collision_similarity: Annotated[
+        float, Field(ge=0, le=1, description="the same of a product, packaging or known fake")
+    ] = 0.95
+    shape_similarity: Annotated[
+        float,
+        Field(ge=0, le=1, description="a mark this similar to a plain shape or letter, by cosine, is quarantined"),
+    ] = 0.9
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
     workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
@@ -94,6 +114,11 @@ class Settings(BaseSettings):
     def store_place(self) -> str | Path:
         """Where the store is: a path, or a URL that may hold a password and is not to be shown."""
         return self.store_path if self.store is None else self.store.get_secret_value()
+
+    @property
+    def blob_place(self) -> str:
+        """Where files of references lie: a folder or a URL."""
+        return self.blobs or str(self.data_dir / "blobs")
 
     @property
     def index_dir(self) -> Path:
@@ -141,10 +166,10 @@ def _read(config: Path | None) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
     return {
-        str(key): str(config.parent / value) if isinstance(value, str) and _is_path(str(key), value) else value
+        str(key): str(config.parent / value) if str(key) in _PATHS and _is_path(value) else value
         for key, value in document.items()
     }
 
 
-def _is_path(name: str, value: str) -> bool:
-    return name in _PATHS or (name == "store" and "://" not in value)
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and "://" not in value

@@ -17,6 +17,9 @@ from google.rpc.status_pb2 import Status
 
 from index.errors import (
     BackendError,
+    BlobDamaged,
+    BlobError,
+    BlobMissing,
     CatalogueError,
     Conflict,
     DecidedAnew,
@@ -95,6 +98,9 @@ ANSWERS: dict[type[BaseException], Answer] = {
     CheckpointError: _NOT_READY,
     SnapshotError: _NOT_READY,
     BackendError: _NOT_READY,
+    BlobError: _NOT_READY,
+    BlobMissing: _NOT_READY,
+    BlobDamaged: _NOT_READY,
     TaxonomyError: _NOT_READY,
     PolicyError: _NOT_READY,
     SettingsError: _NOT_READY,

@@ -73,6 +73,10 @@ class Curve:
         odds = self.bias + self.score * signs.score + self.strength * signs.strength + self.read * signs.read
         return 1.0 / (1.0 + math.exp(-max(min(odds, 500.0), -500.0)))
 
+    def score_at(self, probability: float) -> float:
+        """Give the score that has this probability, between 0 and 1, without any other sign."""
+        return (math.log(probability / (1.0 - probability)) - self.bias) / self.score
+
 
 @dataclass(frozen=True, kw_only=True)
 class MatchCalibration:

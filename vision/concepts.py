@@ -244,7 +244,7 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def digest_of(**tensors: NDArray[np.floating]) -> str:
+def digest_of(**tensors: NDArray[np.generic]) -> str:
     """Digest arrays with their names, types and shapes: a sha256 as hex."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):

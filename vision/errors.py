@@ -18,6 +18,9 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   │   ├── LostRace         index    another change was under way; this one was taken back and can be made again
     │   │   └── KeyReused        index    an idempotency key came again with another request
     │   └── NotPermitted         index    another person must do it
+    ├── BlobError                index    the store of references' files cannot be reached, read or written
+    │   ├── BlobMissing          index    there is no file of this digest
+    │   └── BlobDamaged          index    a file's bytes are not those that were kept
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
     ├── SellerDataError      index    what a file says of a seller cannot be used
     ├── CatalogueError           index    a listing or reference manifest cannot be used

@@ -19,6 +19,7 @@ from index.errors import StoreError
 from index.records import ReferenceState, StoreCounts
 from index.store.appeals import AppealStore
 from index.store.batches import BatchStore
+from index.store.blobs import BlobNameStore
 from index.store.brand_profiles import BrandProfileStore
 from index.store.brands import BrandStore
 from index.store.cases import CaseStore
@@ -66,6 +67,7 @@ class Store(
     ReferenceStore,
     ReferenceLifeStore,
     FeatureStore,
+    BlobNameStore,
     PriceStore,
     SellerStore,
     TallyStore,

@@ -15,7 +15,9 @@ from index.store.store import Store
 from reference_brands.seed import seed_marks
 from serving.app import load_embedder, open_blobs, open_store
 from serving.batching import BatchingEmbedder
+from serving.cli.background import background
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
+from serving.cli.preview import preview
 from serving.cli.references import COMMANDS
 from serving.new_reference import NewReference
 from serving.reference_sources import manifest_references, seed_references
@@ -25,6 +27,10 @@ from serving.registry import add_references
 @click.group()
 def brands() -> None:
     """Keep the registry of brands and their references."""
+
+
+brands.add_command(preview)
+brands.add_command(background)
 
 
 @brands.command()

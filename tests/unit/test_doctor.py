@@ -24,6 +24,7 @@ from vision.reading import PACKAGE, Reader
 MODEL_PARTS = [
     "data folder",
     "store",
+    "blobs",
     "policy",
     "fusion",
     "taxonomy",
@@ -31,6 +32,7 @@ MODEL_PARTS = [
     "reader",
     "model",
     "calibration",
+    "background",
 ]
 INSIDE = ["index", "references", "embeddings", "prices", "inference"]
 

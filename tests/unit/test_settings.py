@@ -80,6 +80,15 @@ def test_paths_in_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.exchange_rates is None
 
 
+@pytest.mark.parametrize(("said", "place"), [("files", "{folder}/files"), ("s3://bucket/x", "s3://bucket/x")])
+def test_blobs_lie_beside_the_file_or_at_a_url(tmp_path: Path, said: str, place: str) -> None:
+    """A folder of blobs is a path like others; a URL stays what it is; without either they are in the data folder."""
+    config = _file(tmp_path, f"blobs: {said}\n")
+
+    assert load_settings(config).blob_place == place.format(folder=tmp_path)
+    assert load_settings().blob_place == "touchstone-data/blobs"
+
+
 @pytest.mark.parametrize("text", ["", "# nothing set\n", "policy:\n", "policy: null\n"])
 def test_file_may_set_nothing(tmp_path: Path, text: str) -> None:
     """An empty file, or a path that is left empty, leaves the defaults."""
