@@ -16,6 +16,14 @@ class Unauthenticated(ServingError):
     """The call does not say who acts, or not in a way that this server believes."""
 
 
+class Forbidden(ServingError):
+    """Who calls is known, and may not call this rpc; the message names the roles that may."""
+
+
+class KeysUnavailable(ServingError):
+    """The keys by which tokens are verified are out of reach, for longer than old ones are trusted."""
+
+
 @dataclass(frozen=True)
 class FieldViolation:
     """One rule that a request breaks: its path, `listing.images[3]`, and a description with value, limit and remedy."""

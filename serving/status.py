@@ -32,7 +32,9 @@ from index.errors import (
 from reference_brands.errors import RenderError, SeedError
 from serving.errors import (
     DeadlineExceeded,
+    Forbidden,
     InvalidListing,
+    KeysUnavailable,
     Overloaded,
     PolicyError,
     SettingsError,
@@ -77,6 +79,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     KeyReused: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
+    Forbidden: Answer(grpc.StatusCode.PERMISSION_DENIED),
+    KeysUnavailable: _NOT_READY,
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     StoreError: _NOT_READY,

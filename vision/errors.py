@@ -24,6 +24,8 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
     └── ServingError             serving
         ├── Unauthenticated      serving  the call says nobody who may act
+        ├── Forbidden            serving  the caller's roles do not cover the rpc
+        ├── KeysUnavailable      serving  the keys that verify tokens are out of reach
         ├── InvalidListing       serving  the request breaks the API's rules; carries field violations
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range

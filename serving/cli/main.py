@@ -26,6 +26,7 @@ COMMANDS = {
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
+    "keys": ("serving.cli.keys:keys", "API keys: create, list, revoke."),
     "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, undo, report, appeal."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),
