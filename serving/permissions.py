@@ -109,7 +109,6 @@ RPCS: dict[str, Permission] = {
     f"{_SCANS}/WatchScan": Permission.READ_SCANS,
     f"{_SCANS}/CancelScan": Permission.RUN_SCANS,
     "grpc.health.v1.Health/Check": Permission.PROBE,
-    "grpc.health.v1.Health/List": Permission.PROBE,
     "grpc.health.v1.Health/Watch": Permission.PROBE,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Permission.CONNECT,
 }

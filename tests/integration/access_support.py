@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,7 +90,7 @@ class Issuer:
         ]
         self.jwks.write_text(json.dumps({"keys": entries}))
 
-    def token(self, sub: str = "ann", *, key_id: str = "k1", lasts_s: float = 600, **claims: Any) -> str:
+    def token(self, sub: str | None = "ann", *, key_id: str = "k1", lasts_s: float = 600, **claims: Any) -> str:
         """Issue a token; a claim that is None is left out."""
         now = datetime.now(UTC)
         every = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "exp": now + timedelta(seconds=lasts_s)} | claims
@@ -119,6 +118,6 @@ def token_rules(**more: Any) -> dict[str, Any]:
     return {"jwks": "jwks.json", "issuer": ISSUER, "audience": AUDIENCE, "leeway_s": 0} | more
 
 
-def bearer(token: str) -> Sequence[tuple[str, str]]:
+def bearer(token: str) -> tuple[tuple[str, str | bytes], ...]:
     """Give the metadata of a call with a token."""
-    return [("authorization", f"Bearer {token}")]
+    return (("authorization", f"Bearer {token}"),)
