@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from serving.brand_answers import BrandAnswers
-from serving.caller import Caller, Trust, caller_of
+from serving.caller import CALLING, Caller
 from serving.deadline import Deadline
 from serving.find_answers import FindAnswers
 from serving.preview_answers import PreviewAnswers
@@ -39,15 +39,12 @@ class RegistryAnswers:
 
 
 class BrandServicer(BrandServiceServicer):
-    """BrandService. `trust` says from whom a call's metadata is believed about who calls."""
+    """BrandService, for callers whom `serving.admission` let in."""
 
-    def __init__(
-        self, answers: RegistryAnswers, work: Work, *, trust: Trust, draining: asyncio.Event, max_deadline_s: float
-    ) -> None:
+    def __init__(self, answers: RegistryAnswers, work: Work, *, draining: asyncio.Event, max_deadline_s: float) -> None:
         self._answers = answers
         self._uploads = UploadStreams(answers.references, work, draining=draining, patience_s=max_deadline_s)
         self._work = work.run
-        self._trust = trust
         self._max_deadline_s = max_deadline_s
 
     async def CreateBrand(self, request: pb.CreateBrandRequest, context: Context) -> pb.CreateBrandResponse:  # noqa: N802
@@ -125,8 +122,8 @@ class BrandServicer(BrandServiceServicer):
         caller = self._caller(context)
         return await self._work(lambda: self._answers.brands.set_price_bands(request, caller))
 
-    def _caller(self, context: Context) -> Caller:
-        return caller_of(context.invocation_metadata() or (), context.peer(), self._trust)
+    def _caller(self, _context: Context) -> Caller:
+        return CALLING.get()
 
     def _deadline(self, context: Context) -> Deadline:
         return deadline_of(context, self._max_deadline_s)

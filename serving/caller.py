@@ -1,15 +1,16 @@
 """Who calls? The name and the roles in the caller's credential, never in the request.
 
-Until the service checks credentials itself, the operator's proxy does: it authenticates people, REMOVES `touchstone-*`
-metadata that they send, and sets `touchstone-actor` (the person's name) and `touchstone-roles` (separated by commas).
-The setting `trust_caller` says from whom such metadata is believed; by default from this machine only, where the proxy
-or the command line runs.
+`serving.identity` finds it out, by several kinds of credential; one of them is read here. An operator's proxy
+authenticates people, REMOVES `touchstone-*` metadata that they send, and sets `touchstone-actor` (the person's name),
+`touchstone-roles` and `touchstone-brands` (separated by commas). The setting `trust_caller` says from whom such
+metadata is believed; by default from this machine only, where the proxy or the command line runs.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
@@ -19,8 +20,8 @@ from serving.errors import Unauthenticated
 
 ACTOR = "touchstone-actor"
 ROLES = "touchstone-roles"
-
 BRANDS = "touchstone-brands"
+
 BRAND_OWNER = "brand-owner"
 
 Trust = Literal["loopback", "always", "never"]
@@ -33,6 +34,7 @@ _REPORTERS = {
     "trusted-flagger": ReporterType.TRUSTED_FLAGGER,
     "authority": ReporterType.AUTHORITY,
 }
+PROVEN = tuple(_REPORTERS)
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Caller:
         """Return the name of who acts. Raises Unauthenticated when there is none."""
         if not self.name:
             raise Unauthenticated(
-                f"This needs to know who acts: the call carries no {ACTOR} that this server believes; "
-                "call through the proxy that signs you in."
+                f"This needs to know who acts: the call carries no credential and no {ACTOR} that this server "
+                "believes; sign in, or call through the proxy that signs you in."
             )
         return self.name
 
@@ -62,6 +64,18 @@ class Caller:
 
 
 NOBODY = Caller()
+
+# Who makes the call that this task answers; set by `serving.admission` before an rpc begins, and by nobody else.
+# Without a default: an rpc that was not admitted must fail, not go on as somebody.
+CALLING: ContextVar[Caller] = ContextVar("calling")
+
+
+def name_of(text: str, source: str) -> str:
+    """Return the name that a credential gives, without spaces around it. Raises Unauthenticated when it is none."""
+    name = text.strip()
+    if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(one) == "Cc" for one in name):
+        raise Unauthenticated(f"{source} is no name of at most {_MAX_NAME_CHARACTERS} characters.")
+    return name
 
 
 def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Trust) -> Caller:
@@ -80,9 +94,7 @@ def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Tru
     names = sent[ACTOR]
     if any(len(values) > 1 for values in sent.values()):
         raise Unauthenticated(f"One of {', '.join(sent)} came twice; the proxy must remove what callers send of them.")
-    name = names[0].strip() if names else ""
-    if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(one) == "Cc" for one in name):
-        raise Unauthenticated(f"{ACTOR} is no name of at most {_MAX_NAME_CHARACTERS} characters.")
+    name = name_of(names[0], ACTOR) if names else ""
     return Caller(name, _listed(sent[ROLES]), _listed(sent[BRANDS]))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from serving.caller import Caller, Trust, caller_of
+from serving.caller import CALLING, Caller
 from serving.case_answers import CaseAnswers
 from serving.servicers import deadline_of
 from serving.unimplemented import EXPORT_EVIDENCE, refuse
@@ -22,12 +22,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class CaseServicer(CaseServiceServicer):
-    """CaseService. `trust` says from whom a call's metadata is believed about who calls."""
+    """CaseService, for callers whom `serving.admission` let in."""
 
-    def __init__(self, answers: CaseAnswers, work: Work, *, trust: Trust, max_deadline_s: float) -> None:
+    def __init__(self, answers: CaseAnswers, work: Work, *, max_deadline_s: float) -> None:
         self._answers = answers
         self._work = work.run
-        self._trust = trust
         self._max_deadline_s = max_deadline_s
 
     async def ListCases(self, request: pb.ListCasesRequest, context: Context) -> pb.ListCasesResponse:  # noqa: N802
@@ -80,5 +79,5 @@ class CaseServicer(CaseServiceServicer):
         """Refuse: it is not built yet."""
         await refuse(EXPORT_EVIDENCE, context)
 
-    def _caller(self, context: Context) -> Caller:
-        return caller_of(context.invocation_metadata() or (), context.peer(), self._trust)
+    def _caller(self, _context: Context) -> Caller:
+        return CALLING.get()

@@ -4,6 +4,9 @@
         decision = client.screen(listing, timeout_s=2.0)
         if decision.verdict == decision_pb2.VERDICT_ALLOW: ...
 
+    credentials = Credentials(ca=Path("ca.pem"), token_file=Path("token"))
+    with ModerationClient("touchstone.example:50051", credentials) as client: ...
+
 When the service cannot answer within the deadline, `screen` returns a REVIEW of its own making with reason
 `SERVICE_UNAVAILABLE`; `screen_or_raise` raises instead. A rejected request always raises: it is the caller's to mend.
 """
@@ -20,6 +23,7 @@ import grpc
 from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
 
+from serving.channel import Credentials, from_environment
 from serving.domain import Listing
 from serving.errors import FieldViolation, InvalidListing
 from serving.wire import MAX_MESSAGE_BYTES, from_listing
@@ -65,8 +69,12 @@ _OPTIONS = [
 class ModerationClient:
     """A channel to one service. Thread-safe; use it as a context manager."""
 
-    def __init__(self, target: str) -> None:
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+    def __init__(self, target: str, credentials: Credentials | None = None) -> None:
+        """Connect to "host:port". Without `credentials`, in plaintext, with the token of TOUCHSTONE_TOKEN if any.
+
+        Raises SettingsError when they cannot be used, as when a token would leave this machine in plaintext.
+        """
+        self._channel = (credentials or from_environment()).channel(target, options=_OPTIONS)
         self._stub = ModerationServiceStub(self._channel)
         self._cases = CaseServiceStub(self._channel)
 

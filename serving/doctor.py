@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 
 import grpc
@@ -25,11 +26,13 @@ from serving.app import (
     open_blobs,
     open_store,
 )
+from serving.channel import Credentials
 from serving.errors import ServingError, SettingsError
 from serving.fusion_file import load_fusion
 from serving.policy import load_policy
 from serving.policy_book import PolicySource
 from serving.settings import Settings
+from serving.signing_in import describe_access, describe_tls
 from vision.background import Background
 from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError
@@ -68,9 +71,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("index", ok=False, detail=str(error))
 
 
-def examine_server(target: str, *, timeout_s: float = 5.0) -> Finding:
-    """Ask a running server whether it serves, as a load balancer would."""
-    with grpc.insecure_channel(target) as channel:
+def examine_server(target: str, credentials: Credentials | None = None, *, timeout_s: float = 5.0) -> Finding:
+    """Ask a running server whether it serves, as a load balancer would. Raises SettingsError, as a client does."""
+    with (credentials or Credentials()).channel(target) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
         except grpc.RpcError as error:
@@ -91,6 +94,8 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     yield _try("fusion", lambda: load_fusion(settings.fusion).version)
     yield _try("taxonomy", lambda: f"{len(load_taxonomy(settings.taxonomy).leaves)} categories")
     yield _try("exchange rates", lambda: f"of {ExchangeRates.load(settings.exchange_rates).day}")
+    yield _try("tls", lambda: describe_tls(settings, now=datetime.now(UTC)))
+    yield _try("access", lambda: _access(settings))
     yield _try("reader", lambda: _reader(settings))
     model = _try("model", lambda: load_embedder(settings).fingerprint)
     yield model
@@ -155,6 +160,11 @@ def _blobs(settings: Settings) -> str:
     shelf = open_blobs(settings)
     shelf.get(shelf.put(_PROBE))
     return f"files are kept in {settings.blob_place.partition('?')[0]} and read back"
+
+
+def _access(settings: Settings) -> str:
+    with open_store(settings) as store:
+        return describe_access(settings, store, now=datetime.now(UTC))
 
 
 def _policy(settings: Settings) -> str:

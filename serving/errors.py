@@ -17,7 +17,11 @@ class Unauthenticated(ServingError):
 
 
 class PermissionDenied(ServingError):
-    """Whoever acts may not do that, whatever it is done to."""
+    """Who calls is known, and may not do that; the message says who may."""
+
+
+class KeysUnavailable(ServingError):
+    """The keys by which tokens are verified are out of reach, for longer than old ones are trusted."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,6 @@ class SettingsError(ServingError):
 
 class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
-
-
-class PermissionDenied(ServingError):
-    """The caller is known and may see what it asks about, but somebody else must do it."""
 
 
 class BatchTooLarge(ServingError):

@@ -48,16 +48,10 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         # One without a deserialiser takes bytes as they come and has nothing to be protected from.
         if handler is None or handler.request_deserializer is None:
             return handler
-        streaming = (handler.request_streaming, handler.response_streaming)
-        kind = "_".join("stream" if many else "unary" for many in streaming)
-        make = getattr(grpc, f"{kind}_rpc_method_handler")
-        behaviour = getattr(handler, kind)
+        behaviour = behaviour_of(handler)
         # A stream of responses is either yielded or, as health does, written to the context by a coroutine.
         wrap = _yielding if inspect.isasyncgenfunction(behaviour) else _returning
-        wrapped: Handler = make(
-            wrap(behaviour, method), _tolerant(handler.request_deserializer), handler.response_serializer
-        )
-        return wrapped
+        return rewrapped(handler, wrap(behaviour, method), _tolerant(handler.request_deserializer))
 
 
 class DrainInterceptor(grpc.aio.ServerInterceptor):
@@ -85,6 +79,23 @@ async def _refuse(_: Item, context: Context) -> None:
     await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; try again, elsewhere or with back-off")
 
 
+def behaviour_of(handler: Handler) -> Behaviour:
+    """Return the function behind a handler, of whichever of the four kinds it is."""
+    behaviour: Behaviour = getattr(handler, _kind(handler))
+    return behaviour
+
+
+def rewrapped(handler: Handler, behaviour: Behaviour, deserialise: Callable[[bytes], Item] | None) -> Handler:
+    """Make a handler of the same kind with another function and deserialiser."""
+    make = getattr(grpc, f"{_kind(handler)}_rpc_method_handler")
+    made: Handler = make(behaviour, deserialise, handler.response_serializer)
+    return made
+
+
+def _kind(handler: Handler) -> str:
+    return "_".join("stream" if many else "unary" for many in (handler.request_streaming, handler.response_streaming))
+
+
 def log_failure(method: str, error: Exception) -> None:
     """Log what the client is not told: a defect with its traceback, and what stands behind a general sentence."""
     answer = answer_to(error)
@@ -106,7 +117,7 @@ def _tolerant(deserialise: Callable[[bytes], Item]) -> Callable[[bytes], Item]:
 
 def _returning(behaviour: Behaviour, method: str) -> Behaviour:
     async def call(request: Item, context: Context) -> Item:
-        async with _reporting(context, method):
+        async with reporting(context, method):
             return await behaviour(_checked(request), context)
 
     return call
@@ -115,7 +126,7 @@ def _returning(behaviour: Behaviour, method: str) -> Behaviour:
 def _yielding(behaviour: Behaviour, method: str) -> Behaviour:
     async def call(request: Item, context: Context) -> AsyncIterator[Item]:
         # Closed here and not by the garbage collector: a stream that the client left must end its work at once.
-        async with _reporting(context, method), _closing(behaviour, request, context) as responses:
+        async with reporting(context, method), _closing(behaviour, request, context) as responses:
             async for response in responses:
                 yield response
 
@@ -141,7 +152,8 @@ async def _items(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _reporting(context: Context, method: str) -> AsyncIterator[None]:
+async def reporting(context: Context, method: str) -> AsyncIterator[None]:
+    """End an rpc with the status of whatever a block raises."""
     try:
         yield
     except (asyncio.CancelledError, grpc.aio.AbortError):

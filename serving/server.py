@@ -22,6 +22,7 @@ from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
 from index.store.changes import CHANGES
+from serving.admission import AdmissionInterceptor, Gate
 from serving.app import Application
 from serving.brand_servicer import BrandServicer
 from serving.capabilities import capabilities_of
@@ -29,6 +30,8 @@ from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.servicers import ModerationServicer
+from serving.signing_in import check_listening, open_gate
+from serving.tls import CertificateFiles, server_credentials
 from serving.unimplemented import BUILT_LATER, unimplemented_handlers
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
@@ -71,15 +74,37 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     """Serve `application` at `listen` ("host:port") for as long as the block runs, then drain.
 
     Raises:
-        SettingsError: the address cannot be bound.
+        SettingsError: the address cannot be bound, or must not be for want of TLS or authentication; or a file that
+            one of them needs cannot be used.
         TouchstoneError: the first canary failed; nothing was served.
 
     """
     settings = application.settings
+    check_listening(listen, settings)
+    certificates = CertificateFiles.of(settings)
+    credentials = None if certificates is None else server_credentials(certificates)
+    signing_in = ExitStack()
+    try:
+        gate = await asyncio.to_thread(signing_in.enter_context, open_gate(settings, application.store))
+        async with _serving(application, gate, listen, credentials) as running:
+            yield running
+    finally:
+        await asyncio.to_thread(signing_in.close)
+
+
+@asynccontextmanager
+async def _serving(
+    application: Application, gate: Gate, listen: str, credentials: grpc.ServerCredentials | None
+) -> AsyncIterator[Running]:
+    settings = application.settings
     await asyncio.to_thread(application.check)
     workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
     draining = asyncio.Event()
-    interceptors = [DrainInterceptor("/touchstone.", draining), StatusInterceptor()]
+    interceptors = [
+        DrainInterceptor("/touchstone.", draining),
+        StatusInterceptor(),
+        AdmissionInterceptor(gate, again_s=settings.refresh_s),
+    ]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
     polling = ExitStack()
@@ -92,23 +117,12 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
         draining=draining,
         max_deadline_s=settings.max_deadline_s,
     )
-    cases = CaseServicer(
-        application.cases,
-        work,
-        trust=settings.trust_caller,
-        max_deadline_s=settings.max_deadline_s,
-    )
-    brands = BrandServicer(
-        application.registry,
-        work,
-        trust=settings.trust_caller,
-        draining=draining,
-        max_deadline_s=settings.max_deadline_s,
-    )
+    cases = CaseServicer(application.cases, work, max_deadline_s=settings.max_deadline_s)
+    brands = BrandServicer(application.registry, work, draining=draining, max_deadline_s=settings.max_deadline_s)
     health = aio_health.HealthServicer()
     _register(server, moderation, cases, brands, health)
     try:
-        port = server.add_insecure_port(listen)
+        port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:
         workers.shutdown()
         polling.close()

@@ -18,6 +18,7 @@ from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
+_PATHS |= {"access", "tls_certificate", "tls_key", "tls_client_ca"}
 
 
 def _currency(code: str) -> str:
@@ -68,6 +69,19 @@ class Settings(BaseSettings):
         Literal["loopback", "always", "never"],
         Field(description="from where `touchstone-actor` and `touchstone-roles` are believed"),
     ] = "loopback"
+    access: Annotated[
+        Path | None, Field(description="file that says by which credentials callers are known; unset: by none")
+    ] = None
+    tls_certificate: Annotated[
+        Path | None, Field(description="PEM file with the server's certificate chain; unset: plaintext")
+    ] = None
+    tls_key: Annotated[Path | None, Field(description="PEM file with the certificate's key, without a password")] = None
+    tls_client_ca: Annotated[
+        Path | None, Field(description="PEM file; every client must then show a certificate by these authorities")
+    ] = None
+    allow_insecure_public: Annotated[
+        bool, Field(description="listen beyond this machine also without TLS, or without `access`")
+    ] = False
     base_currency: Annotated[
         str, AfterValidator(_currency), Field(description="currency in which prices are compared, ISO 4217")
     ] = "USD"

@@ -33,7 +33,7 @@ async def answer_each(
     """
     answering: set[asyncio.Task[Response]] = set()
     stopping = asyncio.create_task(stop.wait())
-    reading: asyncio.Task[tuple[Request, ...]] | None = _read(requests)
+    reading: asyncio.Task[tuple[Request, ...]] | None = read_next(requests)
     failure: BaseException | None = None
     position = 0
     try:
@@ -51,7 +51,7 @@ async def answer_each(
                 for request in taken:
                     answering.add(asyncio.create_task(answer(position, request)))
                     position += 1
-                reading = _read(requests) if taken else None
+                reading = read_next(requests) if taken else None
         if failure:
             raise failure
     finally:
@@ -59,7 +59,7 @@ async def answer_each(
             task.cancel()
 
 
-def _read(requests: AsyncIterator[Request]) -> asyncio.Task[tuple[Request, ...]]:
+def read_next(requests: AsyncIterator[Request]) -> asyncio.Task[tuple[Request, ...]]:
     """Begin to read the next request; an empty tuple is the end."""
 
     async def read() -> tuple[Request, ...]:

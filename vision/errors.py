@@ -29,12 +29,12 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── RenderError              reference_brands  an SVG cannot be drawn, or must not be
     └── ServingError             serving
         ├── Unauthenticated      serving  the call says nobody who may act
-        ├── PermissionDenied     serving  who acts may not do that
+        ├── PermissionDenied     serving  the caller may not do that
+        ├── KeysUnavailable      serving  the keys that verify tokens are out of reach
         ├── InvalidListing       serving  the request breaks the API's rules; carries field violations
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
-        ├── PermissionDenied     serving  the caller may see it, but somebody else must do it
         ├── BatchTooLarge        serving  a stream holds more than one call may
         └── Overloaded           serving  a bounded queue is full; carries when to retry
 """

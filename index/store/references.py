@@ -94,11 +94,6 @@ class ReferenceStore:
         with self._database.read("read embeddings") as connection:
             return tuple(_embeddings(connection, fingerprint, [reference_id]).get(reference_id, ()))
 
-    def embeddings_of(self, reference_id: str, fingerprint: str) -> tuple[ReferenceEmbedding, ...]:
-        """Return a reference's embeddings by the model `fingerprint`, by variant; none when it has none."""
-        with self._database.read("read embeddings") as connection:
-            return tuple(_embeddings(connection, fingerprint, [reference_id]).get(reference_id, ()))
-
     def known_references(self, reference_ids: Iterable[str]) -> frozenset[str]:
         """Return those of the ids that are stored, in whatever state."""
         with self._database.read("look up references") as connection:

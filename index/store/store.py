@@ -17,6 +17,7 @@ from sqlalchemy import Select, Table, func, select
 from index.case_records import CaseState
 from index.errors import StoreError
 from index.records import ReferenceState, StoreCounts
+from index.store.access import AccessStore
 from index.store.appeals import AppealStore
 from index.store.batches import BatchStore
 from index.store.blobs import BlobNameStore
@@ -90,6 +91,7 @@ class Store(
     VerdictStore,
     LearningStore,
     CertificateStore,
+    AccessStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

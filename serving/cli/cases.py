@@ -19,6 +19,7 @@ from serving.app import make_case_answers, open_store
 from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
 from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
+from serving.cli.connection import with_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import case_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
@@ -44,10 +45,10 @@ Ask = Callable[[str, Message], Any]
 
 
 @click.group()
-@click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of the store.")
+@with_credentials("Ask a running service instead of the store.")
 @by_actor
 @click.pass_context
-def cases(context: click.Context, /, **options: str | None) -> None:
+def cases(context: click.Context, /, **options: Any) -> None:
     """Cases: what waits for a person, and what people decided."""
     context.meta.update({f"cases.{key}": value for key, value in options.items()})
 
@@ -196,7 +197,7 @@ def _asking(context: click.Context) -> Iterator[Ask]:
             yield ask_here
         return
     options = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
-    with grpc.insecure_channel(server, options=options) as channel:
+    with context.meta["cases.credentials"].channel(server, options=options) as channel:
         stub = CaseServiceStub(channel)
 
         def ask_there(rpc: str, request: Message) -> Any:

@@ -6,17 +6,19 @@ from dataclasses import asdict
 
 import click
 
+from serving.channel import Credentials
 from serving.cli.common import print_json, settings_of, wants_json
+from serving.cli.connection import with_credentials
 from serving.doctor import Finding, examine, examine_server
 
 
 @click.command()
-@click.option("--server", metavar="HOST:PORT", help="Only ask a running service whether it serves.")
+@with_credentials("Only ask a running service whether it serves.")
 @click.pass_context
-def doctor(context: click.Context, /, server: str | None) -> None:
+def doctor(context: click.Context, /, server: str | None, credentials: Credentials) -> None:
     """Check this installation, or a running service. Exit code 1 when something is wrong."""
     findings: list[Finding] = []
-    for finding in [examine_server(server)] if server else examine(settings_of(context)):
+    for finding in [examine_server(server, credentials)] if server else examine(settings_of(context)):
         findings.append(finding)
         if not wants_json(context):
             mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")

@@ -28,6 +28,7 @@ COMMANDS = {
     "store": ("serving.cli.store:store", "The store: copy it to another database."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
     "blobs": ("serving.cli.blobs:blobs", "Files of references: verify, collect, copy."),
+    "keys": ("serving.cli.keys:keys", "API keys: create, list, revoke."),
     "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, undo, report, appeal."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),

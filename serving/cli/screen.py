@@ -12,7 +12,9 @@ import grpc
 from index.errors import PriceDataError
 from index.money import Money
 from serving.app import open_application
+from serving.channel import Credentials
 from serving.cli.common import decision_dict, print_json, settings_of
+from serving.cli.connection import with_credentials
 from serving.client import ModerationClient
 from serving.domain import Listing
 from serving.wire import from_listing
@@ -32,18 +34,25 @@ from touchstone.moderation.v1 import moderation_service_pb2 as pb
 @click.option("--seller", default="")
 @click.option("--market", default="", help="ISO 3166-1 alpha-2 code.")
 @click.option("--listing-id", default="", help="Defaults to the first image's name.")
-@click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of screening in this process.")
+@with_credentials("Ask a running service instead of screening in this process.")
 @click.pass_context
-def screen(context: click.Context, /, images: tuple[Path, ...], server: str | None, **words: Any) -> None:
+def screen(
+    context: click.Context,
+    /,
+    images: tuple[Path, ...],
+    server: str | None,
+    credentials: Credentials,
+    **words: Any,
+) -> None:
     """Screen one listing with one or more IMAGES and print the decision as protobuf JSON."""
     listing = _listing(images, words)
-    decision = _ask(server, listing) if server else _screen_here(context, listing)
+    decision = _ask(server, credentials, listing) if server else _screen_here(context, listing)
     print_json(decision_dict(decision))
 
 
-def _ask(server: str, listing: Listing) -> decision_pb2.Decision:
+def _ask(server: str, credentials: Credentials, listing: Listing) -> decision_pb2.Decision:
     try:
-        with ModerationClient(server) as client:
+        with ModerationClient(server, credentials) as client:
             return client.screen_or_raise(listing, timeout_s=60.0)
     except grpc.RpcError as error:
         raise click.ClickException(f"{server} did not answer: {error.code().name}: {error.details()}") from error

@@ -10,6 +10,7 @@ import click
 from serving.app import open_application
 from serving.cli.common import settings_of
 from serving.server import serve_until_signalled
+from serving.signing_in import check_listening
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -17,10 +18,18 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
 @click.command()
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML).")
+@click.option(
+    "--allow-insecure-public",
+    is_flag=True,
+    default=None,
+    help="Listen beyond this machine also without TLS or authentication.",
+)
 @click.pass_context
-def serve(context: click.Context, /, listen: str, config: Path | None) -> None:
+def serve(context: click.Context, /, listen: str, config: Path | None, *, allow_insecure_public: bool | None) -> None:
     """Run the service. It stops on SIGTERM or Ctrl-C, after running requests are answered."""
-    with open_application(settings_of(context, config=config)) as application:
+    settings = settings_of(context, config=config, allow_insecure_public=allow_insecure_public)
+    check_listening(listen, settings)  # before the model is loaded, which takes seconds
+    with open_application(settings) as application:
         catalogue = application.knowledge.current.catalogue
         if len(catalogue) == 0:
             click.echo("the registry holds no references yet: run `touchstone brands seed`", err=True)

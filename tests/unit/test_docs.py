@@ -16,10 +16,12 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from serving.access_file import TokenRules, load_access
 from serving.cli.main import touchstone
 from serving.cli.policy import policy as policy_commands
 from serving.facts import FACTS, Facts
 from serving.features import BIAS, FEATURES
+from serving.permissions import GRANTS, ROLES, RPCS, Permission
 from serving.policy import decide, load_policy
 from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings
@@ -46,6 +48,19 @@ def settings_table() -> str:
         for name, field in Settings.model_fields.items()
     )
     return _table("| setting | type | default | meaning |", rows)
+
+
+def permissions_table() -> str:
+    """Draw the table of who may call what."""
+    rows = []
+    for permission in Permission:
+        rpcs = ", ".join(
+            f"`{'.'.join(rpc.split('.')[-1].split('/'))}`" for rpc, one in RPCS.items() if one is permission
+        )
+        roles = ", ".join(f"`{role}`" for role in ROLES if role in GRANTS[permission])
+        anybody = {Permission.PROBE: "everybody", Permission.CONNECT: "every caller who signs in"}
+        rows.append(f"| {permission.value} | {rpcs} | {anybody.get(permission, roles)} |")
+    return _table("| permission | rpcs | roles, besides `admin` |", rows)
 
 
 def _table(head: str, rows: Iterable[str]) -> str:
@@ -89,6 +104,7 @@ def _limit(rule: object) -> str:
         ("policy.md", "facts", facts_table()),
         ("policy.md", "weights", weights_table()),
         ("settings.md", "settings", settings_table()),
+        ("access.md", "permissions", permissions_table()),
     ],
 )
 def test_table_is_what_the_code_says(page: str, mark: str, expected: str) -> None:
@@ -212,3 +228,44 @@ def test_commands_on_the_pages_are_commands() -> None:
             below = command.get_command(context, rest[0])
             assert below is not None, f"{page}: {words}: no such command"
             command, rest = below, rest[1:]
+
+
+def test_example_access_file_is_one(tmp_path: Path) -> None:
+    """The settings and the access file of the page are taken as they stand."""
+    settings, access = _examples("access.md", "yaml")
+    (tmp_path / "touchstone.yaml").write_text(settings, encoding="utf-8")
+    (tmp_path / "access.yaml").write_text(access, encoding="utf-8")
+
+    found = load_settings(tmp_path / "touchstone.yaml")
+    assert found.access is not None
+    loaded = load_access(found.access)
+
+    assert found.tls_key == tmp_path / "tls/server.key"
+    assert loaded.tokens is not None
+    assert loaded.certificates["upload.shop.example"].as_caller().roles == {"pipeline"}
+
+
+def test_defaults_of_tokens_are_those_of_the_page() -> None:
+    """Each field of `tokens` stands on the page with its default."""
+    text = (DOCS / "access.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)?) \| ([^|]+) \|", text.partition("### Tokens")[2], re.MULTILINE))
+    documented = {
+        name: value.strip()
+        for names, values in rows.items()
+        for name, value in zip(re.findall(r"`(\w+)`", names), _spread(values, names.count(",") + 1), strict=True)
+    }
+
+    for name, field in TokenRules.model_fields.items():
+        default = "required" if field.is_required() else documented_default(field.default)
+        assert documented[name] == default, name
+
+
+def _spread(values: str, count: int) -> list[str]:
+    return values.split(",") if count > 1 and "," in values else [values] * count
+
+
+def documented_default(value: object) -> str:
+    """Write a default as the page does."""
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

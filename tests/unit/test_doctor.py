@@ -29,6 +29,8 @@ MODEL_PARTS = [
     "fusion",
     "taxonomy",
     "exchange rates",
+    "tls",
+    "access",
     "reader",
     "model",
     "calibration",

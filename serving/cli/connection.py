@@ -1,0 +1,45 @@
+"""Which options say how a running service is reached? The same for each command that has `--server`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from serving.channel import TOKEN_VARIABLE, Credentials, from_environment
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OPTIONS = (
+    click.option("--tls", is_flag=True, help="Speak TLS; --tls-ca and --tls-cert imply it."),
+    click.option("--tls-ca", type=_FILE, help="Authorities of the server's certificate (PEM)."),
+    click.option("--tls-cert", type=_FILE, help="This client's certificate (PEM)."),
+    click.option("--tls-key", type=_FILE, help="Its key (PEM)."),
+    click.option("--token-file", type=_FILE, help=f"File with the bearer token. [${TOKEN_VARIABLE} holds the token]"),
+)
+
+
+def with_credentials(help_text: str) -> Callable[[Command], Command]:
+    """Give a command `--server` and what goes with it; it is called with `server` and `credentials`."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(*given: Any, **options: Any) -> Any:
+            names = {"tls": "tls", "ca": "tls_ca", "certificate": "tls_cert", "key": "tls_key"}
+            shown = {field: options.pop(option) for field, option in names.items()}
+            token_file = options.pop("token_file")
+            token = "" if token_file is not None else from_environment().token
+            credentials = Credentials(**shown, token_file=token_file, token=token)
+            return command(*given, credentials=credentials, **options)
+
+        wrapped: Any = called
+        for option in reversed(_OPTIONS):
+            wrapped = option(wrapped)
+        decorated: Command = click.option("--server", metavar="HOST:PORT", help=help_text)(wrapped)
+        return decorated
+
+    return decorate

@@ -1,0 +1,117 @@
+"""`touchstone keys`: API keys, for installations without an identity provider."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from index.access import ApiKey
+from serving.api_keys import make_key
+from serving.app import open_store
+from serving.caller import BRAND_OWNER, name_of
+from serving.cli.common import by_actor, print_json, settings_of, wants_json
+from serving.errors import Unauthenticated
+from serving.permissions import ROLES
+
+_DAY = timedelta(days=1)
+
+
+@click.group()
+def keys() -> None:
+    """Keep API keys; each stands for one caller with roles."""
+
+
+@keys.command()
+@click.option("--name", required=True, help="Whom it stands for; stands on record with what is done by it.")
+@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="May be repeated.")
+@click.option("--brand", "brands", multiple=True, help="Id of a brand that a brand owner acts for; may be repeated.")
+@click.option("--expires", "days", type=click.IntRange(min=1), metavar="DAYS", help="Days until it ends. [never]")
+@by_actor
+@click.pass_context
+def create(context: click.Context, /, name: str, roles: tuple[str, ...], brands: tuple[str, ...], **more: Any) -> None:
+    """Make a key and print it: this once, for only a hash is stored."""
+    if bool(brands) != (BRAND_OWNER in roles):
+        raise click.UsageError(f"--brand goes with --role {BRAND_OWNER}, which needs at least one")
+    try:
+        name = name_of(name, "--name")
+    except Unauthenticated as error:
+        raise click.UsageError(str(error)) from error
+    if not name:
+        raise click.UsageError("--name is empty; say whom the key stands for")
+    now, days = datetime.now(UTC), more["days"]
+    with open_store(settings_of(context)) as store:
+        for brand in brands:
+            store.get_brand(brand)
+        made = make_key(
+            name=name,
+            roles=frozenset(roles),
+            brands=frozenset(brands),
+            created_by=more["actor"],
+            now=now,
+            expire_time=None if days is None else now + days * _DAY,
+        )
+        store.add_key(made.key)
+    if wants_json(context):
+        print_json(_document(made.key, now) | {"key": made.text})
+        return
+    click.echo(made.text)
+    click.echo("keep it where only its owner reads it: it is not shown again", err=True)
+
+
+@keys.command("list")
+@click.pass_context
+def list_keys(context: click.Context, /) -> None:
+    """List all keys, oldest first; revoked and expired ones too."""
+    now = datetime.now(UTC)
+    with open_store(settings_of(context)) as store:
+        found = store.list_keys()
+    if wants_json(context):
+        print_json([_document(key, now) for key in found])
+        return
+    for key in found:
+        until = f"until {key.expire_time:%Y-%m-%d}" if key.expire_time else "without end"
+        scope = f" for {', '.join(sorted(key.brands))}" if key.brands else ""
+        click.echo(
+            f"{key.key_id}  {_state(key, now):<8}  {until:<16}  {key.name}: {', '.join(sorted(key.roles))}{scope}"
+        )
+    if not found:
+        click.echo("no keys; 'touchstone keys create' makes one")
+
+
+@keys.command()
+@click.argument("key_id")
+@by_actor
+@click.pass_context
+def revoke(context: click.Context, /, key_id: str, actor: str) -> None:
+    """End KEY_ID for good; running servers know within the setting refresh_s."""
+    now = datetime.now(UTC)
+    with open_store(settings_of(context)) as store:
+        revoked = store.revoke_key(key_id, actor=actor, time=now)
+    if wants_json(context):
+        print_json(_document(revoked, now))
+    else:
+        click.echo(f"{key_id} of {revoked.name} is revoked")
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoke_time is not None:
+        return "revoked"
+    return "valid" if key.holds_at(now) else "expired"
+
+
+def _document(key: ApiKey, now: datetime) -> dict[str, Any]:
+    """Give what may be known of a key: all but its hash."""
+    return {
+        "key_id": key.key_id,
+        "name": key.name,
+        "state": _state(key, now),
+        "roles": sorted(key.roles),
+        "brands": sorted(key.brands),
+        "create_time": key.create_time.isoformat(),
+        "created_by": key.created_by,
+        "expire_time": key.expire_time and key.expire_time.isoformat(),
+        "revoke_time": key.revoke_time and key.revoke_time.isoformat(),
+        "revoked_by": key.revoked_by,
+    }

@@ -1,0 +1,135 @@
+"""Who may call what? One declared permission for each rpc of this server, and the roles that have it.
+
+`serving.admission` asks before an rpc begins. A table of names, not of services, so that an rpc which is added later is
+refused until somebody decides who may call it. Which brands a brand owner sees is not decided here but with each brand
+(`Caller.sees`).
+"""
+
+from __future__ import annotations
+
+import enum
+
+from serving.caller import BRAND_OWNER, PROVEN, Caller
+from serving.errors import PermissionDenied
+
+PIPELINE, MODERATOR, LEAD, AUDITOR, ADMIN = "pipeline", "moderator", "lead", "auditor", "admin"
+# Those who work here; `PROVEN` are capacities in which outsiders report.
+STAFF = frozenset({PIPELINE, MODERATOR, LEAD, AUDITOR, ADMIN})
+ROLES = (PIPELINE, MODERATOR, BRAND_OWNER, LEAD, AUDITOR, ADMIN, *PROVEN)
+
+
+class Permission(enum.Enum):
+    """What a caller may do; the text is for people."""
+
+    PROBE = "ask whether the server is well"
+    CONNECT = "ask what the server is"
+    SCREEN = "have listings screened"
+    WATCH = "follow all verdicts"
+    REMOVE = "record removals"
+    SEARCH = "search all references by image"
+    READ_DECISIONS = "read any decision"
+    READ_CASES = "read any case"
+    RESOLVE = "decide on cases"
+    RESOLVE_BATCHES = "decide on many cases at once"
+    REPORT = "report a listing"
+    APPEAL = "pass on a seller's appeal"
+    EXPORT_EVIDENCE = "take evidence packages out"
+    CREATE_BRANDS = "create brands"
+    READ_BRANDS = "read brands and references"
+    EDIT_BRANDS = "change brands, sellers and price bands"
+    ADD_REFERENCES = "upload and retire references"
+    REVIEW_REFERENCES = "decide on references"
+    TRY_REFERENCES = "preview references, find listings"
+    RUN_SCANS = "start and cancel scans"
+    READ_SCANS = "follow scans"
+
+
+# The administrator has every permission. PROBE needs no credential; CONNECT needs one, and no role.
+GRANTS: dict[Permission, frozenset[str]] = {
+    Permission.PROBE: frozenset(),
+    Permission.CONNECT: frozenset(),
+    Permission.SCREEN: frozenset({PIPELINE}),
+    Permission.WATCH: frozenset({PIPELINE, AUDITOR}),
+    Permission.REMOVE: frozenset({PIPELINE, LEAD}),
+    Permission.SEARCH: frozenset({PIPELINE, MODERATOR, LEAD, AUDITOR}),
+    Permission.READ_DECISIONS: frozenset({PIPELINE, MODERATOR, LEAD, AUDITOR}),
+    Permission.READ_CASES: frozenset({MODERATOR, LEAD, AUDITOR}),
+    Permission.RESOLVE: frozenset({MODERATOR, LEAD}),
+    Permission.RESOLVE_BATCHES: frozenset({LEAD}),
+    Permission.REPORT: frozenset({PIPELINE, MODERATOR, LEAD, BRAND_OWNER, *PROVEN}),
+    # Not the brand owner: an appeal is the seller's, and its answer would tell whose decisions there are.
+    Permission.APPEAL: frozenset({PIPELINE, MODERATOR, LEAD}),
+    Permission.EXPORT_EVIDENCE: frozenset({MODERATOR, LEAD, AUDITOR}),
+    # Not the brand owner: a name that is taken answers ABORTED, which would tell whose brands there are.
+    Permission.CREATE_BRANDS: frozenset({LEAD}),
+    Permission.READ_BRANDS: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
+    Permission.EDIT_BRANDS: frozenset({LEAD, BRAND_OWNER}),
+    Permission.ADD_REFERENCES: frozenset({LEAD, BRAND_OWNER}),
+    Permission.REVIEW_REFERENCES: frozenset({MODERATOR, LEAD, BRAND_OWNER}),
+    Permission.TRY_REFERENCES: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
+    Permission.RUN_SCANS: frozenset({LEAD}),
+    Permission.READ_SCANS: frozenset({LEAD, AUDITOR}),
+}
+
+_MODERATION = "touchstone.moderation.v1.ModerationService"
+_CASES = "touchstone.moderation.v1.CaseService"
+_BRANDS = "touchstone.moderation.v1.BrandService"
+_SCANS = "touchstone.moderation.v1.ScanService"
+RPCS: dict[str, Permission] = {
+    f"{_MODERATION}/ScreenListing": Permission.SCREEN,
+    f"{_MODERATION}/ScreenListings": Permission.SCREEN,
+    f"{_MODERATION}/WatchDecisions": Permission.WATCH,
+    f"{_MODERATION}/RemoveListing": Permission.REMOVE,
+    f"{_MODERATION}/SearchImage": Permission.SEARCH,
+    f"{_MODERATION}/GetDecision": Permission.READ_DECISIONS,
+    f"{_MODERATION}/GetCapabilities": Permission.CONNECT,
+    f"{_CASES}/ListCases": Permission.READ_CASES,
+    f"{_CASES}/GetCase": Permission.READ_CASES,
+    f"{_CASES}/ClaimCase": Permission.RESOLVE,
+    f"{_CASES}/ResolveCase": Permission.RESOLVE,
+    f"{_CASES}/BatchResolveCases": Permission.RESOLVE_BATCHES,
+    f"{_CASES}/UndoResolution": Permission.RESOLVE,
+    f"{_CASES}/ReportListing": Permission.REPORT,
+    f"{_CASES}/AppealDecision": Permission.APPEAL,
+    f"{_CASES}/ExportEvidence": Permission.EXPORT_EVIDENCE,
+    f"{_BRANDS}/CreateBrand": Permission.CREATE_BRANDS,
+    f"{_BRANDS}/GetBrand": Permission.READ_BRANDS,
+    f"{_BRANDS}/ListBrands": Permission.READ_BRANDS,
+    f"{_BRANDS}/UpdateBrand": Permission.EDIT_BRANDS,
+    f"{_BRANDS}/UploadReference": Permission.ADD_REFERENCES,
+    f"{_BRANDS}/ListReferences": Permission.READ_BRANDS,
+    f"{_BRANDS}/ReviewReference": Permission.REVIEW_REFERENCES,
+    f"{_BRANDS}/RetireReference": Permission.ADD_REFERENCES,
+    f"{_BRANDS}/PreviewReference": Permission.TRY_REFERENCES,
+    f"{_BRANDS}/FindListings": Permission.TRY_REFERENCES,
+    f"{_BRANDS}/SetAuthorizedSellers": Permission.EDIT_BRANDS,
+    f"{_BRANDS}/SetPriceBands": Permission.EDIT_BRANDS,
+    f"{_SCANS}/StartScan": Permission.RUN_SCANS,
+    f"{_SCANS}/GetScan": Permission.READ_SCANS,
+    f"{_SCANS}/WatchScan": Permission.READ_SCANS,
+    f"{_SCANS}/CancelScan": Permission.RUN_SCANS,
+    "grpc.health.v1.Health/Check": Permission.PROBE,
+    "grpc.health.v1.Health/Watch": Permission.PROBE,
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Permission.CONNECT,
+}
+
+
+def may(caller: Caller, rpc: str) -> bool:
+    """Tell whether a caller who is known may call "package.Service/Method"; what is not declared, nobody may."""
+    permission = RPCS.get(rpc)
+    if permission is None:
+        return False
+    return permission in (Permission.PROBE, Permission.CONNECT) or bool(caller.roles & {*GRANTS[permission], ADMIN})
+
+
+def require(caller: Caller, rpc: str) -> None:
+    """Check that a caller may call an rpc. Raises PermissionDenied, with the roles that may."""
+    if may(caller, rpc):
+        return
+    if rpc not in RPCS:
+        raise PermissionDenied(f"{rpc} has no declared permission on this server, so nobody may call it.")
+    has = ", ".join(sorted(caller.roles)) or "none"
+    needed = ", ".join(sorted({*GRANTS[RPCS[rpc]], ADMIN}))
+    raise PermissionDenied(
+        f"Your roles ({has}) do not cover {rpc}; it takes one of {needed}, which an administrator grants."
+    )

@@ -1,0 +1,99 @@
+"""Every rpc has one declared permission, and what is not declared nobody may call."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from serving.caller import BRAND_OWNER, PROVEN, Caller
+from serving.errors import PermissionDenied
+from serving.permissions import ADMIN, GRANTS, ROLES, RPCS, STAFF, Permission, may, require
+from touchstone.moderation.v1 import (
+    brand_service_pb2,
+    case_service_pb2,
+    moderation_service_pb2,
+    scan_service_pb2,
+)
+
+FILES = (
+    moderation_service_pb2,
+    case_service_pb2,
+    brand_service_pb2,
+    scan_service_pb2,
+    health_pb2,
+    reflection_pb2,
+)
+SERVICES: list[ServiceDescriptor] = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
+EVERY_RPC = {f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
+BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"].full_name
+
+
+def test_every_rpc_has_a_permission_and_there_are_no_others() -> None:
+    """The table holds each rpc of each service, health and reflection too, and no rpc that is not there."""
+    assert set(RPCS) == EVERY_RPC
+    assert len(EVERY_RPC) > 30
+
+
+def test_every_permission_is_of_use() -> None:
+    """Each permission has its line of roles, is asked for by some rpc, and names only roles that there are."""
+    assert set(GRANTS) == set(Permission) == set(RPCS.values())
+    assert frozenset().union(*GRANTS.values()) <= {*ROLES}
+
+
+def test_what_is_not_declared_nobody_may_call() -> None:
+    """An rpc without a line is refused to the administrator as well, and the refusal says why."""
+    with pytest.raises(PermissionDenied, match="no declared permission"):
+        require(Caller("root", frozenset({ADMIN})), "touchstone.moderation.v1.NewService/Forgotten")
+
+
+@pytest.mark.parametrize("rpc", sorted(EVERY_RPC))
+def test_who_has_no_role_may_only_ask_what_the_server_is(rpc: str) -> None:
+    """A caller who is known and has no role, or one that is unknown here, may not do anything."""
+    harmless = RPCS[rpc] in (Permission.PROBE, Permission.CONNECT)
+
+    assert may(Caller("ann"), rpc) == may(Caller("ann", frozenset({"offline_access"})), rpc) == harmless
+    assert may(Caller("root", frozenset({ADMIN})), rpc)
+
+
+def test_a_brand_owner_has_the_registry_and_may_report() -> None:
+    """Beside its own brands a brand owner may only report; it creates no brands, for names would tell of others."""
+    owner = Caller("acme", frozenset({BRAND_OWNER}), frozenset({"acme"}))
+    registry = {rpc for rpc in EVERY_RPC if rpc.startswith(BRAND_SERVICE)}
+
+    allowed = {rpc for rpc in EVERY_RPC if may(owner, rpc) and RPCS[rpc] not in (Permission.PROBE, Permission.CONNECT)}
+
+    assert allowed == registry - {f"{BRAND_SERVICE}/CreateBrand"} | {
+        "touchstone.moderation.v1.CaseService/ReportListing"
+    }
+
+
+def test_an_auditor_changes_nothing() -> None:
+    """Auditors read: none of the permissions that change something is theirs."""
+    changing = {
+        Permission.SCREEN, Permission.REMOVE, Permission.RESOLVE, Permission.RESOLVE_BATCHES, Permission.REPORT,
+        Permission.APPEAL, Permission.CREATE_BRANDS, Permission.EDIT_BRANDS, Permission.ADD_REFERENCES,
+        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS,
+    }  # fmt: skip
+
+    assert not [permission for permission in changing if "auditor" in GRANTS[permission]]
+
+
+def test_roles_are_named_once() -> None:
+    """Those who work here, the brand owner, and the capacities in which outsiders report."""
+    assert set(ROLES) == STAFF | {BRAND_OWNER} | {*PROVEN}
+    assert len(ROLES) == len(set(ROLES))
+
+
+def test_a_refusal_names_the_roles_that_may() -> None:
+    """Who is refused learns which roles would do, and which the credential has."""
+    with pytest.raises(PermissionDenied, match=r"\(moderator\).*admin, pipeline"):
+        require(Caller("ann", frozenset({"moderator"})), "touchstone.moderation.v1.ModerationService/ScreenListing")
+
+
+def test_health_may_be_probed_by_anybody() -> None:
+    """Only health needs no credential: a load balancer has none."""
+    public = {rpc for rpc, permission in RPCS.items() if permission is Permission.PROBE}
+
+    assert {rpc.partition("/")[0] for rpc in public} == {"grpc.health.v1.Health"}
