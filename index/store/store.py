@@ -29,6 +29,7 @@ from index.store.features import FeatureStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
 from index.store.learning import LearningStore
+from index.store.listings import ListingStore
 from index.store.migrate import ensure_schema
 from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
@@ -66,6 +67,7 @@ class Store(
     IdentityStore,
     RingStore,
     DecisionStore,
+    ListingStore,
     OutcomeStore,
     PolicyStore,
     HoldStore,
