@@ -115,8 +115,9 @@ def read_place(packed: bytes, row: int) -> Place:
 
 def unit_rows(stored: bytes, dim: int) -> NDArray[np.float32]:
     """Read stored vectors, float32 [n, dim], brought back to unit length after rounding."""
-    vectors = np.frombuffer(stored, STORED).reshape(-1, dim).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors: NDArray[np.float32] = np.frombuffer(stored, STORED).reshape(-1, dim).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def ranked_hits(

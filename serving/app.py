@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from index.catalogue_following import Followed
+from index.listing_catalogue import ListingCatalogue
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
@@ -24,6 +26,7 @@ from serving.case_answers import CaseAnswers
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules, load_case_rules
 from serving.cases import CaseDesk
+from serving.catalogues import follow_catalogue
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.find_answers import FindAnswers
@@ -77,6 +80,8 @@ class Application:
     moderation: Moderation
     cases: CaseAnswers
     registry: RegistryAnswers
+    listings: Holder[Followed]
+    catalogue: ListingCatalogue
 
     @property
     def pipeline(self) -> Pipeline:
@@ -136,6 +141,9 @@ def open_application(settings: Settings) -> Iterator[Application]:
         knowledge = Holder(source.open(), source.renew)
         book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
         in_force = InForce.open(store, book, fusion, model=embedder.fingerprint)
+        calibration = load_calibration(embedder.fingerprint)
+        listings = follow_catalogue(settings, store, embedder.fingerprint, embedder.dim)
+        catalogue = ListingCatalogue(store, embedder.fingerprint, lambda: listings.current.index)
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
@@ -143,7 +151,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             classifier=CategoryClassifier.for_model(embedder.fingerprint),
             attributes=AttributeClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
-            calibration=load_calibration(embedder.fingerprint),
+            calibration=calibration,
             verifier=Verifier(store),
             copies=CopyFinder(store),
             judge=in_force.judge,
@@ -162,8 +170,10 @@ def open_application(settings: Settings) -> Iterator[Application]:
                 brands=BrandAnswers(store),
                 references=ReferenceAnswers(store),
                 previews=PreviewAnswers(store),
-                listings=FindAnswers(store),
+                listings=FindAnswers(store, catalogue, embedder, calibration),
             ),
+            listings=listings,
+            catalogue=catalogue,
         )
 
 

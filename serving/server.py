@@ -112,6 +112,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     polling = ExitStack()
     polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s))
+    polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
     try:
         yield Running(port, asyncio.Event())
     finally:

@@ -42,6 +42,16 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
+    catalogue_backend: Annotated[
+        Literal["faiss", "exact", "milvus"], Field(description="index of screened listings, for FindListings")
+    ] = "faiss"
+    catalogue_regions: Annotated[
+        int, Field(ge=1, description="regions of listings that `faiss` and `exact` hold in memory at most")
+    ] = 500_000
+    milvus_uri: Annotated[str, Field(description="where `milvus` answers, such as `http://milvus:19530`")] = ""
+    milvus_token: Annotated[
+        str, Field(repr=False, description="what `milvus` admits by, `user:password`; set it in the environment")
+    ] = ""
     policy: Annotated[
         Path | None, Field(description="policy file, until a stored one is active; unset: the one that ships")
     ] = None

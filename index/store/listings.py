@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, or_, select, update
 
 from index.decision_records import EventKind
@@ -25,6 +26,7 @@ from index.store.regions import STEP
 from index.store.tables.cases import resolutions
 from index.store.tables.decisions import decision_events, decisions, listing_images
 from index.store.tables.listings import catalogue_cursors, listing_brands, listing_regions
+from index.store.tables.references import reference_embeddings
 from index.store.tables.removals import removed_listings
 
 # Listings read at a time: with touchstone-s some 10 MB of vectors.
@@ -66,6 +68,9 @@ class ListedDecision:
     def place(self, row: int) -> Place:
         """Say where its region `row` is."""
         return read_place(self.places, row)
+
+
+_LISTED = tuple(ListedDecision.__dataclass_fields__)
 
 
 class ListingStore:
@@ -124,8 +129,7 @@ class ListingStore:
             for batch in in_batches(numbers):
                 asked = _listed(fingerprint, decisions.c.number.in_(batch), *_fitting(where), columns=columns)
                 for row in connection.execute(asked):
-                    values = row._asdict()
-                    found[values.pop("number")] = ListedDecision(**values)
+                    found[row.number] = ListedDecision(**{name: getattr(row, name) for name in _LISTED})
         return found
 
     def catalogue_matching(self, where: ListingWhere, fingerprint: str, *, limit: int) -> tuple[str, ...]:
@@ -160,12 +164,24 @@ class ListingStore:
             this = select(catalogue_cursors.c.cursor).where(catalogue_cursors.c.name == name)
             return connection.execute(this).scalar_one_or_none()
 
-    def advance_catalogue(self, name: str, cursor: int) -> None:
-        """Note how far the index `name` has followed; never back, for another process may have been quicker."""
-        behind = (catalogue_cursors.c.name == name, catalogue_cursors.c.cursor < cursor)
+    def advance_catalogue(self, name: str, *, old: int | None, new: int | None) -> bool:
+        """Note how far the index `name` has followed, None for not filled; False when it was not at `old` any more."""
+        this = catalogue_cursors.c.name == name
         with self._database.write("note how far an index is") as connection:
-            if insert_new(connection, catalogue_cursors, [{"name": name, "cursor": cursor}]) == 0:
-                connection.execute(update(catalogue_cursors).where(*behind).values(cursor=cursor))
+            if old is None:
+                return new is None or insert_new(connection, catalogue_cursors, [{"name": name, "cursor": new}]) == 1
+            there = (this, catalogue_cursors.c.cursor == old)
+            if new is None:
+                return connection.execute(delete(catalogue_cursors).where(*there)).rowcount == 1
+            return connection.execute(update(catalogue_cursors).where(*there).values(cursor=new)).rowcount == 1
+
+    def reference_vectors(self, reference_id: str, fingerprint: str) -> NDArray[np.float32]:
+        """Return a reference's views by the model `fingerprint`, float32 [n, dim] unit rows; n is 0 without any."""
+        own = (reference_embeddings.c.reference_id == reference_id, reference_embeddings.c.fingerprint == fingerprint)
+        query = select(reference_embeddings.c.vector).where(*own).order_by(reference_embeddings.c.variant)
+        with self._database.read("read a reference's views") as connection:
+            views = [np.frombuffer(view, "<f4") for view in connection.scalars(query)]
+        return np.stack(views).astype(np.float32) if views else np.empty((0, 0), np.float32)
 
 
 def _listed(fingerprint: str, *conditions: ColumnElement[bool], columns: Sequence[Any] = _ENTRY) -> Select[Any]:
