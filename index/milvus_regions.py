@@ -149,7 +149,7 @@ class MilvusRegions:
             search_params=within,
             timeout=self._timeout_s,
         )
-        return {int(hit["key"]): float(hit["distance"]) for hit in hits}
+        return {int(hit.id): float(hit.distance) for hit in hits}
 
     @contextlib.contextmanager
     def _asking(self, action: str) -> Iterator[MilvusClient]:

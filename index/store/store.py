@@ -44,6 +44,7 @@ from index.store.rings import RingStore
 from index.store.rulings import RulingStore
 from index.store.sellers import SellerStore
 from index.store.standings import StandingStore
+from index.store.sweeps import SweepStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
 from index.store.tables.market import price_observations, sellers
@@ -68,6 +69,7 @@ class Store(
     RingStore,
     DecisionStore,
     ListingStore,
+    SweepStore,
     OutcomeStore,
     PolicyStore,
     HoldStore,

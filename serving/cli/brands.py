@@ -16,12 +16,17 @@ from reference_brands.seed import seed_marks
 from serving.app import load_embedder, open_store
 from serving.batching import BatchingEmbedder
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
+from serving.cli.finding import find, sweep
 from serving.registry import NewReference, add_references, manifest_references, seed_references
 
 
 @click.group()
 def brands() -> None:
     """Keep the registry of brands and their references."""
+
+
+brands.add_command(find)
+brands.add_command(sweep)
 
 
 @brands.command()

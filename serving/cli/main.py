@@ -22,10 +22,11 @@ from vision.errors import TouchstoneError
 COMMANDS = {
     "serve": ("serving.cli.serve:serve", "Run the service."),
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
-    "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
+    "brands": ("serving.cli.brands:brands", "The registry: seed, import, list; find listings, sweep."),
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
+    "catalogue": ("serving.cli.catalogue:catalogue", "The index of screened listings: build, verify, move, forget."),
     "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, undo, report, appeal."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),

@@ -7,9 +7,9 @@ whole photos in `listing_images`.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
-from index.store.tables.base import metadata, words
+from index.store.tables.base import UtcDateTime, metadata, words
 
 listing_regions = Table(
     "listing_regions",
@@ -38,4 +38,17 @@ catalogue_cursors = Table(
     metadata,
     Column("name", String(256), primary_key=True),
     Column("cursor", BigInteger, nullable=False),
+)
+
+# What sweeps found: once for each decision and reference, so that a sweep can be done again.
+sweep_hits = Table(
+    "sweep_hits",
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("reference_id", Text, primary_key=True),  # no foreign key: what was found outlives a reference
+    Column("case_id", ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("image_index", Integer, nullable=False),
+    *(Column(edge, Float, nullable=False) for edge in ("x1", "y1", "x2", "y2")),
+    Column("similarity", Float, nullable=False),
+    Column("create_time", UtcDateTime, nullable=False),
 )

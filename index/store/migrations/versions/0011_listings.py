@@ -51,10 +51,30 @@ def upgrade() -> None:
         sa.Column("cursor", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_catalogue_cursors")),
     )
+    _make_sweep_hits()
+
+
+def _make_sweep_hits() -> None:
+    op.create_table(
+        "sweep_hits",
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("reference_id", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("image_index", sa.Integer(), nullable=False),
+        *(sa.Column(edge, sa.Float(), nullable=False) for edge in ("x1", "y1", "x2", "y2")),
+        sa.Column("similarity", sa.Float(), nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("decision_id", "reference_id", name=op.f("pk_sweep_hits")),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["decisions.decision_id"], name=op.f("fk_sweep_hits_decision_id_decisions")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_sweep_hits_case_id_cases")),
+    )
+    op.create_index(op.f("ix_sweep_hits_case_id"), "sweep_hits", ["case_id"])
 
 
 def downgrade() -> None:
     """Drop them; events that no earlier release knows go as well."""
     op.execute("DELETE FROM decision_events WHERE kind = 'forgotten'")
-    for table in ("catalogue_cursors", "listing_brands", "listing_regions"):
+    for table in ("sweep_hits", "catalogue_cursors", "listing_brands", "listing_regions"):
         op.drop_table(table)
