@@ -103,6 +103,7 @@ class EventKind(enum.StrEnum):
     RESOLVED = "resolved"
     UNDONE = "undone"
     APPEAL_DECIDED = "appeal_decided"
+    FORGOTTEN = "forgotten"  # its regions left the catalogue: for indexes alone, the verdict stands
 
 
 @dataclass(frozen=True, kw_only=True)

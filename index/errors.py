@@ -75,3 +75,7 @@ class CatalogueError(TouchstoneError):
 
 class ReferenceTooSmall(CatalogueError):
     """A reference has too few pixels to be told from anything else."""
+
+
+class ListingIndexError(TouchstoneError):
+    """The index of screened listings is not built yet, is full or cannot be reached; screening goes on without it."""

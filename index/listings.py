@@ -31,6 +31,9 @@ class ListingWhere:
     screened_before: datetime | None = None
 
 
+EVERYWHERE = ListingWhere()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListingMatch:
     """A listing, by its latest decision, with the region of its photos that is most similar, by cosine, -1..1."""
@@ -55,7 +58,7 @@ class ListingSource(Protocol):
         marks: bool,
         at_least: float,
         most: int,
-        where: ListingWhere = ListingWhere(),
+        where: ListingWhere = EVERYWHERE,
     ) -> tuple[ListingMatch, ...]:
         """Find up to `most` listings with a region at least so similar to any of the vectors, the most similar first.
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from index import blobs
 from index.blobs import BlobShelf, BlobStore
+from index.catalogue_following import Followed
+from index.listing_catalogue import ListingCatalogue
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
@@ -27,6 +29,7 @@ from serving.case_answers import CaseAnswers
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules, load_case_rules
 from serving.cases import CaseDesk
+from serving.catalogues import follow_catalogue
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.find_answers import FindAnswers
@@ -86,6 +89,8 @@ class Application:
     cases: CaseAnswers
     registry: RegistryAnswers
     blobs: BlobShelf
+    listings: Holder[Followed]
+    catalogue: ListingCatalogue
 
     @property
     def pipeline(self) -> Pipeline:
@@ -147,6 +152,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
         book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
         in_force = InForce.open(store, book, fusion, model=embedder.fingerprint)
         calibration = load_calibration(embedder.fingerprint)
+        listings = follow_catalogue(settings, store, embedder.fingerprint, embedder.dim)
+        catalogue = ListingCatalogue(store, embedder.fingerprint, lambda: listings.current.index)
         assessor = CatalogueAssessor.of(settings, lambda: knowledge.current.catalogue, calibration)
         pipeline = Pipeline(
             embedder=embedder,
@@ -174,10 +181,12 @@ def open_application(settings: Settings) -> Iterator[Application]:
             registry=RegistryAnswers(
                 brands=BrandAnswers(store),
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
-                previews=PreviewAnswers(store, embedder, assessor, calibration),
-                listings=FindAnswers(store),
+                previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
+                listings=FindAnswers(store, catalogue, embedder, calibration),
             ),
             blobs=shelf,
+            listings=listings,
+            catalogue=catalogue,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from index.catalogue import ReferenceCatalogue
 from index.decision_records import ListingImage
+from index.listing_regions import ListingRegions, Place
 from index.lookalikes import Lookalike
 from index.records import DuplicateSource
 from serving.findings import Duplicate
@@ -102,6 +103,16 @@ def records_of(
             embedding=regions.vectors[row].astype("<f2").tobytes() if row < regions.photos else None,
         )
         for row, photo in enumerate(photos)
+    )
+
+
+def regions_of(regions: Regions, category_path: tuple[str, ...]) -> ListingRegions:
+    """Say by which regions the store lets the listing be found; the whole photos' vectors go with `records_of`."""
+    return ListingRegions(
+        places=tuple(Place(index, region.box) for index, region in regions.places),
+        photos=regions.photos,
+        marks=regions.vectors[regions.photos :],
+        category_path=category_path,
     )
 
 

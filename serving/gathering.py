@@ -27,6 +27,8 @@ from serving.findings import (
 NO_CATEGORY = Category()
 # A seller is new for so long. A choice: what a suspended seller needs to come back and to be found again.
 NEW_SELLER_DAYS = 30
+# From this probability on a brand counts as seen.
+MATCHED = 0.5
 
 
 def gather(
@@ -92,7 +94,7 @@ def _visual(matches: Sequence[VisualMatch]) -> dict[str, Value]:
         return {}
     best = max(matches, key=lambda match: match.probability)
     return {
-        "visual.matched": best.probability >= 0.5,
+        "visual.matched": best.probability >= MATCHED,
         "visual.brand": best.brand,
         "visual.similarity": best.similarity,
         "visual.probability": best.probability,

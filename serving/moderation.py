@@ -7,7 +7,7 @@ messages, because their bytes are what an idempotency key is held against; every
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from index.case_records import CaseOrigin
@@ -74,6 +74,7 @@ class Moderation:
                 case=case if audited or _needs_person(screening) else None,
                 carried=case,
                 images=screening.images,
+                regions=replace(screening.regions, brand_ids=case.brand_ids),
                 facts=pack(screening.facts),
                 shadows=screening.shadows,
                 price=cleared_price(listing, screening.decision, screening.brand),

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from index.decision_records import ListingImage
+from index.listing_regions import ListingRegions
 from index.policies import ShadowOutcome
 from serving.batching import BatchingEmbedder
 from serving.considering import Records, consider, read_words
-from serving.copying import CopyFinder, records_of
+from serving.copying import CopyFinder, records_of, regions_of
 from serving.deadline import Deadline
 from serving.domain import Attribute, Category, Decision, ImageResult, Listing, Reason
 from serving.evidence import settled
@@ -64,6 +65,7 @@ class Screening:
 
     decision: Decision
     images: tuple[ListingImage, ...]
+    regions: ListingRegions
     brand: str
     facts: Facts
     shadows: tuple[ShadowOutcome, ...] = ()
@@ -157,6 +159,7 @@ class Pipeline:
         return Screening(
             decision=decision,
             images=records_of(photos, keypoints, regions),
+            regions=regions_of(regions, category.path),
             brand=at_stake.name,
             facts=judgement.facts,
             shadows=judgement.shadows,

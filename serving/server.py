@@ -133,6 +133,7 @@ async def _serving(
     changed = partial(feed.calling, topic=CHANGES)
     polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s, announcer=changed))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
+    polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
     try:
         yield Running(port, asyncio.Event())
     finally:

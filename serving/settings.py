@@ -53,6 +53,16 @@ class Settings(BaseSettings):
         str | None,
         Field(description="where files of references lie: a folder or `s3://bucket/prefix?…`; unset: `data_dir`/blobs"),
     ] = None
+    catalogue_backend: Annotated[
+        Literal["faiss", "exact", "milvus"], Field(description="index of screened listings, for FindListings")
+    ] = "faiss"
+    catalogue_regions: Annotated[
+        int, Field(ge=1, description="regions of listings that `faiss` and `exact` hold in memory at most")
+    ] = 500_000
+    milvus_uri: Annotated[str, Field(description="where `milvus` answers, such as `http://milvus:19530`")] = ""
+    milvus_token: Annotated[
+        str, Field(repr=False, description="what `milvus` admits by, `user:password`; set it in the environment")
+    ] = ""
     policy: Annotated[
         Path | None, Field(description="policy file, until a stored one is active; unset: the one that ships")
     ] = None

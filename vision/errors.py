@@ -23,6 +23,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   └── BlobDamaged          index    a file's bytes are not those that were kept
     ├── PriceDataError           index    an exchange-rate table or price history cannot be used
     ├── SellerDataError      index    what a file says of a seller cannot be used
+    ├── ListingIndexError        index    the index of screened listings is not built, full or out of reach
     ├── CatalogueError           index    a listing or reference manifest cannot be used
     │   └── ReferenceTooSmall    index    a reference has too few pixels to be told from anything else
     ├── SeedError                reference_brands  a brands file breaks its own rules, or a brand is not in it

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, select
 from index.case_records import Case
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
 from index.errors import Conflict, KeyReused, NotFound, StoreError
+from index.listing_regions import ListingRegions
 from index.market_records import PriceObservation
 from index.policies import ShadowOutcome
 from index.store.cases import succeed_cases
@@ -23,6 +24,7 @@ from index.store.engine import Database, insert_new
 from index.store.locks import lock_listing
 from index.store.outcomes import insert_outcomes
 from index.store.prices import insert_observations
+from index.store.regions import put_regions
 from index.store.retry import run_again
 from index.store.tables.decisions import decision_events, decisions, idempotency_keys, listing_images
 from index.store.tallies import count_decision
@@ -44,6 +46,7 @@ class DecisionStore:
         case: Case | None = None,
         carried: Case | None = None,
         images: Sequence[ListingImage] = (),
+        regions: ListingRegions | None = None,
         facts: bytes | None = None,
         shadows: Sequence[ShadowOutcome] = (),
         price: PriceObservation | None = None,
@@ -51,7 +54,8 @@ class DecisionStore:
     ) -> RecordOutcome:
         """Put a decision on record, with the case that it opens and what the listing's photos are recognised by.
 
-        `price` is what the price model may learn from the listing, None when nothing is.
+        `price` is what the price model may learn from the listing, None when nothing is. `regions` replace those that
+        the listing was found by.
 
         When the idempotency key was used before with the same request, the decision recorded then is returned and
         nothing is written. `facts` is what it was taken on (`serving.facts_record`), `shadows` what the shadow policies
@@ -75,6 +79,7 @@ class DecisionStore:
             if earlier is None:
                 lock_listing(connection, record.listing_id)
                 _insert(connection, record, images)
+                put_regions(connection, record, regions)
                 insert_outcomes(connection, record.decision_id, facts, shadows)
                 time = record.create_time
                 case_id = succeed_cases(connection, record.listing_id, time, case=case, carried=carried)
@@ -107,7 +112,10 @@ class DecisionStore:
             return images_of(connection, decision_id)
 
     def events_after(self, cursor: int, *, limit: int = 1000) -> tuple[DecisionEvent, ...]:
-        """Return up to `limit` events that came after `cursor`, oldest first; 0 starts at the beginning."""
+        """Return up to `limit` events that came after `cursor`, oldest first; 0 starts at the beginning.
+
+        What is for indexes alone is left out.
+        """
         query = (
             select(
                 decision_events.c.cursor,
@@ -118,7 +126,7 @@ class DecisionStore:
                 decisions,
             )
             .join_from(decision_events, decisions)
-            .where(decision_events.c.cursor > cursor)
+            .where(decision_events.c.cursor > cursor, decision_events.c.kind != str(EventKind.FORGOTTEN))
             .order_by(decision_events.c.cursor)
             .limit(limit)
         )

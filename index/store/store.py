@@ -33,6 +33,7 @@ from index.store.features import FeatureStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
 from index.store.learning import LearningStore
+from index.store.listings import ListingStore
 from index.store.migrate import ensure_schema
 from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
@@ -49,6 +50,7 @@ from index.store.rings import RingStore
 from index.store.rulings import RulingStore
 from index.store.sellers import SellerStore
 from index.store.standings import StandingStore
+from index.store.sweeps import SweepStore
 from index.store.tables.cases import cases
 from index.store.tables.decisions import decisions
 from index.store.tables.market import price_observations, sellers
@@ -77,6 +79,8 @@ class Store(
     IdentityStore,
     RingStore,
     DecisionStore,
+    ListingStore,
+    SweepStore,
     OutcomeStore,
     PolicyStore,
     HoldStore,

@@ -17,6 +17,7 @@ from serving.app import load_embedder, open_blobs, open_store
 from serving.batching import BatchingEmbedder
 from serving.cli.background import background
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
+from serving.cli.finding import find, sweep
 from serving.cli.preview import preview
 from serving.cli.references import COMMANDS
 from serving.new_reference import NewReference
@@ -31,6 +32,8 @@ def brands() -> None:
 
 brands.add_command(preview)
 brands.add_command(background)
+brands.add_command(find)
+brands.add_command(sweep)
 
 
 @brands.command()
