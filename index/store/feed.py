@@ -86,7 +86,7 @@ def _watch(
     database: Database,
     feed: ChangeFeed,
     stop: threading.Event,
-    watch: Callable[[Any, ChangeFeed, threading.Event], None],
+    watch: Callable[[Any, threading.Event], Iterator[set[str]]],
 ) -> None:
     """Watch over one connection after another, with a longer pause after each that failed soon."""
     pause_s = 0.0
@@ -94,9 +94,13 @@ def _watch(
         began = time.monotonic()
         try:
             with _own_connection(database) as connection:
+                heard = watch(connection, stop)
+                next(heard)
                 if pause_s:
                     logger.info("hearing of changes at once again")
-                watch(connection, feed, stop)
+                feed.announce()  # what was committed before this is not told any more
+                for topics in heard:
+                    feed.announce(topics)
         except Exception as error:  # noqa: BLE001 - whatever it is: a feed that died in silence would be worse
             if pause_s == 0.0 or time.monotonic() - began > _LONGEST_BACK_OFF_S:
                 logger.warning("%s: no news of changes; they are found by looking from time to time", error)
@@ -110,29 +114,32 @@ def _watch(
 def _own_connection(database: Database) -> Iterator[Any]:
     """Open a connection of the driver's that is not one of the pool's; statements commit by themselves."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        own = connection.connection.driver_connection
         connection.detach()
-        yield connection.connection.driver_connection
+        yield own
 
 
-def _listen(connection: Any, feed: ChangeFeed, stop: threading.Event) -> None:
+def _listen(connection: Any, stop: threading.Event) -> Iterator[set[str]]:
+    """Yield the counters that have grown, each time that some have; nothing once, as soon as that is certain."""
     connection.execute(f"LISTEN {CHANNEL}")
-    feed.announce()  # whatever was committed before this is not told any more
+    yield set()
     silent_s = 0.0
     while not stop.is_set():
         topics = {notice.payload for notice in connection.notifies(timeout=_LISTEN_S, stop_after=1)}
         if topics:
             stop.wait(_GATHER_S)
-            feed.announce(topics | {notice.payload for notice in connection.notifies(timeout=0)})
+            yield topics | {notice.payload for notice in connection.notifies(timeout=0)}
         silent_s = 0.0 if topics else silent_s + _LISTEN_S
         if silent_s > _PROBE_S:
             connection.execute("SELECT 1")
             silent_s = 0.0
 
 
-def _poll(connection: Any, feed: ChangeFeed, stop: threading.Event) -> None:
+def _poll(connection: Any, stop: threading.Event) -> Iterator[set[str]]:
+    """Yield as `_listen` does, by looking."""
     values = str(select(counters.c.name, counters.c.value))
-    before: dict[str, int] = dict(connection.execute(values).fetchall())
-    feed.announce()
+    before = dict(connection.execute(values).fetchall())
+    yield set()
     version = None
     while not stop.wait(_SQLITE_POLL_S):
         now = connection.execute("PRAGMA data_version").fetchone()  # grows when another connection commits
@@ -141,4 +148,4 @@ def _poll(connection: Any, feed: ChangeFeed, stop: threading.Event) -> None:
             grown = {name for name, value in found.items() if before.get(name) != value}
             before = found
             if grown:
-                feed.announce(grown)
+                yield grown
