@@ -83,7 +83,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
     polling = ExitStack()
-    feed = polling.enter_context(application.store.following())
+    feed = await asyncio.to_thread(polling.enter_context, application.store.following())
     moderation = ModerationServicer(
         application.moderation,
         lambda: capabilities_of(application),

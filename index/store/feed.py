@@ -70,12 +70,12 @@ class ChangeFeed:
 
 @contextlib.contextmanager
 def following(database: Database) -> Iterator[ChangeFeed]:
-    """Watch the database until the block ends. A failure is logged once; watching goes on when it is over."""
-    feed, stop = ChangeFeed(), threading.Event()
-    watch = _poll if database.engine.dialect.name == "sqlite" else _listen
-    thread = threading.Thread(target=_watch, args=(database, feed, stop, watch), name="change feed", daemon=True)
+    """Watch the database from now until the block ends. A failure is logged once; watching goes on when it is over."""
+    feed, stop, begun = ChangeFeed(), threading.Event(), threading.Event()
+    thread = threading.Thread(target=_watch, args=(database, feed, stop, begun), name="change feed", daemon=True)
     thread.start()
     try:
+        begun.wait()  # for the first connection, or for its failure
         yield feed
     finally:
         stop.set()
@@ -86,9 +86,10 @@ def _watch(
     database: Database,
     feed: ChangeFeed,
     stop: threading.Event,
-    watch: Callable[[Any, threading.Event], Iterator[set[str]]],
+    begun: threading.Event,
 ) -> None:
     """Watch over one connection after another, with a longer pause after each that failed soon."""
+    watch = _poll if database.engine.dialect.name == "sqlite" else _listen
     pause_s = 0.0
     while not stop.is_set():
         began = time.monotonic()
@@ -96,6 +97,7 @@ def _watch(
             with _own_connection(database) as connection:
                 heard = watch(connection, stop)
                 next(heard)
+                begun.set()
                 if pause_s:
                     logger.info("hearing of changes at once again")
                 feed.announce()  # what was committed before this is not told any more
@@ -107,6 +109,7 @@ def _watch(
                 pause_s = _FIRST_BACK_OFF_S
             else:
                 pause_s = min(2 * pause_s, _LONGEST_BACK_OFF_S)
+            begun.set()
             stop.wait(pause_s)
 
 

@@ -16,7 +16,6 @@ import pytest
 from index.records import Brand
 from index.refresh import Holder
 from index.store.changes import CHANGES, EVENTS
-from index.store.feed import ChangeFeed
 from index.store.store import Store
 from tests.contract.test_store import ACME
 from tests.contract.test_store_decisions import a_decision
@@ -57,24 +56,15 @@ class Ear:
 
 @pytest.fixture
 def listening(store: Store) -> Iterator[Callable[[str], Ear]]:
-    """Give a function that returns an ear for a topic, once the feed is known to watch."""
+    """Give a function that returns an ear for a topic."""
     with ExitStack() as stack:
 
         def listen(topic: str) -> Ear:
             feed, ear = stack.enter_context(store.following()), Ear()
             stack.enter_context(feed.calling(ear, topic=topic))
-            await_watch(feed)
-            ear.forget()
             return ear
 
         yield listen
-
-
-def await_watch(feed: ChangeFeed) -> None:
-    """Wait until the feed watches: it then calls everybody."""
-    ear = Ear()
-    with feed.calling(ear, topic="none"):
-        assert ear.hears()
 
 
 class FeedContract:
@@ -131,7 +121,6 @@ class FeedContract:
         holder = Holder(store.version(), renew)
         with store.following() as feed, Store.open(location) as other:
             with holder.polling(interval_s=LONG_S, announcer=lambda ring: feed.calling(ring, topic=CHANGES)):
-                await_watch(feed)
                 other.put_brands([ACME])
                 while holder.current == 0:
                     assert renewed.hears()
@@ -142,7 +131,6 @@ class FeedContract:
         """Who has left is not called any more, and the feed's thread ends with its block."""
         gone, there = Ear(), Ear()
         with store.following() as feed:
-            await_watch(feed)
             with feed.calling(gone, topic=CHANGES):
                 pass
             with feed.calling(there, topic=CHANGES):
@@ -176,9 +164,6 @@ class TestPostgresFeed(FeedContract):
         """When its connection is cut, the feed says so once, connects again, calls everybody, and hears as before."""
         ear = Ear()
         with caplog.at_level(logging.INFO), store.following() as feed, feed.calling(ear, topic=CHANGES):
-            await_watch(feed)
-            ear.forget()
-
             with postgres.connect(migrated_database) as connection:
                 _cut_off(connection)
             assert ear.hears()  # it is there again, and something may have happened meanwhile

@@ -1,11 +1,12 @@
-"""Does the service work on PostgreSQL, through its restart, and without telling its password?"""
+"""Does the service work on PostgreSQL? Through a restart of the server, and without telling its password."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -159,20 +160,14 @@ def test_requests_wait_for_connections_no_longer_than_they_must(settings: Settin
     """More threads than connections share them; nothing fails."""
     url = settings.store_place
     with Store.open(url, connections=2) as store:
-        threads = [
-            threading.Thread(target=store.put_brands, args=([Brand(brand_id=f"b{n}", name=f"B{n}")],))
-            for n in range(12)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        brands = [Brand(brand_id=f"b{number}", name=f"B{number}") for number in range(12)]
+        with ThreadPoolExecutor(len(brands)) as pool:
+            assert list(pool.map(lambda brand: store.put_brands([brand]), brands)) == [1] * len(brands)
 
         assert store.counts().brands == 12
 
 
-def _until(done: object) -> None:
-    assert callable(done)
+def _until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not done():
         assert time.monotonic() < deadline

@@ -1,6 +1,6 @@
-"""How does a test kill a process at a random moment, and learn what it had acknowledged until then?
+"""What had a process acknowledged when it was killed at a random moment? Kills processes for tests.
 
-The process prints one line, flushed, once what the line names is committed: whoever reads the line has been promised it.
+The process prints one line, flushed, once what the line names is committed: who reads the line has been promised it.
 What it printed is read to the end after the kill, so that nothing acknowledged is missed.
 """
 
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from queue import Empty, Queue
 
 PATIENCE_S = 60.0
@@ -34,7 +35,7 @@ def killed_at_random(
 
     With another `kill`, something else is killed, on which the process must end by itself.
     """
-    paths = {"PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))}
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), *sys.path]))}
     own = dict(os.environ if environment is None else environment) | paths
     with subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=own) as process:
         assert process.stdout is not None
