@@ -108,7 +108,7 @@ async def _serving(
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
     polling = ExitStack()
-    feed = polling.enter_context(application.store.following())
+    feed = await asyncio.to_thread(polling.enter_context, application.store.following())
     moderation = ModerationServicer(
         application.moderation,
         lambda: capabilities_of(application),

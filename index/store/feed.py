@@ -70,12 +70,12 @@ class ChangeFeed:
 
 @contextlib.contextmanager
 def following(database: Database) -> Iterator[ChangeFeed]:
-    """Watch the database until the block ends. A failure is logged once; watching goes on when it is over."""
-    feed, stop = ChangeFeed(), threading.Event()
-    watch = _poll if database.engine.dialect.name == "sqlite" else _listen
-    thread = threading.Thread(target=_watch, args=(database, feed, stop, watch), name="change feed", daemon=True)
+    """Watch the database from now until the block ends. A failure is logged once; watching goes on when it is over."""
+    feed, stop, begun = ChangeFeed(), threading.Event(), threading.Event()
+    thread = threading.Thread(target=_watch, args=(database, feed, stop, begun), name="change feed", daemon=True)
     thread.start()
     try:
+        begun.wait()  # for the first connection, or for its failure
         yield feed
     finally:
         stop.set()
@@ -86,23 +86,30 @@ def _watch(
     database: Database,
     feed: ChangeFeed,
     stop: threading.Event,
-    watch: Callable[[Any, ChangeFeed, threading.Event], None],
+    begun: threading.Event,
 ) -> None:
     """Watch over one connection after another, with a longer pause after each that failed soon."""
+    watch = _poll if database.engine.dialect.name == "sqlite" else _listen
     pause_s = 0.0
     while not stop.is_set():
         began = time.monotonic()
         try:
             with _own_connection(database) as connection:
+                heard = watch(connection, stop)
+                next(heard)
+                begun.set()
                 if pause_s:
                     logger.info("hearing of changes at once again")
-                watch(connection, feed, stop)
+                feed.announce()  # what was committed before this is not told any more
+                for topics in heard:
+                    feed.announce(topics)
         except Exception as error:  # noqa: BLE001 - whatever it is: a feed that died in silence would be worse
             if pause_s == 0.0 or time.monotonic() - began > _LONGEST_BACK_OFF_S:
                 logger.warning("%s: no news of changes; they are found by looking from time to time", error)
                 pause_s = _FIRST_BACK_OFF_S
             else:
                 pause_s = min(2 * pause_s, _LONGEST_BACK_OFF_S)
+            begun.set()
             stop.wait(pause_s)
 
 
@@ -110,29 +117,32 @@ def _watch(
 def _own_connection(database: Database) -> Iterator[Any]:
     """Open a connection of the driver's that is not one of the pool's; statements commit by themselves."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        own = connection.connection.driver_connection
         connection.detach()
-        yield connection.connection.driver_connection
+        yield own
 
 
-def _listen(connection: Any, feed: ChangeFeed, stop: threading.Event) -> None:
+def _listen(connection: Any, stop: threading.Event) -> Iterator[set[str]]:
+    """Yield the counters that have grown, each time that some have; nothing once, as soon as that is certain."""
     connection.execute(f"LISTEN {CHANNEL}")
-    feed.announce()  # whatever was committed before this is not told any more
+    yield set()
     silent_s = 0.0
     while not stop.is_set():
         topics = {notice.payload for notice in connection.notifies(timeout=_LISTEN_S, stop_after=1)}
         if topics:
             stop.wait(_GATHER_S)
-            feed.announce(topics | {notice.payload for notice in connection.notifies(timeout=0)})
+            yield topics | {notice.payload for notice in connection.notifies(timeout=0)}
         silent_s = 0.0 if topics else silent_s + _LISTEN_S
         if silent_s > _PROBE_S:
             connection.execute("SELECT 1")
             silent_s = 0.0
 
 
-def _poll(connection: Any, feed: ChangeFeed, stop: threading.Event) -> None:
+def _poll(connection: Any, stop: threading.Event) -> Iterator[set[str]]:
+    """Yield as `_listen` does, by looking."""
     values = str(select(counters.c.name, counters.c.value))
-    before: dict[str, int] = dict(connection.execute(values).fetchall())
-    feed.announce()
+    before = dict(connection.execute(values).fetchall())
+    yield set()
     version = None
     while not stop.wait(_SQLITE_POLL_S):
         now = connection.execute("PRAGMA data_version").fetchone()  # grows when another connection commits
@@ -141,4 +151,4 @@ def _poll(connection: Any, feed: ChangeFeed, stop: threading.Event) -> None:
             grown = {name for name, value in found.items() if before.get(name) != value}
             before = found
             if grown:
-                feed.announce(grown)
+                yield grown

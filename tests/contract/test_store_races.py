@@ -192,13 +192,13 @@ class TestPostgresRaces(RaceContract):
         return postgres_url
 
 
-def crossing(database: Database, order: tuple[str, str], meet: Callable[[], object]) -> None:
-    """Write two rows in this order, meeting the other one in between."""
+def crossing(database: Database, order: tuple[str, str], steps: Iterator[Callable[[], object]]) -> None:
+    """Write two rows in this order, and take the next step after each."""
     with database.write("cross") as connection:
         for name in order:
             row = update(counters).where(counters.c.name == name)
             connection.execute(row.values(value=counters.c.value + 1))
-            meet()
+            next(steps)()
 
 
 def test_two_who_wait_for_each_other_both_get_through(postgres_url: str) -> None:
@@ -210,7 +210,7 @@ def test_two_who_wait_for_each_other_both_get_through(postgres_url: str) -> None
         attempts.append(order[0])
         first_time = attempts.count(order[0]) == 1
         steps = iter((together.wait, lambda: None) if first_time else (lambda: None, lambda: None))
-        crossing(database, order, lambda: next(steps)())
+        crossing(database, order, steps)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, [(CHANGES, EVENTS), (EVENTS, CHANGES)]))
