@@ -15,6 +15,7 @@ from index.store.store import Store
 from reference_brands.seed import seed_marks
 from serving.app import load_embedder, open_store
 from serving.batching import BatchingEmbedder
+from serving.cli.brand_registry import COMMANDS
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
 from serving.registry import NewReference, add_references, manifest_references, seed_references
 
@@ -22,6 +23,10 @@ from serving.registry import NewReference, add_references, manifest_references, 
 @click.group()
 def brands() -> None:
     """Keep the registry of brands and their references."""
+
+
+for command in COMMANDS:
+    brands.add_command(command)
 
 
 @brands.command()

@@ -22,7 +22,10 @@ from vision.errors import TouchstoneError
 COMMANDS = {
     "serve": ("serving.cli.serve:serve", "Run the service."),
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
-    "brands": ("serving.cli.brands:brands", "The registry: seed, import, list."),
+    "brands": (
+        "serving.cli.brands:brands",
+        "The registry: seed, import, list, show, create, edit, rights, history.",
+    ),
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
     "index": ("serving.cli.index:index", "The index snapshot: build, verify."),
