@@ -154,9 +154,8 @@ def history(context: click.Context, /, brand_id: str) -> None:
         print_json(documents)
         return
     for event in events:
-        what = " ".join(
-            filter(None, (str(event.action), ",".join(event.fields), event.before and f"from {event.before}"))
-        )
+        before = f"from {event.before}" if event.before else ""
+        what = " ".join(filter(None, (str(event.action), ",".join(event.fields), before)))
         click.echo(f"{event.create_time:%Y-%m-%d %H:%M:%S}  {event.brand_id}  {event.actor or '-'}  {what}")
 
 

@@ -70,7 +70,11 @@ def refused(call: Callable[[], Any]) -> tuple[Code, set[str]]:
 def test_brand_is_kept_whole(lead: Registrant) -> None:
     """What is sent comes back, from the call itself and when it is read; ids that were left out are given."""
     marks = [brand_pb2.Mark(mark_id="swirl", name="the swirl", right_ids=["word"]), brand_pb2.Mark(name="plain")]
-    sent = {"aliases": ["Zéphyr", "和風"], "rights": [a_right(), a_right("")], "keywords": ["Zephyr Runner"]}
+    sent: dict[str, Any] = {
+        "aliases": ["Zéphyr", "和風"],
+        "rights": [a_right(), a_right("")],
+        "keywords": ["Zephyr Runner"],
+    }
 
     made = lead.create("Zephyr", marks=marks, **sent)
 
@@ -374,7 +378,7 @@ def test_who_changed_what_is_on_record(registry: Service, lead: Registrant) -> N
 # --- listing ---------------------------------------------------------------------------------------------------------
 
 
-def turn(caller: Registrant, *, prefix: str = "", size: int = 2, between: Callable[[int], None] = int) -> list[str]:
+def turn(caller: Registrant, *, prefix: str = "", size: int = 2, between: Callable[[int], object] = int) -> list[str]:
     """Turn all pages, calling `between` after each, and return the ids that were met."""
     met: list[str] = []
     token = ""

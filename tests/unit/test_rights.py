@@ -1,4 +1,4 @@
-"""Is a right record one that a register could show, and does it hold here and today?"""
+"""Is a right record one that a register could show, and does it hold here and today? By the pure functions."""
 
 from __future__ import annotations
 
@@ -124,7 +124,10 @@ def test_good_record_has_no_fault() -> None:
         ({"expiry_date": date(2004, 11, 21), "registration_date": None}, ["expiry_date"]),
         ({"expiry_date": date(2005, 1, 1)}, ["expiry_date"]),
         ({"exhaustion_territories": ("DE",)}, ["exhaustion_territories"]),
-        ({"exhaustion_regime": ExhaustionRegime.REGIONAL, "exhaustion_territories": ("EEA",)}, ["exhaustion_territories[0]"]),
+        (
+            {"exhaustion_regime": ExhaustionRegime.REGIONAL, "exhaustion_territories": ("EEA",)},
+            ["exhaustion_territories[0]"],
+        ),
     ],
 )  # fmt: skip
 def test_contradictions_are_named(changed: dict[str, Any], fields: list[str]) -> None:
