@@ -16,7 +16,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import grpc
 
@@ -26,8 +26,6 @@ from serving.wire import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
-
-T = TypeVar("T")
 
 # A change with an etag that came through although its answer was lost would be refused when it is sent again.
 _REPEATED = ("CreateBrand", "GetBrand", "ListBrands")
@@ -55,31 +53,27 @@ _OPTIONS = [
 ]
 
 
-class BrandClient:
-    """A channel to BrandService. Thread-safe; use it as a context manager. Each call raises as the module says."""
+class BrandCalls:
+    """The rpcs about brands, typed. `call` takes an rpc's name and its request, and returns its response."""
 
-    def __init__(
-        self, target: str, *, metadata: Sequence[tuple[str, str]] = (), timeout_s: float = DEFAULT_TIMEOUT_S
-    ) -> None:
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
-        self._stub = BrandServiceStub(self._channel)
-        self._call: dict[str, Any] = {"metadata": tuple(metadata), "timeout": timeout_s}
+    def __init__(self, call: Callable[[str, Any], Any]) -> None:
+        self._call = call
 
     def create(self, brand: brand_pb2.Brand, *, request_id: str = "") -> brand_pb2.Brand:
         """Make a brand; without a `request_id` one is made up for this call."""
         request = pb.CreateBrandRequest(brand=brand, request_id=request_id or uuid.uuid4().hex)
-        return _told(lambda: self._stub.CreateBrand(request, **self._call).brand)
+        return _brand(self._call("CreateBrand", request))
 
     def get(self, brand_id: str) -> brand_pb2.Brand:
         """Read a brand whole, with its sellers and price bands."""
-        return _told(lambda: self._stub.GetBrand(pb.GetBrandRequest(brand_id=brand_id), **self._call).brand)
+        return _brand(self._call("GetBrand", pb.GetBrandRequest(brand_id=brand_id)))
 
     def list(self, name_prefix: str = "", *, page_size: int = 0) -> Iterator[brand_pb2.Brand]:
         """Yield the brands that the caller may see, by name, page by page."""
         token = ""
         while True:
             request = pb.ListBrandsRequest(name_prefix=name_prefix, page_size=page_size, page_token=token)
-            page = _told(lambda: self._stub.ListBrands(request, **self._call))  # noqa: B023 - called at once
+            page: pb.ListBrandsResponse = self._call("ListBrands", request)
             yield from page.brands
             token = page.next_page_token
             if not token:
@@ -89,7 +83,7 @@ class BrandClient:
         """Change some of `name`, `aliases`, `rights`, `marks` and `keywords` to what `brand` has."""
         request = pb.UpdateBrandRequest(brand=brand)
         request.update_mask.paths.extend(fields)
-        return _told(lambda: self._stub.UpdateBrand(request, **self._call).brand)
+        return _brand(self._call("UpdateBrand", request))
 
     def set_sellers(
         self, brand_id: str, sellers: Iterable[brand_pb2.AuthorizedSeller] | None, *, etag: str = ""
@@ -99,14 +93,27 @@ class BrandClient:
         if sellers is not None:
             request.authorized_sellers.SetInParent()
             request.authorized_sellers.sellers.extend(sellers)
-        return _told(lambda: self._stub.SetAuthorizedSellers(request, **self._call).brand)
+        return _brand(self._call("SetAuthorizedSellers", request))
 
     def set_price_bands(
         self, brand_id: str, bands: Iterable[brand_pb2.PriceBand], *, etag: str = ""
     ) -> brand_pb2.Brand:
         """Replace the price bands; none: the brand states none."""
         request = pb.SetPriceBandsRequest(brand_id=brand_id, price_bands=bands, etag=etag)
-        return _told(lambda: self._stub.SetPriceBands(request, **self._call).brand)
+        return _brand(self._call("SetPriceBands", request))
+
+
+class BrandClient(BrandCalls):
+    """A channel to BrandService. Thread-safe; use it as a context manager. Each call raises as the module says."""
+
+    def __init__(
+        self, target: str, *, metadata: Sequence[tuple[str, str]] = (), timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> None:
+        super().__init__(self._ask)
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._stub = BrandServiceStub(self._channel)
+        self._metadata = tuple(metadata)
+        self._timeout_s = timeout_s
 
     def close(self) -> None:
         """Close the channel."""
@@ -120,12 +127,16 @@ class BrandClient:
     ) -> None:
         self.close()
 
+    def _ask(self, rpc: str, request: Any) -> Any:
+        """Call, and raise InvalidListing where fields were refused."""
+        try:
+            return getattr(self._stub, rpc)(request, metadata=self._metadata, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            if refused := violations_of(error):
+                raise InvalidListing(refused) from error
+            raise
 
-def _told(call: Callable[[], T]) -> T:
-    """Call, and raise InvalidListing where fields were refused."""
-    try:
-        return call()
-    except grpc.RpcError as error:
-        if refused := violations_of(error):
-            raise InvalidListing(refused) from error
-        raise
+
+def _brand(response: Any) -> brand_pb2.Brand:
+    brand: brand_pb2.Brand = response.brand
+    return brand

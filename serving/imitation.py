@@ -44,7 +44,8 @@ def find_imitations(
     `readings` are the text without its disguises, and `named` the names that stand in it openly.
     """
     found = [*_foreign(text, named), *_disguised(readings, lexicon, claimed, context)]
-    taken = {place for brand in named for place in range(brand.start, brand.end)}
+    # A product line of one brand must not cover what imitates another.
+    taken = {place for brand in named if not brand.is_keyword for place in range(brand.start, brand.end)}
     names = lexicon.look_alikes
     for place in (
         *names.places(text, taken=taken),

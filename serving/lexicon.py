@@ -7,7 +7,7 @@ merely made to fit ("case for iPhone by ...") is not named as their maker.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from index.names import normalise_name
@@ -29,19 +29,22 @@ _LONGER_WORD = 4
 
 @dataclass(frozen=True)
 class BrandPlace:
-    """A brand named at tokens `start`..`end` of a text; `fits` when the goods are only made to fit it."""
+    """A brand named at tokens `start`..`end` of a text; `fits` when the goods are only made to fit it.
+
+    `is_keyword` when a product line names it, not its own name.
+    """
 
     brand: Brand
     start: int
     end: int
     fits: bool
+    is_keyword: bool = False
 
 
 @dataclass(frozen=True)
 class _Spelling:
     brand: Brand
     written: str
-    is_keyword: bool = False
 
 
 class BrandLexicon:
@@ -66,7 +69,7 @@ class BrandLexicon:
                 self._book.add(words, spelling)
                 spelt.append((spelling.written, words, spelling.brand))
         self.look_alikes = LookAlikes(spelt, wording)
-        self._add_keywords(known, keywords)
+        self._keywords = self._keyword_book(known, keywords)
 
     @classmethod
     def build(
@@ -90,29 +93,40 @@ class BrandLexicon:
         for start, end, spelling in self._book.find(text.tokens):
             meant = capitals_speak and text.tokens[start].gap is not Gap.STOP
             if spelling.brand == claimed or self._vouched(text, start, end, spelling, context, meant=meant):
-                fits = any(_stands_before(text.tokens, start, phrase) for phrase in self._wording.fits)
-                found.append(BrandPlace(spelling.brand, start, end, fits))
-        return found
+                found.append(self._place(text, start, end, spelling.brand))
+        taken = {place for brand in found for place in range(brand.start, brand.end)}
+        for start, end, brand in self._keywords.find(text.tokens):
+            if taken.isdisjoint(range(start, end)) and (
+                brand == claimed
+                or self._is_distinct(text.words[start:end])
+                or (capitals_speak and _name(text, start, end))
+            ):
+                found.append(replace(self._place(text, start, end, brand), is_keyword=True))
+        return sorted(found, key=lambda place: place.start)
 
-    def _add_keywords(self, brands: Sequence[Brand], keywords: Mapping[str, Sequence[str]]) -> None:
-        """Add keywords, after all names, but for those of several brands and those that hide another brand's name."""
-        found: dict[Phrase, set[_Spelling]] = {}
+    def _place(self, text: Text, start: int, end: int, brand: Brand) -> BrandPlace:
+        fits = any(_stands_before(text.tokens, start, phrase) for phrase in self._wording.fits)
+        return BrandPlace(brand, start, end, fits)
+
+    def _keyword_book(self, brands: Sequence[Brand], keywords: Mapping[str, Sequence[str]]) -> PhraseBook[Brand]:
+        """Collect keywords, but for those of several brands and those that imitate another brand's name."""
+        owners: dict[Phrase, set[str]] = {}
         for brand in brands:
             for written in keywords.get(brand.brand_id, ()):
-                if not self._points_elsewhere(brand, written):
-                    found.setdefault(fold(written), set()).add(_Spelling(brand, written, is_keyword=True))
-        for words, spellings in found.items():
-            if len({spelling.brand.brand_id for spelling in spellings}) == 1:
-                for variant in _variants(words):
-                    self._book.add(variant, min(spellings, key=lambda one: one.written))
+                if not self._imitates_another(brand, written):
+                    for words in _variants(fold(written)):
+                        owners.setdefault(words, set()).add(brand.brand_id)
+        known = {brand.brand_id: brand for brand in brands}
+        book: PhraseBook[Brand] = PhraseBook()
+        for words, ids in owners.items():
+            if len(ids) == 1:
+                book.add(words, known[next(iter(ids))])
+        return book
 
-    def _points_elsewhere(self, brand: Brand, written: str) -> bool:
-        """Tell whether a keyword holds or imitates another brand's name: in a listing it would stand in its place."""
-        text, common = read(written), self._wording.common
-        held = (
-            found.brand for start, end, found in self._book.find(text.tokens) if text.words[start:end] not in common
-        )
-        return any(other != brand for other in (*held, *(place.brand for place in self.look_alikes.of_claim(text))))
+    def _imitates_another(self, brand: Brand, written: str) -> bool:
+        text = read(written)
+        places = (*self.look_alikes.places(text, taken=()), *self.look_alikes.of_claim(text))
+        return any(place.brand != brand for place in places)
 
     def _is_distinct(self, words: Phrase) -> bool:
         """Tell whether words are not all in everyday use."""
@@ -123,10 +137,6 @@ class BrandLexicon:
     ) -> bool:
         """Tell whether these words mean the brand. `meant` says that a capital letter here would mean something."""
         words = text.words[start:end]
-        if spelling.is_keyword and not self._is_distinct(words):
-            # "Air Max" as a name is written so; a single everyday word is none.
-            capitals = all(text.original[token.start].isupper() for token in text.tokens[start:end])
-            return meant and capitals and len(words) > 1
         if len(words) == 1 and len(words[0]) <= _SHORT and words[0].isascii():
             first, last = text.characters(start, end)
             return len(words[0]) == _SHORT and text.original[first:last] == spelling.written and not words[0].isdigit()
@@ -160,6 +170,11 @@ def _capitals_speak(text: Text) -> bool:
     longer = [token for token in text.tokens if len(token.text) >= _LONGER_WORD]
     capitals = sum(text.original[token.start].isupper() for token in longer)
     return bool(longer) and capitals < _CAPITALS_SPEAK_BELOW * len(longer)
+
+
+def _name(text: Text, start: int, end: int) -> bool:
+    """Tell whether everyday words are written as a name, as "Air Max" is, at the beginning of a sentence too."""
+    return end - start > 1 and all(text.original[token.start].isupper() for token in text.tokens[start:end])
 
 
 def _stands_before(tokens: Sequence[Token], start: int, phrase: Phrase) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, false, func, select, true, tuple_
 
 from index.brand_records import BrandProfile, NamePlace, ProfilePage, RegistryAction, RegistryEvent
 from index.errors import Conflict, NameTaken, NotFound
@@ -209,6 +209,8 @@ def _begins(prefix: str) -> ColumnElement[bool]:
         return true()
     # A blank at the end parts words, so that "Red " is not the beginning of "Redken".
     begun = normalise_name(prefix) + (" " if prefix[-1].isspace() else "")
+    if not begun.strip():
+        return false()
     other = brand_names.alias()
     matching = and_(other.c.brand_id == brand_names.c.brand_id, other.c.lookup_key.startswith(begun, autoescape=True))
     return select(other.c.brand_id).where(matching).correlate(brand_names).exists()

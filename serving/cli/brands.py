@@ -16,10 +16,11 @@ from reference_brands.seed import seed_marks
 from serving.app import load_embedder, open_blobs, open_store
 from serving.batching import BatchingEmbedder
 from serving.cli.background import background
+from serving.cli.brand_registry import COMMANDS as OF_BRANDS
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
 from serving.cli.finding import find, sweep
 from serving.cli.preview import preview
-from serving.cli.references import COMMANDS
+from serving.cli.references import COMMANDS as OF_REFERENCES
 from serving.new_reference import NewReference
 from serving.reference_sources import manifest_references, seed_references
 from serving.registry import add_references
@@ -30,10 +31,8 @@ def brands() -> None:
     """Keep the registry of brands and their references."""
 
 
-brands.add_command(preview)
-brands.add_command(background)
-brands.add_command(find)
-brands.add_command(sweep)
+for _command in (*OF_BRANDS, *OF_REFERENCES, preview, background, find, sweep):
+    brands.add_command(_command)
 
 
 @brands.command()
@@ -76,10 +75,6 @@ def list_brands(context: click.Context, /) -> None:
     for brand, count in rows:
         table.add_row(brand.brand_id, escape(brand.name), str(count))
     Console().print(table)
-
-
-for _command in COMMANDS:
-    brands.add_command(_command)
 
 
 def _add(context: click.Context, references: Callable[[Store], Iterable[NewReference]], faults: Faults) -> None:

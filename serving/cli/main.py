@@ -22,7 +22,7 @@ from vision.errors import TouchstoneError
 COMMANDS = {
     "serve": ("serving.cli.serve:serve", "Run the service."),
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
-    "brands": ("serving.cli.brands:brands", "The registry: seed, import, list; find listings, sweep."),
+    "brands": ("serving.cli.brands:brands", "The registry of brands and references; find listings, sweep."),
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
     "store": ("serving.cli.store:store", "The store: copy it to another database."),

@@ -9,9 +9,16 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
+from sqlalchemy import delete
 
+from index.market_records import AuthorisedSeller
+from index.store.store import Store
+from index.store.tables.cases import case_requests
+from index.store.tables.market import authorised_sellers
+from index.store.tables.prices import price_bands
+from index.store.tables.registry import brand_keywords, brand_names, brand_rights, brands, marks, registry_events
 from serving.caller import ACTOR, BRANDS, ROLES
-from tests.integration.support import PATIENCE_S, Service
+from tests.integration.support import AURORA, AUTHORISED, BOREALIS, PATIENCE_S, Service
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
@@ -79,6 +86,19 @@ def registrant(service: Service, name: str = "", roles: str = "", brands: str = 
 def owner_of(service: Service, *brand_ids: str) -> Registrant:
     """Give a brand owner a way to call."""
     return registrant(service, f"owner of {brand_ids[0]}", "brand-owner", ",".join(brand_ids))
+
+
+def start_anew(store: Store) -> None:
+    """Leave `fill`'s two brands, as they were, and no other."""
+    with store._database.write("start anew") as connection:
+        of_brands = (authorised_sellers, price_bands, marks, brand_keywords, brand_rights)
+        for table in (*of_brands, registry_events, case_requests):
+            connection.execute(delete(table))
+        for table in (brand_names, brands):
+            connection.execute(delete(table).where(table.c.brand_id.not_in([AURORA.brand_id, BOREALIS.brand_id])))
+    store.put_brands([AURORA, BOREALIS])
+    store.set_authorised_sellers(AURORA.brand_id, [AuthorisedSeller(seller_id=AUTHORISED)])
+    store.set_authorised_sellers(BOREALIS.brand_id, None)
 
 
 def band(low: int, high: int, *path: str, currency: str = "EUR", market: str = "") -> brand_pb2.PriceBand:

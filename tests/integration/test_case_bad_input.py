@@ -63,7 +63,7 @@ def test_a_bad_field_is_answered_as_promised(own_service: Service, rpc: str) -> 
     token = ann.claim(case_id).lease.lease_token
     answers = {}
 
-    for number, (what, request) in enumerate(_spoilt(GOOD[rpc](case_id, token))):
+    for number, (what, request) in enumerate(spoilt(GOOD[rpc](case_id, token))):
         if rpc == "ReportListing":
             request.reporter_type = request.reporter_type or case_pb2.REPORTER_TYPE_AUTHORITY
         try:
@@ -88,7 +88,7 @@ def test_a_thousand_bad_fields_are_named_as_far_as_they_fit(own_service: Service
     assert "filter.states[0]" in violated_fields(refused.value)
 
 
-def _spoilt(good: Any) -> Iterator[tuple[str, Any]]:
+def spoilt(good: Any) -> Iterator[tuple[str, Any]]:
     """Yield copies of a request with one field, however deep, changed."""
 
     def walk(path: tuple[str, ...], message: Any) -> Iterator[tuple[tuple[str, ...], FieldDescriptor]]:
