@@ -1,4 +1,4 @@
-"""How fast do references come in? Acknowledgements one by one, and a batch, with and without the model: figures to read.
+"""How fast do references come in? Acknowledgements one by one, and a batch, with and without the model: to read.
 
 `python -m pytest -s -m measure tests/bench/test_upload_speed.py`
 """
@@ -71,8 +71,8 @@ def test_upload_speed(tmp_path: Path, embedder: str) -> None:
 
     p50, p99 = (1e3 * float(np.percentile(waits, share)) for share in (50, 99))
     print(
-        f"\n{embedder}: acknowledged p50 {p50:.0f} ms, p99 {p99:.0f} ms, {SINGLE / sum(waits):.1f} uploads/s one by one; "
-        f"{BATCH / seconds:.1f} uploads/s in a batch of {BATCH}"
+        f"\n{embedder}: acknowledged p50 {p50:.0f} ms, p99 {p99:.0f} ms, {SINGLE / sum(waits):.1f} uploads/s one by "
+        f"one; {BATCH / seconds:.1f} uploads/s in a batch of {BATCH}"
     )
     assert all(result.HasField("reference") for result in batch)
     assert BATCH / seconds > SINGLE / sum(waits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from serving.app import open_application
 from serving.reference_client import ReferenceClient, ReferenceFile
-from tests.integration.reference_support import Judge, header, judged_by, sha256, small_picture
+from tests.integration.reference_support import WHEEL, Judge, header, judged_by, sha256, small_picture
 from tests.integration.support import Service, Start, Touchstone, draw, fill, settings_at
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
@@ -182,3 +183,19 @@ def test_the_client_waits_for_a_server_that_is_not_there_yet(service: Service, t
     assert gone.value.code() is grpc.StatusCode.UNAVAILABLE
     assert pauses == sorted(pauses)
     assert len(pauses) == 4
+
+
+def test_the_example_of_the_page_runs(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docs/references.md's Python uploads a drawing, and prints its id and the state of the index."""
+    page = (Path(__file__).parents[2] / "docs" / "references.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mark.svg").write_bytes(WHEEL)
+    monkeypatch.chdir(tmp_path)
+
+    exec(example.replace("127.0.0.1:50051", service.target), {})
+
+    name, reference_id, _ = capsys.readouterr().out.split()
+    assert name == "mark.svg"
+    assert service.application.store.get_reference(reference_id).provenance.file_name == "mark.svg"

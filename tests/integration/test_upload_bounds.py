@@ -18,7 +18,7 @@ from tests.integration.reference_support import WHEEL, brands_of, header, parts,
 from tests.integration.support import PATIENCE_S, Service, Start, draw, fill, settings_at
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
-_PADDING = bytes(2**18)
+_PADDING = bytes(2**17)
 _PICTURES = 8
 
 
@@ -32,7 +32,7 @@ def service(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_a_thousand_references_in_one_stream_take_bounded_memory(service: Service) -> None:
-    """A quarter of a gigabyte passes through, each file answered in its place; far less is held at any time."""
+    """An eighth of a gigabyte passes through, each file answered in its place; far less is held at any time."""
     files = [small_picture(seed) + _PADDING for seed in range(_PICTURES)]
 
     def stream() -> Iterator[pb.UploadReferenceRequest]:
@@ -41,7 +41,7 @@ def test_a_thousand_references_in_one_stream_take_bounded_memory(service: Servic
 
     tracemalloc.start()
     try:
-        results = brands_of(service).UploadReference(stream(), timeout=PATIENCE_S).results
+        results = brands_of(service).UploadReference(stream(), timeout=5 * PATIENCE_S).results
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -50,7 +50,7 @@ def test_a_thousand_references_in_one_stream_take_bounded_memory(service: Servic
     assert [result.sequence for result in results] == list(range(MAX_REFERENCES))
     assert len(set(ids)) == _PICTURES
     assert ids == ids[:_PICTURES] * (MAX_REFERENCES // _PICTURES)
-    assert peak < 64 * 2**20 < MAX_REFERENCES * len(_PADDING) / 3
+    assert peak < 40 * 2**20 < MAX_REFERENCES * len(_PADDING) / 3
 
 
 async def test_a_file_is_handed_on_before_the_next_is_read() -> None:
