@@ -111,6 +111,8 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     canary = asyncio.create_task(_watch_inference(application, health))
     polling = ExitStack()
     polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s))
+    in_use = application.knowledge
+    polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s))
     try:
         yield Running(port, asyncio.Event())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from index.catalogue import build_catalogue
+from index.opening import build_catalogue
 from index.snapshot import current_snapshot, load_snapshot
 from serving.app import load_embedder, open_store
 from serving.cli.common import print_json, settings_of, wants_json
