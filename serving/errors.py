@@ -49,6 +49,10 @@ class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
 
 
+class IndexBehind(ServingError):
+    """The caller asks for a version of the index that this replica's store has not reached."""
+
+
 class Overloaded(ServingError):
     """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again."""
 

@@ -26,6 +26,7 @@ from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
+from serving.read_your_write import ReadYourWrite
 from serving.servicers import ModerationServicer
 from serving.unimplemented import BUILT_LATER, unimplemented_handlers
 from serving.wire import MAX_MESSAGE_BYTES
@@ -77,7 +78,11 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     await asyncio.to_thread(application.check)
     workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
     draining = asyncio.Event()
-    interceptors = [DrainInterceptor("/touchstone.", draining), StatusInterceptor()]
+    interceptors = [
+        DrainInterceptor("/touchstone.", draining),
+        ReadYourWrite(application.knowledge),
+        StatusInterceptor(),
+    ]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
     moderation = ModerationServicer(

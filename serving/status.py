@@ -32,6 +32,7 @@ from index.errors import (
 from reference_brands.errors import RenderError, SeedError
 from serving.errors import (
     DeadlineExceeded,
+    IndexBehind,
     InvalidListing,
     Overloaded,
     PolicyError,
@@ -77,6 +78,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     KeyReused: Answer(grpc.StatusCode.INVALID_ARGUMENT),
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
+    IndexBehind: Answer(grpc.StatusCode.UNAVAILABLE),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     StoreError: _NOT_READY,

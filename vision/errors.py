@@ -28,6 +28,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
+        ├── IndexBehind          serving  the caller's version of the index is not reached here yet
         └── Overloaded           serving  a bounded queue is full; carries when to retry
 """
 
