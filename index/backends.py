@@ -1,4 +1,7 @@
-"""Which library searches the vectors? A literal table of names, each resolved only when it is asked for."""
+"""Which library searches the vectors, and where? A literal table of names, each resolved only when it is asked for.
+
+A backend is a name, "faiss", or a name and a device, "faiss@cuda:0".
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,31 @@ BACKENDS = {
 
 def create_index(backend: str, dim: int) -> VectorIndex:
     """Make an empty index for vectors of `dim` values."""
-    if backend not in BACKENDS:
-        raise BackendError(f"There is no index backend {backend!r}: choose one of {', '.join(BACKENDS)}.")
-    module, _, name = BACKENDS[backend].partition(":")
-    index: VectorIndex = getattr(importlib.import_module(module), name)(dim)
+    name, device = split(backend)
+    if name not in BACKENDS:
+        raise BackendError(f"There is no index backend {name!r}: choose one of {', '.join(BACKENDS)}.")
+    module, _, kind = BACKENDS[name].partition(":")
+    make = getattr(importlib.import_module(module), kind)
+    index: VectorIndex = make(dim, device=device) if device else make(dim)
     return index
+
+
+def split(backend: str) -> tuple[str, str]:
+    """Split a backend into its name and its device, "" where none is given."""
+    name, _, device = backend.partition("@")
+    return name, device
+
+
+def backend_on(name: str, device: str) -> str:
+    """Give the backend `name` on the device that the settings name: "auto", "cpu", "cuda" or "cuda:N".
+
+    FAISS searches on a GPU when its GPU build is installed and the model runs there; everything else stays on the CPU.
+    """
+    if name != "faiss" or device == "cpu":
+        return name
+    from index.faiss_index import import_faiss
+
+    if import_faiss().get_num_gpus() == 0:  # `auto` without a GPU, or the model on one and FAISS's build for CPUs
+        return name
+    number = device.partition(":")[2] or "0"
+    return f"{name}@cuda:{number}"

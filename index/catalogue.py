@@ -1,112 +1,191 @@
 """Whose brand does a region look like, and of which picture is a photo a copy? What a replica holds and asks.
 
 A `ReferenceCatalogue` is the immutable answer for one model and one state of the store; `serving.pipeline` asks it in
-the identify and search steps. It is built from the store or read from a snapshot (`open_catalogue` decides), and
-`index.refresh` replaces it by a newer one when the store has changed.
+the identify and search steps. Its first layer is the base, read from a snapshot (`index.opening`) or built from the
+store; what changed since lies in small layers above it, and `renewed` adds the newest changes in milliseconds. Which
+layers there are makes no difference to any answer: it is that of a catalogue built anew.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.backends import create_index
-from index.columns import CatalogueColumns, ReferenceSource, gather, with_removed_images
-from index.copies import CopyMatch, CopyTable
-from index.lookalikes import Lookalike, LookalikeTable
-from index.matches import BrandMatch, ReferenceHit, best_brands, distinct_references
-from index.records import ChangeKind
-from index.snapshot import FORMAT_VERSION, Snapshot, current_snapshot, load_snapshot, read_manifest, write_snapshot
-from index.vectors import PADDING_ID, Hits, VectorIndex, check_vectors
+from index.additions import Additions, Changed, read_changes
+from index.brand_table import BrandTable
+from index.columns import CatalogueColumns, ReferenceSource, gather, lay_out
+from index.errors import StoreError
+from index.layer import Indexes, Layer, Tables
+from index.matches import BrandMatch, HitTable, ReferenceHit, agreeing, best_brands, distinct_references
+from index.numbering import Numbering
+from index.pictures import CopyMatch, Lookalike, find_copies, find_lookalikes
+from index.snapshot import FORMAT_VERSION, Snapshot, write_snapshot
+from index.vectors import PADDING_ID, Hits, check_vectors, joined
 from vision.hashing import MATCH_DISTANCE
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_BACKEND = "faiss"
 _VERSION_DIGITS = 8
+_DIGEST_BITS = 64
 # `best_per_brand` asks for this many hits a region. In a flat search of 100,000 vectors that takes 3% longer than 10.
 _DEPTH = 1_024
+# The last layer is laid out anew with each change, at about 5 us a reference; once it holds this many the next begins.
+_LAYER_SIZE = 1_000
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ReferenceCatalogue:
     """All active references as one model sees them. Immutable; any number of threads may ask at once.
 
-    `version` is the store's version and a short digest of the content, such as "42-1f9a03cc".
+    `store_version` is that of the store's state it is of, `base_version` that of its base. `brand_version` grows when
+    a brand changes. `recent` is what the last of the `layers` holds, if that is not the base, which is of `snapshot`.
     """
 
-    def __init__(
-        self,
-        columns: CatalogueColumns,
-        *,
-        fingerprint: str,
-        store_version: int,
-        version: str,
-        backend: str,
-        indexes: Mapping[bool, VectorIndex] | None = None,
-    ) -> None:
-        """Hold `columns`; `indexes`, when given, hold their vectors under their row numbers already."""
-        self.fingerprint = fingerprint
-        self.store_version = store_version
-        self.version = version
-        self.backend = backend
-        self._columns = columns
-        self._copies = CopyTable(columns)
-        self._lookalikes = LookalikeTable(columns, backend)
-        # Marks and photos of products have vectors that do not compare: an index for each.
-        self._indexes = _fill(columns, backend) if indexes is None else indexes
-        self._searched_brands = len(np.unique(columns.reference_brands[columns.vector_references]))
-        self._most_views = int(np.bincount(columns.vector_references).max(initial=1))
+    layers: tuple[Layer, ...]
+    brands: BrandTable
+    fingerprint: str
+    store_version: int
+    base_version: int
+    backend: str
+    recent: Additions = field(default_factory=Additions)
+    brand_version: int = 0
+    snapshot: Snapshot | None = None
 
     @classmethod
     def build(cls, source: ReferenceSource, fingerprint: str, backend: str = DEFAULT_BACKEND) -> Self:
         """Read the catalogue from the store. What is written to the store meanwhile may or may not be in it."""
-        columns, store_version, version = _gather(source, fingerprint)
-        return cls(columns, fingerprint=fingerprint, store_version=store_version, version=version, backend=backend)
+        # The version comes first: content newer than it says makes the next renewal read it again, never once too few.
+        store_version = source.version()
+        columns = gather(source, fingerprint)
+        return cls._of(columns, fingerprint=fingerprint, store_version=store_version, backend=backend)
+
+    @classmethod
+    def from_snapshot(
+        cls, snapshot: Snapshot, backend: str = DEFAULT_BACKEND, *, trained: Indexes | None = None
+    ) -> Self:
+        """Make the catalogue of a verified snapshot, equal to the one that was written; `trained` as for `Tables`."""
+        manifest = snapshot.manifest
+        return cls._of(
+            snapshot.columns,
+            fingerprint=manifest.fingerprint,
+            store_version=manifest.store_version,
+            backend=backend,
+            trained=trained,
+            snapshot=snapshot,
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        columns: CatalogueColumns,
+        *,
+        fingerprint: str,
+        store_version: int,
+        backend: str,
+        trained: Indexes | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> Self:
+        brands = BrandTable.of(columns)
+        base = Layer.whole(Tables.of(columns, brands, backend, trained=trained))
+        return cls(
+            layers=(base,),
+            brands=brands,
+            fingerprint=fingerprint,
+            store_version=store_version,
+            base_version=store_version,
+            backend=backend,
+            snapshot=snapshot,
+        )._prepared()
 
     def renewed(self, source: ReferenceSource) -> Self | None:
-        """Build the catalogue of the store's present state for the same model; None when this one is of that state.
+        """Give the catalogue of the store's present state for the same model; None when this one is of that state.
 
-        While only listings were removed, their photos are read and the vectors are kept.
+        Only what the change log names is read. Where the log does not reach, as after a backup was put back, the
+        catalogue is built anew.
         """
         store_version = source.version()
         if store_version == self.store_version:
             return None
-        changes = source.changes_after(self.store_version)
-        complete = bool(changes) and changes[-1].version >= store_version
-        if not complete or any(change.kind is not ChangeKind.REMOVED_LISTING for change in changes):
-            return self.build(source, self.fingerprint, self.backend)
-        columns = with_removed_images(self._columns, source.iter_removed_images(), self.fingerprint)
-        return type(self)(
-            columns,
+        changed = read_changes(
+            source,
+            after=self.store_version,
+            until=store_version,
             fingerprint=self.fingerprint,
-            store_version=store_version,
-            version=_version(columns, store_version),
-            backend=self.backend,
-            indexes=self._indexes,
+            brands=self.brands.rows.keys(),
         )
+        if changed is None or store_version < self.store_version:
+            return self.build(source, self.fingerprint, self.backend)
+        return self._with(changed)
 
-    @classmethod
-    def from_snapshot(cls, snapshot: Snapshot, backend: str = DEFAULT_BACKEND) -> Self:
-        """Make the catalogue of a verified snapshot, equal to the one that was written."""
-        manifest = snapshot.manifest
-        return cls(
-            snapshot.columns,
-            fingerprint=manifest.fingerprint,
-            store_version=manifest.store_version,
-            version=manifest.index_version,
-            backend=backend,
+    def up_to_date(self, source: ReferenceSource) -> Self:
+        """Give the catalogue of the store's present state, this one when it is of it."""
+        renewed = self.renewed(source)
+        return self if renewed is None else renewed
+
+    def following(self, in_use: ReferenceCatalogue) -> Self:
+        """Take the place of the catalogue in use: brands count as changed only when they do after that one's state."""
+        return replace(self, brand_version=max(self.brand_version, in_use.brand_version))
+
+    def _with(self, changed: Changed) -> Self:
+        begins = len(self.recent) == 0 or len(self.recent) >= _LAYER_SIZE
+        recent = (Additions() if begins else self.recent).replaced(changed)
+        below = self.layers if begins else self.layers[:-1]
+        brands = self.brands.renamed(changed.names)
+        layers = tuple(layer.without(changed.references, changed.photos) for layer in below)
+        if len(recent):
+            layers += (self._layer_of(recent, brands, dim=_dim(below)),)
+        new = replace(
+            self,
+            layers=layers,
+            brands=brands,
+            recent=recent,
+            store_version=changed.version,
+            brand_version=max(self.brand_version, changed.brand_version),
         )
+        return new._prepared()
+
+    def _layer_of(self, recent: Additions, brands: BrandTable, *, dim: int) -> Layer:
+        """Lay out what came since; `dim` is the length of the vectors below it, 0 without any."""
+        named = {one.brand_id: brands.names[brands.rows[one.brand_id]] for one, _ in recent.references.values()}
+        photos = [image for images in recent.photos.values() for image in images]
+        columns = lay_out(recent.references.values(), photos, named, self.fingerprint)
+        added = columns.vectors.shape[1]
+        if added and dim not in (0, added):
+            raise StoreError(
+                f"A reference that came since version {self.base_version} has an embedding of {added} values under "
+                f"{self.fingerprint}, and others {dim}: embed the references again with `touchstone index build`."
+            )
+        return Layer.whole(Tables.of(columns, brands, self.backend))
+
+    def _prepared(self) -> Self:
+        """Work out now what the first listing would wait for."""
+        for _ in (self.version, self.brand_count, self._agreeing, self._numbering, self._longest_list):
+            pass
+        return self
+
+    @cached_property
+    def version(self) -> str:
+        """The store's version and a short digest of the content, such as "42-1f9a03cc"; it orders by the number.
+
+        Two catalogues have one version exactly when they hold the same, however they came to hold it.
+        """
+        if self.snapshot and self.snapshot.manifest.format_version < FORMAT_VERSION:
+            return self.snapshot.manifest.index_version  # which has no digests to add up
+        digest = (self.brands.digest + sum(layer.digest for layer in self.layers)) % (1 << _DIGEST_BITS)
+        return f"{self.store_version}-{digest >> (_DIGEST_BITS - 4 * _VERSION_DIGITS):0{_VERSION_DIGITS}x}"
 
     def to_snapshot(self, root: Path) -> Path:
-        """Write the catalogue below `root` and make it the current snapshot there."""
+        """Write the catalogue, which must be one that was built or read, below `root` and make it current there."""
+        if len(self.layers) > 1:
+            raise ValueError(f"a catalogue of {len(self.layers)} layers is not what a snapshot holds: build one")
         return write_snapshot(
             root,
-            self._columns,
+            self.layers[0].columns,
             fingerprint=self.fingerprint,
             store_version=self.store_version,
             index_version=self.version,
@@ -114,25 +193,41 @@ class ReferenceCatalogue:
 
     def __len__(self) -> int:
         """Count the references."""
-        return len(self._columns.reference_ids)
+        return sum(map(len, self.layers))
 
-    @property
+    @cached_property
     def brand_count(self) -> int:
         """Count the brands that have at least one searchable reference."""
-        return self._searched_brands
+        return int(np.count_nonzero(self._group_sizes.reshape(-1, 2).any(axis=1)))
 
     @property
     def dim(self) -> int:
         """Length of a vector; 0 while the catalogue holds none."""
-        return int(self._columns.vectors.shape[1])
+        return _dim(self.layers)
+
+    @cached_property
+    def _group_sizes(self) -> NDArray[np.int64]:
+        sizes = np.zeros(2 * len(self.brands.ids), dtype=np.int64)
+        for layer in self.layers:
+            sizes[: len(layer.group_sizes)] += layer.group_sizes
+        return sizes
+
+    @cached_property
+    def _agreeing(self) -> NDArray[np.int64]:
+        return agreeing(self._group_sizes)
+
+    @cached_property
+    def _numbering(self) -> Numbering:
+        return Numbering(self.layers)
 
     def search(self, vectors: NDArray[np.float32], k: int, *, photos: int = 0) -> tuple[tuple[ReferenceHit, ...], ...]:
         """Find up to k references for each region, float32 [r, dim] with unit rows; best first, each once.
 
         The first `photos` rows are whole photos, which are compared with photos of products, the others with marks.
         """
+        most_views = max(layer.tables.most_views for layer in self.layers)
         # So many hits hold at least k different references.
-        return tuple(distinct_references(self._columns, self._hits(vectors, k * self._most_views, photos), k))
+        return tuple(distinct_references(self._table(self._hits(vectors, k * most_views, photos)), k))
 
     def best_per_brand(self, vectors: NDArray[np.float32], most: int, *, photos: int = 0) -> tuple[BrandMatch, ...]:
         """Find the brands that any region looks like, each with its best pair of region and reference, best first.
@@ -141,27 +236,25 @@ class ReferenceCatalogue:
         brands. The answer is that of comparing everything, unless some region has 1,024 vectors more similar than one
         that counts; that one is then taken to be as similar as the last of them.
         """
-        depth = min(_DEPTH, max(len(index) for index in self._indexes.values()))
+        depth = min(_DEPTH, self._longest_list)
         if min(most, depth) < 1:
             return ()
         hits = self._hits(vectors, depth, photos)
         last = np.where(hits.ids[:, -1] == PADDING_ID, -1.0, hits.scores[:, -1])
-        return best_brands(self._columns, hits, most, unlisted=float(last.max(initial=-1.0)))
+        return best_brands(self._table(hits), self._agreeing, most, unlisted=float(last.max(initial=-1.0)))
 
     def match_of(self, brand_id: str, vectors: NDArray[np.float32], *, photos: int = 0) -> BrandMatch | None:
         """Compare all regions with one brand's references, as `best_per_brand` would had it proposed that brand.
 
         None for a brand that has no reference to compare with.
         """
-        columns = self._columns
-        wanted = (columns.brand_ids == brand_id.encode())[columns.reference_brands[columns.vector_references]]
-        rows = np.flatnonzero(wanted).astype(np.int64)
-        if not len(rows) or not len(vectors):
+        row = self.brands.rows.get(brand_id)
+        if row is None or not len(vectors):
             return None
-        marks = columns.reference_marks[columns.vector_references[rows]]
-        comparable = marks == (np.arange(len(vectors)) >= photos)[:, None]
-        hits = Hits(np.where(comparable, rows, PADDING_ID), (vectors @ columns.vectors[rows].T).astype(np.float32))
-        return next(iter(best_brands(columns, hits, 1, unlisted=-1.0)), None)
+        parts = [layer.hits_of_brand(row, vectors, photos=photos) for layer in self.layers]
+        numbered = [self._numbering.of(number, part) for number, part in enumerate(parts)]
+        hits = joined(numbered, sum(part.ids.shape[1] for part in parts))
+        return next(iter(best_brands(self._table(hits), self._agreeing, 1, unlisted=-1.0)), None)
 
     def near_duplicates(
         self,
@@ -173,67 +266,31 @@ class ReferenceCatalogue:
         max_distance: int = MATCH_DISTANCE,
     ) -> tuple[CopyMatch, ...]:
         """Find the pictures on record that n photos are copies of: see `CopyTable.find`."""
-        return self._copies.find(bits, mirrored_bits, sha256s, usable=usable, max_distance=max_distance)
+        return find_copies(
+            self.layers, self.brands, bits, mirrored_bits, sha256s, usable=usable, max_distance=max_distance
+        )
 
     def lookalikes(self, vectors: NDArray[np.float32], *, most: int) -> tuple[Lookalike, ...]:
         """Find the pictures on record that n whole photos may be made from: see `LookalikeTable.find`."""
-        return self._lookalikes.find(vectors, most=most)
+        return find_lookalikes(self.layers, self.brands, vectors, most=most)
+
+    @cached_property
+    def _longest_list(self) -> int:
+        """How many vectors there are of the kind that has more of them."""
+        return max(sum(layer.searched[mark] for layer in self.layers) for mark in (False, True))
 
     def _hits(self, vectors: NDArray[np.float32], k: int, photos: int) -> Hits:
-        if len(self._columns.vectors) == 0:  # no reference, so no telling what dim would be right
+        """Find the k best vectors, by number, for each region."""
+        filled = [number for number, layer in enumerate(self.layers) if len(layer.columns.vectors)]
+        if not filled:  # no reference, so no telling what dim would be right
             return Hits(np.empty((len(vectors), 0), dtype=np.int64), np.empty((len(vectors), 0), dtype=np.float32))
         check_vectors(vectors, self.dim)
-        parts = self._indexes[False].search(vectors[:photos], k), self._indexes[True].search(vectors[photos:], k)
-        return Hits(np.concatenate([part.ids for part in parts]), np.concatenate([part.scores for part in parts]))
+        found = [self._numbering.of(each, self.layers[each].hits(vectors, k, photos=photos)) for each in filled]
+        return joined(found, k)
+
+    def _table(self, hits: Hits) -> HitTable:
+        return HitTable(hits, self.layers, self._numbering, self.brands)
 
 
-def open_catalogue(
-    source: ReferenceSource, directory: Path, fingerprint: str, backend: str = DEFAULT_BACKEND
-) -> ReferenceCatalogue:
-    """Give the catalogue of the store's present state, from the snapshot in `directory` when that is of this state.
-
-    A missing snapshot is written, and one of another state replaced. One that is damaged, of another model or of an
-    unknown format is refused with `SnapshotError`: an operator should know before it is overwritten.
-    """
-    path = current_snapshot(directory)
-    if path is not None:
-        manifest = read_manifest(path, fingerprint=fingerprint)
-        if manifest.format_version == FORMAT_VERSION and manifest.store_version == source.version():
-            return ReferenceCatalogue.from_snapshot(load_snapshot(path, fingerprint=fingerprint), backend)
-        logger.info("snapshot %s is of another version or form than the store's: building anew", path)
-    return build_catalogue(source, directory, fingerprint, backend)
-
-
-def build_catalogue(
-    source: ReferenceSource, directory: Path, fingerprint: str, backend: str = DEFAULT_BACKEND
-) -> ReferenceCatalogue:
-    """Build from the store whatever lies in `directory`, and write it there as the current snapshot."""
-    columns, store_version, version = _gather(source, fingerprint)
-    path = write_snapshot(
-        directory, columns, fingerprint=fingerprint, store_version=store_version, index_version=version
-    )
-    # Read back, the vectors are mapped: they are in memory once for all processes, not once for each.
-    return ReferenceCatalogue.from_snapshot(load_snapshot(path, fingerprint=fingerprint), backend)
-
-
-def _gather(source: ReferenceSource, fingerprint: str) -> tuple[CatalogueColumns, int, str]:
-    """Read the store's content, its version, and the version that the content goes by."""
-    # The version comes first: content newer than it says makes the next refresh run once more, never once too few.
-    store_version = source.version()
-    columns = gather(source, fingerprint)
-    return columns, store_version, _version(columns, store_version)
-
-
-def _version(columns: CatalogueColumns, store_version: int) -> str:
-    return f"{store_version}-{columns.sha256()[:_VERSION_DIGITS]}"
-
-
-def _fill(columns: CatalogueColumns, backend: str) -> Mapping[bool, VectorIndex]:
-    """Make the index of marks (True) and that of photos, all vectors under their row numbers."""
-    marks = columns.reference_marks[columns.vector_references]
-    indexes = {kind: create_index(backend, columns.vectors.shape[1]) for kind in (False, True)}
-    for kind, index in indexes.items():
-        rows = np.flatnonzero(marks == kind).astype(np.int64)
-        if len(rows):
-            index.add(rows, columns.vectors if len(rows) == len(marks) else columns.vectors[rows])
-    return indexes
+def _dim(layers: Sequence[Layer]) -> int:
+    return max(int(layer.columns.vectors.shape[1]) for layer in layers)

@@ -1,7 +1,7 @@
 """What does a catalogue hold, laid out for searching and for writing to disk? Parallel arrays, gathered from the store.
 
-`gather` streams the store's references and removed images into `CatalogueColumns` once; `index.catalogue` and
-`index.copies` search them, and `index.snapshot` writes and reads them field by field.
+`gather` streams the store's references and removed images into `CatalogueColumns` once, and `lay_out` does the same
+with the few that changed since; `index.layer` searches them, `index.snapshot` writes and reads them field by field.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,12 +45,28 @@ class ReferenceSource(Protocol):
     def iter_brands(self) -> Iterable[Brand]:
         """Stream the brands; every brand that a reference names is among them."""
 
+    def references_by_id(
+        self, reference_ids: Collection[str], fingerprint: str
+    ) -> Iterable[tuple[Reference, Sequence[ReferenceEmbedding]]]:
+        """Give those of the references that there are, in whatever state, as `iter_references` does."""
+
+    def removed_images_of(self, listing_ids: Collection[str]) -> Iterable[RemovedImage]:
+        """Give the photos of those of the listings that were removed."""
+
+    def brand_names_of(self, brand_ids: Collection[str]) -> Mapping[str, str]:
+        """Give the names of those of the brands that there are, by id."""
+
+
+Embedded = tuple[Reference, Sequence[ReferenceEmbedding]]
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CatalogueColumns:
     """The content of a catalogue: n vectors of m references of b brands, and c pictures to recognise copies of.
 
-    A reference has a vector for each of its views, so n may exceed m. Text is UTF-8 in fixed-width bytes.
+    A reference has a vector for each of its views, so n may exceed m. Text is UTF-8 in fixed-width bytes. References
+    stand in the order of their ids; of the pictures the first m are theirs, and those of removed listings follow in the
+    order of listing and file. Of the pictures, e are whole photos that a model has embedded.
     """
 
     vectors: NDArray[np.float32]  # [n, dim], unit rows; dim is 0 when n is
@@ -59,6 +75,7 @@ class CatalogueColumns:
     reference_kinds: NDArray[np.bytes_]  # [m], values of ReferenceKind
     reference_brands: NDArray[np.int32]  # [m], row of the brand that a reference shows
     reference_marks: NDArray[np.bool_]  # [m], whether it is a mark: not compared with what is a photo of a product
+    reference_digests: NDArray[np.uint64]  # [m], of all that is known of it: see `reference_digest`
     brand_ids: NDArray[np.bytes_]  # [b]
     brand_names: NDArray[np.bytes_]  # [b]
     copy_pdq: NDArray[np.uint8]  # [c, 32], zero where there is none
@@ -67,29 +84,26 @@ class CatalogueColumns:
     copy_sources: NDArray[np.bytes_]  # [c], values of DuplicateSource
     copy_source_ids: NDArray[np.bytes_]  # [c], id of a reference or of a removed listing
     copy_brands: NDArray[np.bytes_]  # [c], name of the brand at stake, empty where unknown
-    copy_vectors: NDArray[np.float16]  # [c, dim], unit rows of whole photos, zero where there is none; dim may be 0
+    copy_digests: NDArray[np.uint64]  # [c], of a removed listing's photo; 0 for a reference, which has its own
+    lookalike_vectors: NDArray[np.float16]  # [e, dim], unit rows of whole photos; dim is 0 when e is
+    lookalike_copies: NDArray[np.int32]  # [e], row of the picture that a vector shows
 
     def __post_init__(self) -> None:
         """Raise ValueError when columns do not fit each other: searches would name wrong brands."""
-        for table in ("vector", "reference", "brand", "copy"):
+        for table in ("vector", "reference", "brand", "copy", "lookalike"):
             lengths = {name: len(column) for name, column in self.named() if name.startswith(table)}
             if len(set(lengths.values())) > 1:
                 raise ValueError(f"columns of one table differ in length: {lengths}")
         _check_rows("vector_references", self.vector_references, limit=len(self.reference_ids))
         _check_rows("reference_brands", self.reference_brands, limit=len(self.brand_ids))
+        _check_rows("lookalike_copies", self.lookalike_copies, limit=len(self.copy_sha256))
+        if len(self.copy_sha256) < len(self.reference_ids):
+            raise ValueError(f"{len(self.reference_ids)} references have {len(self.copy_sha256)} pictures")
 
     def named(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Give each column with its name, always in the same order."""
         for column in dataclasses.fields(self):
             yield column.name, getattr(self, column.name)
-
-    def sha256(self) -> str:
-        """Digest the content: the hex digest is the same whether the columns were gathered or read from disk."""
-        digest = hashlib.sha256()
-        for name, column in self.named():
-            digest.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
-            digest.update(np.ascontiguousarray(column).data if column.size else b"")
-        return digest.hexdigest()
 
 
 def gather(source: ReferenceSource, fingerprint: str) -> CatalogueColumns:
@@ -97,42 +111,65 @@ def gather(source: ReferenceSource, fingerprint: str) -> CatalogueColumns:
 
     Brands are read last, so that a reference which a writer adds meanwhile finds its brand among them.
     """
-    active = [
-        (reference, list(embeddings))
-        for reference, embeddings in source.iter_references(fingerprint)
-        if reference.state is ReferenceState.ACTIVE
-    ]
+    active = [(reference, list(embeddings)) for reference, embeddings in source.iter_references(fingerprint)]
     removed = list(source.iter_removed_images())
-    brands = list(source.iter_brands())
+    names = {brand.brand_id: brand.name for brand in source.iter_brands()}
+    return lay_out(active, removed, names, fingerprint)
+
+
+def lay_out(
+    references: Iterable[Embedded], removed: Iterable[RemovedImage], names: Mapping[str, str], fingerprint: str
+) -> CatalogueColumns:
+    """Lay out the active ones of the references, and the removed photos. `names` has their brands' names by id."""
+    active = [one for one in references if one[0].state is ReferenceState.ACTIVE]
+    active.sort(key=lambda one: one[0].reference_id.encode())
     unseen = sum(not embeddings for _, embeddings in active)
     if unseen:
         logger.warning("%d of %d active references match nothing: no embedding by %s", unseen, len(active), fingerprint)
-    references = [reference for reference, _ in active]
-    brand_rows = {brand.brand_id: row for row, brand in enumerate(brands)}
-    names = {brand.brand_id: brand.name for brand in brands}
+    photos = sorted(removed, key=lambda image: (image.listing_id.encode(), image.sha256))
+    brand_rows = {brand_id: row for row, brand_id in enumerate(names)}
     embeddings = [embedding for _, of_reference in active for embedding in of_reference]
-    copies = [*_copies_of(active, names), *(_copy_of(image, fingerprint) for image in removed)]
+    copies = [*_copies_of(active, names), *(_copy_of(image, fingerprint) for image in photos)]
     return CatalogueColumns(
         vectors=_stack(embeddings, fingerprint),
         vector_references=np.repeat(np.arange(len(active), dtype=np.int32), [len(views) for _, views in active]),
-        reference_ids=_text(reference.reference_id for reference in references),
-        reference_kinds=_text(reference.kind for reference in references),
-        reference_brands=np.array([brand_rows[reference.brand_id] for reference in references], dtype=np.int32),
-        reference_marks=np.array([reference.shows_mark for reference in references], dtype=np.bool_),
-        brand_ids=_text(brand.brand_id for brand in brands),
-        brand_names=_text(brand.name for brand in brands),
+        reference_ids=text(reference.reference_id for reference, _ in active),
+        reference_kinds=text(reference.kind for reference, _ in active),
+        reference_brands=np.array([brand_rows[reference.brand_id] for reference, _ in active], dtype=np.int32),
+        reference_marks=np.array([reference.shows_mark for reference, _ in active], dtype=np.bool_),
+        reference_digests=np.array([reference_digest(*one) for one in active], dtype=np.uint64),
+        brand_ids=text(names),
+        brand_names=text(names.values()),
         **_copy_columns(copies),
     )
 
 
-def with_removed_images(
-    columns: CatalogueColumns, images: Iterable[RemovedImage], fingerprint: str
-) -> CatalogueColumns:
-    """Exchange the photos of removed listings, and share everything else: removals are the change that comes often."""
-    kept = columns.copy_sources != DuplicateSource.REMOVED_LISTING.encode()
-    fresh = _copy_columns([_copy_of(image, fingerprint) for image in images])
-    joined = {name: _joined(getattr(columns, name)[kept], column) for name, column in fresh.items()}
-    return dataclasses.replace(columns, **joined)
+def reference_digest(reference: Reference, embeddings: Sequence[ReferenceEmbedding]) -> int:
+    """Digest all of a reference that a search can tell, 64 bits.
+
+    Digests of parts are added up to that of a whole catalogue: the same sum however it was put together.
+    """
+    facts = (
+        reference.reference_id,
+        reference.brand_id,
+        str(reference.kind),
+        reference.shows_mark,
+        reference.image_sha256,
+        reference.pdq,
+    )
+    return _digest(facts, *(embedding.vector.tobytes() for embedding in embeddings))
+
+
+def brand_digest(brand_id: str, name: str) -> int:
+    """Digest a brand as searches name it, 64 bits."""
+    return _digest(("brand", brand_id, name))
+
+
+def _digest(facts: tuple[object, ...], *parts: bytes) -> int:
+    digest = hashlib.blake2b(repr(facts).encode(), digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return int.from_bytes(digest.digest(), "little")
 
 
 def digests(sha256s: Sequence[str]) -> NDArray[np.uint8]:
@@ -150,11 +187,10 @@ class _Copy:
     source_id: str
     brand: str
     vector: NDArray[np.floating] | None  # of a whole photo
+    digest: int = 0
 
 
-def _copies_of(
-    references: Iterable[tuple[Reference, Sequence[ReferenceEmbedding]]], names: dict[str, str]
-) -> Iterator[_Copy]:
+def _copies_of(references: Iterable[Embedded], names: Mapping[str, str]) -> Iterator[_Copy]:
     for reference, embeddings in references:
         known_fake = reference.kind is ReferenceKind.COUNTERFEIT
         yield _Copy(
@@ -176,6 +212,10 @@ def _copy_of(image: RemovedImage, fingerprint: str) -> _Copy:
         source_id=image.listing_id,
         brand=image.brand,
         vector=np.frombuffer(image.embedding or b"", "<f2") if comparable else None,
+        digest=_digest(
+            (image.listing_id, image.sha256, image.pdq, image.brand),
+            image.embedding or b"" if comparable else b"",
+        ),
     )
 
 
@@ -185,35 +225,25 @@ def _copy_columns(copies: Sequence[_Copy]) -> dict[str, NDArray[Any]]:
         "copy_pdq": as_matrix([copy.pdq or _NO_PDQ for copy in copies]),
         "copy_has_pdq": np.array([copy.pdq is not None for copy in copies], dtype=np.bool_),
         "copy_sha256": digests([copy.sha256 for copy in copies]),
-        "copy_sources": _text(copy.source for copy in copies),
-        "copy_source_ids": _text(copy.source_id for copy in copies),
-        "copy_brands": _text(copy.brand for copy in copies),
-        "copy_vectors": _stack_copies(copies),
+        "copy_sources": text(copy.source for copy in copies),
+        "copy_source_ids": text(copy.source_id for copy in copies),
+        "copy_brands": text(copy.brand for copy in copies),
+        "copy_digests": np.array([copy.digest for copy in copies], dtype=np.uint64),
+        "lookalike_vectors": _stack_copies([copy for copy in copies if copy.vector is not None]),
+        "lookalike_copies": np.array([row for row, copy in enumerate(copies) if copy.vector is not None], np.int32),
     }
 
 
-def _stack_copies(copies: Sequence[_Copy]) -> NDArray[np.float16]:
-    """Stack what copies look like into float16 [c, dim], zero where that is not known; dim is 0 when all are."""
-    embedded = [copy.vector for copy in copies if copy.vector is not None]
-    rows = np.zeros((len(copies), len(embedded[0]) if embedded else 0), np.float16)
-    for row, copy in enumerate(copies):
-        if copy.vector is None:
-            continue
-        if copy.vector.shape != rows.shape[1:]:
+def _stack_copies(embedded: Sequence[_Copy]) -> NDArray[np.float16]:
+    """Stack what copies look like into float16 [e, dim]; dim is 0 when e is."""
+    vectors = [copy.vector for copy in embedded if copy.vector is not None]
+    for copy, vector in zip(embedded, vectors, strict=True):
+        if vector.shape != vectors[0].shape:
             raise StoreError(
-                f"The embedding of {copy.source_id!r} (photo {copy.sha256}) has {copy.vector.size} values and others "
-                f"{rows.shape[1]}: put back a backup of the store."
+                f"The embedding of {copy.source_id!r} (photo {copy.sha256}) has {vector.size} values and others "
+                f"{vectors[0].size}: put back a backup of the store."
             )
-        rows[row] = copy.vector
-    return rows
-
-
-def _joined(kept: NDArray[Any], fresh: NDArray[Any]) -> NDArray[Any]:
-    """Put rows one after the other; of vectors that are all unknown, the length is not known either."""
-    if kept.ndim == fresh.ndim == 2 and 0 in (kept.shape[1], fresh.shape[1]):
-        width = max(kept.shape[1], fresh.shape[1])
-        kept, fresh = (rows if rows.shape[1] else np.zeros((len(rows), width), rows.dtype) for rows in (kept, fresh))
-    return np.concatenate([kept, fresh])
+    return np.stack(vectors).astype(np.float16) if vectors else np.empty((0, 0), np.float16)
 
 
 def _stack(embeddings: Sequence[ReferenceEmbedding], fingerprint: str) -> NDArray[np.float32]:
@@ -238,7 +268,8 @@ def _unusable(embedding: ReferenceEmbedding, fingerprint: str, fault: str) -> St
     )
 
 
-def _text(words: Iterable[str]) -> NDArray[np.bytes_]:
+def text(words: Iterable[str]) -> NDArray[np.bytes_]:
+    """Put words into fixed-width UTF-8, [n]."""
     return np.array([word.encode() for word in words], dtype=np.bytes_)
 
 

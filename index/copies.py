@@ -1,7 +1,7 @@
 """Is this photo a copy of one that is on record? Exact copies by sha256, near copies by PDQ.
 
 The identify step of a listing's way through, before anything is embedded: a `CopyTable` holds the hashes of known
-counterfeits, official references and photos of removed listings, and `ReferenceCatalogue` asks it.
+counterfeits, official references and photos of removed listings, and `index.pictures` asks those of all layers.
 """
 
 from __future__ import annotations
@@ -18,20 +18,16 @@ from vision.hashing import HASH_BYTES, MATCH_DISTANCE, hamming
 
 # Bounds a comparison's temporaries: 64 photos x 16,384 hashes make 4 MiB of distances.
 _BLOCK_ROWS = 16_384
+# Copies told of a photo, of each source.
+MOST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyMatch:
-    """Photo `image_row` of the query is a copy of one on record.
-
-    `source_id` names the reference or the removed listing. `distance` counts differing PDQ bits, 0..256; an exact
-    copy (the same file) has 0. `mirrored` says that the photo matched better flipped left to right.
-    """
+class FoundCopy:
+    """Photo `image_row` of the query is a copy of the picture in `row`; see `index.pictures.CopyMatch`."""
 
     image_row: int
-    source: DuplicateSource
-    source_id: str
-    brand: str
+    row: int
     distance: int
     exact: bool
     mirrored: bool
@@ -64,10 +60,15 @@ class CopyTable:
     def __init__(self, columns: CatalogueColumns) -> None:
         self._columns = columns
         self._hashed = np.flatnonzero(columns.copy_has_pdq)
-        self._bits = columns.copy_pdq[self._hashed]
+        self._bits = columns.copy_pdq
+        if len(self._hashed) < len(columns.copy_pdq):
+            self._bits = columns.copy_pdq[self._hashed]
         self._keys = _keys(columns.copy_sha256)
-        # Sources as small numbers, to group by.
-        self._sources = np.unique(columns.copy_sources, return_inverse=True)[1]
+        # Sources as small numbers, to group by: sorting a million words takes seconds.
+        self._sources = sum(
+            number * (columns.copy_sources == source.encode()).astype(np.int8)
+            for number, source in enumerate(DuplicateSource)
+        ).astype(np.int8)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -78,22 +79,25 @@ class CopyTable:
         mirrored_bits: NDArray[np.uint8],
         sha256s: Sequence[str],
         *,
+        masked: NDArray[np.bool_],
         usable: NDArray[np.bool_] | None = None,
         max_distance: int = MATCH_DISTANCE,
-        most: int = 10,
-    ) -> tuple[CopyMatch, ...]:
+        most: int = MOST,
+    ) -> list[FoundCopy]:
         """Find copies of n photos: for each photo and each source the `most` nearest, in order of photo and distance.
 
         bits, mirrored_bits: uint8 [n, 32], the PDQ hashes of each photo and of its mirror image.
         sha256s: hex digests of the n files.
+        masked: bool [c], which of the pictures do not count.
         usable: bool [n], False where a photo shows too little for its PDQ hash to mean anything (one plain surface
             resembles every other); such a photo is compared by sha256 alone. When left out, all are usable.
         """
         photos = np.arange(len(sha256s)) if usable is None else np.flatnonzero(usable)
         _check_hashes(bits, mirrored_bits, count=len(sha256s))
         near = self._near(photos, bits[photos], mirrored_bits[photos], max_distance)
-        found = self._nearest_of_each_source(near.joined(self._exact(digests(sha256s))), most)
-        return tuple(self._match(found, place) for place in range(len(found.photos)))
+        found = near.joined(self._exact(digests(sha256s)))
+        found = self._nearest_of_each_source(found.take(np.flatnonzero(~masked[found.rows])), most)
+        return [_found(found, place) for place in range(len(found.photos))]
 
     def _exact(self, sha256s: NDArray[np.uint8]) -> _Candidates:
         """Find rows with the same file; whole digests are compared only where their first 8 bytes agree."""
@@ -141,17 +145,15 @@ class CopyTable:
         found = found.take(np.flatnonzero(place - group_start < most))
         return found.take(np.lexsort((found.rows, -found.exact, found.distances, found.photos)))
 
-    def _match(self, found: _Candidates, place: int) -> CopyMatch:
-        row = found.rows[place]
-        return CopyMatch(
-            image_row=int(found.photos[place]),
-            source=DuplicateSource(self._columns.copy_sources[row].decode()),
-            source_id=self._columns.copy_source_ids[row].decode(),
-            brand=self._columns.copy_brands[row].decode(),
-            distance=int(found.distances[place]),
-            exact=bool(found.exact[place]),
-            mirrored=bool(found.mirrored[place]),
-        )
+
+def _found(found: _Candidates, place: int) -> FoundCopy:
+    return FoundCopy(
+        image_row=int(found.photos[place]),
+        row=int(found.rows[place]),
+        distance=int(found.distances[place]),
+        exact=bool(found.exact[place]),
+        mirrored=bool(found.mirrored[place]),
+    )
 
 
 def _keys(sha256s: NDArray[np.uint8]) -> NDArray[np.uint64]:

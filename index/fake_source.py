@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from index.decision_records import RemovedImage
 from index.records import Brand, Change, ChangeKind, Reference, ReferenceEmbedding
@@ -36,6 +36,11 @@ class FakeSource:
         self._removed.append(image)
         self._note(ChangeKind.REMOVED_LISTING, image.listing_id)
 
+    def forget_listing(self, listing_id: str) -> None:
+        """Forget the photos of a listing, as when it turns out to be no counterfeit."""
+        self._removed = [image for image in self._removed if image.listing_id != listing_id]
+        self._note(ChangeKind.REMOVED_LISTING, listing_id)
+
     def version(self) -> int:
         """Count the changes so far."""
         self._fail_if_told()
@@ -61,6 +66,25 @@ class FakeSource:
         """Stream the brands in the order of their ids."""
         self._fail_if_told()
         yield from (brand for _, brand in sorted(self._brands.items()))
+
+    def references_by_id(
+        self, reference_ids: Collection[str], fingerprint: str
+    ) -> Iterator[tuple[Reference, tuple[ReferenceEmbedding, ...]]]:
+        """Give those of the references that there are, with their embeddings under a model."""
+        self._fail_if_told()
+        for name in sorted(self._references.keys() & set(reference_ids)):
+            reference, embeddings = self._references[name]
+            yield reference, tuple(item for item in embeddings if item.fingerprint == fingerprint)
+
+    def removed_images_of(self, listing_ids: Collection[str]) -> Iterator[RemovedImage]:
+        """Give the photos of those of the listings that were removed."""
+        self._fail_if_told()
+        yield from (image for image in self._removed if image.listing_id in listing_ids)
+
+    def brand_names_of(self, brand_ids: Collection[str]) -> dict[str, str]:
+        """Give the names of those of the brands that there are."""
+        self._fail_if_told()
+        return {name: self._brands[name].name for name in brand_ids if name in self._brands}
 
     def _note(self, kind: ChangeKind, subject_id: str) -> None:
         self._changes.append(Change(version=len(self._changes) + 1, kind=kind, subject_id=subject_id))

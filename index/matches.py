@@ -1,18 +1,21 @@
-"""What do the rows that an index found mean? Vector rows and scores into references and brands, with names.
+"""What do the vectors that a search found mean? Numbers and scores into references and brands, with names.
 
-The last part of the search step: `index.catalogue` asks its `VectorIndex` for hits and reads them with the functions
+The last part of the search step: `index.catalogue` asks the layers' indexes for hits and reads them with the functions
 here, vectorised over regions and hits; only what is returned is made an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.brand_table import BrandTable
 from index.columns import CatalogueColumns
+from index.layer import Layer
+from index.numbering import Numbering
 from index.records import ReferenceKind
 from index.vectors import PADDING_ID, Hits
 
@@ -56,72 +59,112 @@ class BrandMatch:
     proposed: tuple[str, ...] = ()
 
 
-def distinct_references(columns: CatalogueColumns, hits: Hits, k: int) -> Iterator[tuple[ReferenceHit, ...]]:
-    """Give each region's first k different references, best first; hits hold vector rows, [r, c]."""
-    for rows, scores in zip(hits.ids, hits.scores, strict=True):
-        references = columns.vector_references[rows[rows != PADDING_ID]]
-        places = _first_places(references)[:k]
-        yield tuple(_reference_hit(columns, int(references[place]), float(scores[place])) for place in places)
+class HitTable:
+    """The references that some hits show, in the order of their ids, and the hits as rows of it.
 
-
-def best_brands(columns: CatalogueColumns, hits: Hits, most: int, *, unlisted: float) -> tuple[BrandMatch, ...]:
-    """Reduce the hits of all regions, vector rows [r, c], to the `most` best brands, best score first.
-
-    `unlisted` stands for the similarity of references that no list shows. Of equals the first reference goes first,
-    then the first region.
+    hits: of vectors by number (`index.numbering`), all regions of one listing, [r, c].
     """
+
+    def __init__(self, hits: Hits, layers: Sequence[Layer], numbering: Numbering, brands: BrandTable) -> None:
+        self._layers, self._brands = layers, brands
+        shown = hits.ids != PADDING_ID
+        numbers, places = np.unique(hits.ids[shown], return_inverse=True)
+        rows = np.full(hits.ids.shape, PADDING_ID, dtype=np.int64)
+        rows[shown] = places
+        self.hits = Hits(rows, hits.scores)
+        layer_of, vector_rows = numbering.places(numbers)
+        references = np.empty(len(numbers), dtype=np.int64)
+        for number, layer in enumerate(layers):
+            here = layer_of == number
+            references[here] = layer.columns.vector_references[vector_rows[here]]
+        # All vectors of a reference stand together, so where another one begins is enough to tell them apart.
+        begins = np.ones(len(numbers), dtype=np.bool_)
+        begins[1:] = (layer_of[1:] != layer_of[:-1]) | (references[1:] != references[:-1])
+        self.vector_references: NDArray[np.int64] = np.cumsum(begins) - 1
+        self._layer_of, self._rows = layer_of[begins], references[begins]
+        self.groups = np.empty(len(self._rows), dtype=np.int64)
+        for number, layer in enumerate(layers):
+            here = self._layer_of == number
+            self.groups[here] = layer.tables.groups[self._rows[here]]
+
+    def reference_id(self, reference: int) -> str:
+        """Give the id of a reference of this table."""
+        reference_id: str = self._columns(reference).reference_ids[self._rows[reference]].decode()
+        return reference_id
+
+    def reference_hit(self, reference: int, score: float) -> ReferenceHit:
+        """Say which reference it is."""
+        brand = int(self.groups[reference] // 2)
+        return ReferenceHit(
+            score=score,
+            reference_id=self.reference_id(reference),
+            brand_id=self._brands.ids[brand],
+            brand=self._brands.names[brand],
+            kind=ReferenceKind(self._columns(reference).reference_kinds[self._rows[reference]].decode()),
+        )
+
+    def _columns(self, reference: int) -> CatalogueColumns:
+        return self._layers[int(self._layer_of[reference])].columns
+
+
+def agreeing(group_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count how many references of each group must agree, int64 [groups], given how many there are."""
+    limits = np.tile([1, AGREEING_EXAMPLES], len(group_sizes) // 2)
+    needed: NDArray[np.int64] = np.minimum(group_sizes, limits)
+    return needed
+
+
+def distinct_references(table: HitTable, k: int) -> Iterator[tuple[ReferenceHit, ...]]:
+    """Give each region's first k different references, best first."""
+    for rows, scores in zip(table.hits.ids, table.hits.scores, strict=True):
+        references = table.vector_references[rows[rows != PADDING_ID]]
+        places = _first_places(references)[:k]
+        yield tuple(table.reference_hit(int(references[place]), float(scores[place])) for place in places)
+
+
+def best_brands(table: HitTable, needed: NDArray[np.int64], most: int, *, unlisted: float) -> tuple[BrandMatch, ...]:
+    """Reduce the hits of all regions to the `most` best brands, best score first.
+
+    `needed` says how many references of each group must agree (`agreeing`), and `unlisted` stands for the similarity
+    of references that no list shows. Of equals the first reference goes first, then the first region.
+    """
+    hits = table.hits
     regions, places = np.nonzero(hits.ids != PADDING_ID)
     rows, similarities = hits.ids[regions, places], hits.scores[regions, places]
     order = np.lexsort((regions, rows, -similarities))
     # Best pair of each reference, most similar first, then the references of each group in that order.
-    pairs = order[_first_places(columns.vector_references[rows[order]])]
-    groups = _groups(columns)[columns.vector_references[rows[pairs]]]
-    scores = _group_scores(groups, similarities[pairs], _agreeing(columns), unlisted)
+    pairs = order[_first_places(table.vector_references[rows[order]])]
+    met, groups = np.unique(table.groups[table.vector_references[rows[pairs]]], return_inverse=True)
+    scores = _group_scores(groups, similarities[pairs], needed[met], unlisted)
     firsts = _first_places(groups)
     ranked = firsts[np.argsort(-scores[groups[firsts]], kind="stable")]
-    ranked = ranked[_first_places(groups[ranked] // 2)[:most]]
+    brands = met[groups] // 2
+    ranked = ranked[_first_places(brands[ranked])[:most]]
     return tuple(
         _brand_match(
-            columns,
+            table,
             int(regions[pairs[at]]),
             int(rows[pairs[at]]),
             similarity=float(similarities[pairs[at]]),
             score=float(scores[groups[at]]),
-            proposed=_proposed(columns, rows[pairs[groups // 2 == groups[at] // 2]]),
+            proposed=_proposed(table, rows[pairs[brands == brands[at]]]),
         )
         for at in ranked
     )
 
 
-def _groups(columns: CatalogueColumns) -> NDArray[np.int64]:
-    """Give each reference the group in which it must agree, int64 [references]: two a brand, odd for its examples."""
-    examples = columns.reference_kinds == ReferenceKind.EXAMPLE.encode()
-    groups: NDArray[np.int64] = columns.reference_brands.astype(np.int64) * 2 + examples
-    return groups
-
-
-def _agreeing(columns: CatalogueColumns) -> NDArray[np.int64]:
-    """Count how many references of each group must agree, int64 [groups]."""
-    searched = np.unique(columns.vector_references)
-    sizes = np.bincount(_groups(columns)[searched], minlength=2 * len(columns.brand_ids))
-    limits = np.tile([1, AGREEING_EXAMPLES], len(columns.brand_ids))
-    agreeing: NDArray[np.int64] = np.minimum(sizes, limits)
-    return agreeing
-
-
 def _group_scores(
-    groups: NDArray[np.int64], similarities: NDArray[np.float32], agreeing: NDArray[np.int64], unlisted: float
+    groups: NDArray[np.int64], similarities: NDArray[np.float32], needed: NDArray[np.int64], unlisted: float
 ) -> NDArray[np.float64]:
-    """Average each group's best similarities, given most similar first; float64 [groups], 0 for groups never met."""
+    """Average each group's best similarities, given most similar first: float64 [groups]."""
     places = np.argsort(groups, kind="stable")
     starts = np.searchsorted(groups[places], groups[places], side="left")
     rank = np.empty(len(groups), dtype=np.int64)
     rank[places] = np.arange(len(groups)) - starts
-    counted = rank < agreeing[groups]
-    sums = np.bincount(groups[counted], similarities[counted], minlength=len(agreeing))
-    seen = np.bincount(groups[counted], minlength=len(agreeing))
-    missing = np.where(seen > 0, agreeing - seen, 0)
-    return (sums + np.where(missing > 0, missing * unlisted, 0.0)) / np.maximum(agreeing, 1)
+    counted = rank < needed[groups]
+    sums = np.bincount(groups[counted], similarities[counted], minlength=len(needed))
+    missing = needed - np.bincount(groups[counted], minlength=len(needed))
+    return (sums + np.where(missing > 0, missing * unlisted, 0.0)) / np.maximum(needed, 1)
 
 
 def _first_places(values: NDArray[np.signedinteger]) -> NDArray[np.int64]:
@@ -129,19 +172,8 @@ def _first_places(values: NDArray[np.signedinteger]) -> NDArray[np.int64]:
     return np.sort(np.unique(values, return_index=True)[1])
 
 
-def _reference_hit(columns: CatalogueColumns, reference: int, score: float) -> ReferenceHit:
-    brand = columns.reference_brands[reference]
-    return ReferenceHit(
-        score=score,
-        reference_id=columns.reference_ids[reference].decode(),
-        brand_id=columns.brand_ids[brand].decode(),
-        brand=columns.brand_names[brand].decode(),
-        kind=ReferenceKind(columns.reference_kinds[reference].decode()),
-    )
-
-
 def _brand_match(
-    columns: CatalogueColumns,
+    table: HitTable,
     region: int,
     vector_row: int,
     *,
@@ -149,7 +181,7 @@ def _brand_match(
     score: float,
     proposed: tuple[str, ...],
 ) -> BrandMatch:
-    hit = _reference_hit(columns, int(columns.vector_references[vector_row]), similarity)
+    hit = table.reference_hit(int(table.vector_references[vector_row]), similarity)
     return BrandMatch(
         brand_id=hit.brand_id,
         brand=hit.brand,
@@ -162,7 +194,7 @@ def _brand_match(
     )
 
 
-def _proposed(columns: CatalogueColumns, vector_rows: NDArray[np.int64]) -> tuple[str, ...]:
+def _proposed(table: HitTable, vector_rows: NDArray[np.int64]) -> tuple[str, ...]:
     """Name the references of a brand's first vectors, given most similar first."""
-    references = columns.vector_references[vector_rows[:PROPOSED_REFERENCES]]
-    return tuple(columns.reference_ids[reference].decode() for reference in references)
+    references = table.vector_references[vector_rows[:PROPOSED_REFERENCES]]
+    return tuple(table.reference_id(int(reference)) for reference in references)

@@ -1,11 +1,12 @@
 """How does a catalogue survive a restart? As an immutable directory of arrays with a manifest that proves them.
 
     ROOT/CURRENT                 the name of the snapshot in use
-    ROOT/snapshot-XXXXXXXX/      manifest.json and one .npy file for each column of `CatalogueColumns`
+    ROOT/BUILDING                locked by the one process that builds (`index.build_lock`)
+    ROOT/snapshot-XXXXXXXX/      manifest.json, one .npy file for each column of `CatalogueColumns`, and trained indexes
     ROOT/.building-XXXXXXXX/     one being written, or left half-written by a crash; never read
 
 A snapshot is written under a temporary name, synced and renamed, and only then does CURRENT name it. The store is the
-truth: whatever is wrong with a snapshot, `touchstone index build` makes a new one. No pickle is written or read.
+truth: whatever is wrong with a snapshot, a new one is made of the store. No pickle is written or read.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.columns import CatalogueColumns
+from index.durable import file_sha256, sync_directory, sync_file, write_file
 from index.errors import SnapshotError
-from index.records import ReferenceKind, shows_mark
+from index.older_snapshots import columns_of, completed
 
-FORMAT_VERSION = 2  # 1 had neither `reference_marks` nor `copy_vectors`
+FORMAT_VERSION = 3  # see `index.older_snapshots` for those before
 REMEDY = "rebuild it from the store with `touchstone index build`"
 _MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -37,7 +39,11 @@ _PREFIX = "snapshot-"
 _BUILDING = ".building-"
 # The one before stays for a process that has read CURRENT but not yet opened what it names.
 _KEPT = 2
-_LATER_COLUMNS = {"reference_marks", "copy_vectors"}  # not in format version 1
+_VECTORS = "vectors.npy"
+_TRAINED = ".faiss"
+# Vectors of up to this size are digested before they are used; of more, the digest would take longer than a start may:
+# `check_vectors_file` does it afterwards. A wrong byte in them can spoil a similarity and nothing else.
+_DIGESTED_AT_ONCE = 64 * 2**20
 # Nobody takes a day to write one.
 _ABANDONED_S = 86_400
 
@@ -48,6 +54,7 @@ class SnapshotFile:
 
     name: str
     sha256: str
+    size: int = -1  # bytes; not in format versions 1 and 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +78,32 @@ class Manifest:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A verified snapshot; its vectors are memory-mapped, read-only."""
+    """A verified snapshot; its vectors are memory-mapped, read-only.
+
+    `trained` are the files of indexes that were trained for it, by name. Of vectors that are not `checked`, only the
+    size was looked at: `check_vectors_file` does the rest.
+    """
 
     path: Path
     manifest: Manifest
     columns: CatalogueColumns
+    trained: Mapping[str, Path]
+    checked: bool
 
 
 def write_snapshot(
-    root: Path, columns: CatalogueColumns, *, fingerprint: str, store_version: int, index_version: str
+    root: Path,
+    columns: CatalogueColumns,
+    *,
+    fingerprint: str,
+    store_version: int,
+    index_version: str,
+    trained: Mapping[str, Callable[[Path], None]] | None = None,
 ) -> Path:
-    """Write a snapshot below `root`, make it the current one, and remove those before the last."""
+    """Write a snapshot below `root`, make it the current one, and remove those before the last.
+
+    `trained` writes further files, by name: indexes that take long to make and are read as they are.
+    """
     building = root / f"{_BUILDING}{uuid.uuid4().hex[:12]}"
     try:
         building.mkdir(parents=True)
@@ -95,10 +117,13 @@ def write_snapshot(
             references=len(columns.reference_ids),
             brands=len(columns.brand_ids),
             copies=len(columns.copy_sha256),
-            files=tuple(_write_array(building / f"{name}.npy", column) for name, column in columns.named()),
+            files=(
+                *(_write_array(building / f"{name}.npy", column) for name, column in columns.named()),
+                *(_write_trained(building / f"{name}{_TRAINED}", write) for name, write in (trained or {}).items()),
+            ),
         )
-        _write_file(building / _MANIFEST, _manifest_bytes(manifest))
-        _sync_directory(building)
+        write_file(building / _MANIFEST, _manifest_bytes(manifest))
+        sync_directory(building)
         path = building.rename(root / building.name.replace(_BUILDING, _PREFIX, 1))
         _point_current_at(root, path.name)
     except OSError as error:
@@ -153,55 +178,70 @@ def read_manifest(path: Path, *, fingerprint: str) -> Manifest:
 def load_snapshot(path: Path, *, fingerprint: str) -> Snapshot:
     """Read and verify the snapshot at `path`. Raises `SnapshotError`, naming the file at fault."""
     manifest = read_manifest(path, fingerprint=fingerprint)
-    later = _LATER_COLUMNS if manifest.format_version < FORMAT_VERSION else set()
-    expected = {f"{column.name}.npy" for column in dataclasses.fields(CatalogueColumns) if column.name not in later}
-    listed = {file.name for file in manifest.files}
+    names = {column.name for column in dataclasses.fields(CatalogueColumns)}
+    expected = {f"{name}.npy" for name in columns_of(manifest.format_version, names)}
+    listed = {file.name for file in manifest.files if not file.name.endswith(_TRAINED)}
     if listed != expected:
         raise SnapshotError(f"{path / _MANIFEST} lists {sorted(listed)}, not {sorted(expected)}: {REMEDY}.")
-    arrays = {file.name.removesuffix(".npy"): _read_array(path, file) for file in manifest.files}
-    if later:
-        arrays |= _later_columns(arrays)
+    later = [file for file in manifest.files if file.name == _VECTORS and file.size > _DIGESTED_AT_ONCE]
+    _check_digests(path, [file for file in manifest.files if file not in later])
+    arrays = {name.removesuffix(".npy"): _read_array(path / name) for name in expected}
     try:
-        columns = CatalogueColumns(**arrays)
+        columns = CatalogueColumns(**completed(arrays))
     except ValueError as error:
         raise SnapshotError(f"{path} contradicts itself ({error}): {REMEDY}.") from error
-    return Snapshot(path, manifest, columns)
-
-
-def _later_columns(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Stand in for the columns that format version 1 did not have: every reference of these kinds was a mark."""
-    kinds = [ReferenceKind(kind.decode()) for kind in arrays["reference_kinds"]]
-    marks = [kind is ReferenceKind.EXAMPLE or shows_mark(kind, None) for kind in kinds]
-    return {
-        "reference_marks": np.array(marks, np.bool_),
-        "copy_vectors": np.zeros((len(arrays["copy_sha256"]), 0), np.float16),
+    for file in later:
+        if (path / file.name).stat().st_size != file.size or columns.vectors.shape != (manifest.vectors, manifest.dim):
+            raise SnapshotError(f"{path / file.name} is not of the size in the manifest, so it is damaged: {REMEDY}.")
+    trained = {
+        file.name.removesuffix(_TRAINED): path / file.name for file in manifest.files if file.name.endswith(_TRAINED)
     }
+    return Snapshot(path, manifest, columns, trained, checked=not later)
+
+
+def check_vectors_file(snapshot: Snapshot) -> None:
+    """Verify the vectors that `load_snapshot` left for later. Raises `SnapshotError`."""
+    _check_digests(snapshot.path, [file for file in snapshot.manifest.files if file.name == _VECTORS])
+
+
+def _check_digests(path: Path, files: list[SnapshotFile]) -> None:
+    """Digest files, two at a time, and name the first that is not what was written."""
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            found = list(pool.map(file_sha256, [path / file.name for file in files]))
+        except OSError as error:
+            raise SnapshotError(f"{error.filename} cannot be read ({error.strerror}): {REMEDY}.") from error
+    for file, digest in zip(files, found, strict=True):
+        if digest != file.sha256:
+            raise SnapshotError(
+                f"{path / file.name} does not digest to the sha256 in the manifest, so it is damaged: {REMEDY}."
+            )
 
 
 def _write_array(file: Path, array: NDArray[Any]) -> SnapshotFile:
     with file.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return SnapshotFile(file.name, _file_sha256(file))
+    return _written(file)
 
 
-def _read_array(path: Path, entry: SnapshotFile) -> NDArray[Any]:
-    """Verify one array's file and read it; the vectors, which are most of a snapshot, are mapped instead."""
-    file = path / entry.name
+def _write_trained(file: Path, write: Callable[[Path], None]) -> SnapshotFile:
+    write(file)
+    return _written(file)
+
+
+def _written(file: Path) -> SnapshotFile:
+    sync_file(file)
+    return SnapshotFile(file.name, file_sha256(file), file.stat().st_size)
+
+
+def _read_array(file: Path) -> NDArray[Any]:
+    """Read one array; the vectors, which are most of a snapshot, are mapped instead."""
     try:
-        if _file_sha256(file) != entry.sha256:
-            raise SnapshotError(f"{file} does not digest to the sha256 in the manifest, so it is damaged: {REMEDY}.")
-        mapped = entry.name == "vectors.npy"
+        mapped = file.name == _VECTORS
         array: NDArray[Any] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise SnapshotError(f"{file} cannot be read ({error}): {REMEDY}.") from error
     return array
-
-
-def _file_sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _manifest_bytes(manifest: Manifest) -> bytes:
@@ -215,25 +255,9 @@ def _digest_of(fields: dict[str, Any]) -> str:
 
 def _point_current_at(root: Path, name: str) -> None:
     temporary = root / f"{_BUILDING}{name}"
-    _write_file(temporary, f"{name}\n".encode())
+    write_file(temporary, f"{name}\n".encode())
     temporary.replace(root / _CURRENT)
-    _sync_directory(root)
-
-
-def _write_file(file: Path, content: bytes) -> None:
-    with file.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    """Make renames within a directory survive a power failure."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_directory(root)
 
 
 def _remove_old(root: Path, *, current: str) -> None:

@@ -7,6 +7,7 @@ suite in `tests/contract/test_vector_index.py` proves for each.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ PADDING_ID = -1
 # moves a cosine by as much. Anything farther off was not normalised at all.
 UNIT_NORM_TOLERANCE = 2e-3
 _NORM_BLOCK_ROWS = 65_536
+# How many hits more than wanted are asked for while some rows are masked.
+_SPARE = 64
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,24 @@ class Hits:
     scores: NDArray[np.float32]
 
 
-class VectorIndex(Protocol):
-    """Finds the nearest unit vectors by inner product. Adding and searching are safe from any thread."""
-
-    def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Add vectors, float32 [n, dim] with unit rows, under ids that are new to the index, int64 [n], not negative.
-
-        Raises ValueError, and adds nothing, when one of these rules is broken.
-        """
+class Searchable(Protocol):
+    """Finds the nearest unit vectors by inner product. Searching is safe from any thread."""
 
     def search(self, queries: NDArray[np.float32], k: int) -> Hits:
         """Find the k best vectors for each query, float32 [q, dim] with unit rows; q may be 0 and k exceed the size."""
 
     def __len__(self) -> int:
         """Count the vectors held."""
+
+
+class VectorIndex(Searchable, Protocol):
+    """One that vectors can be added to, from any thread."""
+
+    def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Add vectors, float32 [n, dim] with unit rows, under ids that are new to the index, int64 [n], not negative.
+
+        Raises ValueError, and adds nothing, when one of these rules is broken.
+        """
 
 
 def check_vectors(vectors: NDArray[np.float32], dim: int) -> None:
@@ -110,6 +117,36 @@ def ranked(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:
         np.pad(np.take_along_axis(ids, order, axis=1), padding, constant_values=PADDING_ID),
         np.pad(np.take_along_axis(scores, order, axis=1), padding, constant_values=-np.inf),
     )
+
+
+def live_hits(
+    index: Searchable,
+    queries: NDArray[np.float32],
+    k: int,
+    *,
+    masked: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
+    masked_count: int,
+) -> Hits:
+    """Search `index` as if the rows that `masked` names, at most `masked_count` of them, were not in it.
+
+    A few more hits are asked for than are wanted. Only where so many of them are masked that too few are left, as when
+    a brand withdrew all of its references at once, are there asked for as many more as are masked.
+    """
+    if masked_count == 0:
+        return index.search(queries, k)
+    for spare in sorted({min(masked_count, _SPARE), masked_count}):
+        hits = index.search(queries, k + spare)
+        padding = hits.ids == PADDING_ID
+        gone = np.where(padding, False, masked(np.where(padding, 0, hits.ids))) if len(index) else padding
+        if spare == masked_count or bool((padding[:, -1] | ((~gone).sum(axis=1) >= k)).all()):
+            break
+    return ranked(np.where(gone, PADDING_ID, hits.ids), hits.scores, k)
+
+
+def joined(parts: Sequence[Hits], k: int) -> Hits:
+    """Give the k best of hits of the same queries in several indexes, whose ids differ."""
+    ids = np.concatenate([part.ids for part in parts], axis=1)
+    return ranked(ids, np.concatenate([part.scores for part in parts], axis=1), k)
 
 
 def _norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

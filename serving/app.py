@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from index import blobs
+from index.backends import backend_on
 from index.blobs import BlobShelf, BlobStore
 from index.catalogue_following import Followed
 from index.listing_catalogue import ListingCatalogue
 from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
+from index.upkeep import Upkeep
 from serving.assessing import CatalogueAssessor
 from serving.batching import BatchingEmbedder
 from serving.brand_answers import BrandAnswers
@@ -84,6 +86,7 @@ class Application:
     store: Store
     embedder: BatchingEmbedder
     knowledge: Holder[Knowledge]
+    upkeep: Upkeep
     in_force: InForce
     moderation: Moderation
     cases: CaseAnswers
@@ -140,11 +143,14 @@ def open_application(settings: Settings) -> Iterator[Application]:
             )
         )
         shelf = open_blobs(settings)
+        backend = backend_on(settings.index_backend, settings.device)
+        upkeep = Upkeep(store, settings.index_dir, fingerprint=embedder.fingerprint, backend=backend)
         source = KnowledgeSource(
             store=store,
             index_dir=settings.index_dir,
+            upkeep=upkeep,
             fingerprint=embedder.fingerprint,
-            backend=settings.index_backend,
+            backend=backend,
             rates=rates,
             base_currency=settings.base_currency,
         )
@@ -175,6 +181,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             store=store,
             embedder=embedder,
             knowledge=knowledge,
+            upkeep=upkeep,
             in_force=in_force,
             moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
             cases=make_case_answers(store, rules),

@@ -13,7 +13,7 @@ from typing import Protocol
 from index.catalogue import ReferenceCatalogue
 from index.decision_records import ListingImage
 from index.listing_regions import ListingRegions, Place
-from index.lookalikes import Lookalike
+from index.pictures import Lookalike
 from index.records import DuplicateSource
 from serving.findings import Duplicate
 from serving.recent import Recent

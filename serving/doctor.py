@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from index.errors import StoreError
 from index.money import ExchangeRates
+from index.snapshot import check_vectors_file, current_snapshot, load_snapshot
 from serving.app import (
     Application,
     load_calibration,
@@ -64,6 +65,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("index", ok=False, detail="not looked at; mend what failed above first")
         return
     try:
+        _check_snapshot(settings)  # before it is replaced: somebody should know
         with open_application(settings) as application:
             yield Finding("index", ok=True, detail=application.knowledge.current.catalogue.version)
             yield from _inside(application)
@@ -124,6 +126,12 @@ def _inside(application: Application) -> Iterator[Finding]:
     hint = "; `touchstone prices drift` tells which have drifted" if prices else "; price checks are off"
     yield Finding("prices", ok=True, detail=f"{prices} observations{hint}")
     yield _try("inference", lambda: _inference(application))
+
+
+def _check_snapshot(settings: Settings) -> None:
+    path = current_snapshot(settings.index_dir)
+    if path is not None:
+        check_vectors_file(load_snapshot(path, fingerprint=load_embedder(settings).fingerprint))
 
 
 def _inference(application: Application) -> str:

@@ -61,6 +61,10 @@ class BatchTooLarge(ServingError):
     """A stream holds more than one call may; what came before is recorded. Splitting it helps, waiting does not."""
 
 
+class IndexBehind(ServingError):
+    """The caller asks for a version of the index that this replica's store has not reached."""
+
+
 class Overloaded(ServingError):
     """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again."""
 

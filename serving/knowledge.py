@@ -1,8 +1,8 @@
 """What is a listing compared with? References, brand names and usual prices, as one immutable view kept current.
 
-Each part is derived from the store and renewed only when the store says that it changed: references and brands by the
-registry's version; prices follow the observations one by one as they arrive (`index.price_live`), and are read anew
-when a brand's price bands were set.
+Each part is derived from the store and renewed only when the store says that it changed: references by the registry's
+version, names when a brand changed; prices follow the observations one by one as they arrive (`index.price_live`), and
+are read anew when a brand's price bands were set.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from index.catalogue import ReferenceCatalogue, open_catalogue
+from index.catalogue import ReferenceCatalogue
 from index.money import ExchangeRates
 from index.named import NameTable
+from index.opening import open_catalogue
 from index.price_live import follow, read_all
 from index.pricing import PriceModel
 from index.store.store import Store
+from index.upkeep import Upkeep
 from serving.wording import BrandLexicon
 from serving.wording_file import load_wording
 
@@ -44,6 +46,7 @@ class KnowledgeSource:
 
     store: Store
     index_dir: Path
+    upkeep: Upkeep
     fingerprint: str
     backend: str
     rates: ExchangeRates
@@ -65,9 +68,12 @@ class KnowledgeSource:
     def renew(self, old: Knowledge) -> Knowledge | None:
         """Read what has changed since `old`; None when nothing has."""
         new = old
-        if (catalogue := old.catalogue.renewed(self.store)) is not None:
-            new = replace(new, catalogue=catalogue, lexicon=self._lexicon(), names=self._names())
+        catalogue = self.upkeep.taken(old.catalogue).up_to_date(self.store)
+        if catalogue is not old.catalogue:
+            new = replace(new, catalogue=catalogue)
             log.info("references %s replace %s", catalogue.version, old.catalogue.version)
+        if catalogue.brand_version != old.catalogue.brand_version:
+            new = replace(new, lexicon=self._lexicon(), names=self._names())
         head, bands = self.store.price_head(), self.store.price_band_version()
         if (head, bands) != (old.price_head, old.band_version):
             new = replace(new, prices=self._follow(old, head, bands), price_head=head, band_version=bands)

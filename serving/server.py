@@ -29,6 +29,7 @@ from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
+from serving.read_your_write import ReadYourWrite
 from serving.servicers import ModerationServicer
 from serving.signing_in import check_listening, open_gate
 from serving.tls import CertificateFiles, server_credentials
@@ -104,6 +105,7 @@ async def _serving(
         DrainInterceptor("/touchstone.", draining),
         StatusInterceptor(),
         AdmissionInterceptor(gate, again_s=settings.refresh_s),
+        ReadYourWrite(application.knowledge),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
@@ -130,8 +132,9 @@ async def _serving(
     await server.start()
     await _announce(health, health_pb2.HealthCheckResponse.SERVING)
     canary = asyncio.create_task(_watch_inference(application, health))
-    changed = partial(feed.calling, topic=CHANGES)
-    polling.enter_context(application.knowledge.polling(interval_s=settings.refresh_s, announcer=changed))
+    changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
+    polling.enter_context(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
+    polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
     try:

@@ -39,6 +39,7 @@ from reference_brands.errors import RenderError, SeedError
 from serving.errors import (
     BatchTooLarge,
     DeadlineExceeded,
+    IndexBehind,
     InvalidListing,
     KeysUnavailable,
     Overloaded,
@@ -91,6 +92,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
     KeysUnavailable: _NOT_READY,
+    IndexBehind: Answer(grpc.StatusCode.UNAVAILABLE),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     BatchTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),

@@ -37,6 +37,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
         ├── BatchTooLarge        serving  a stream holds more than one call may
+        ├── IndexBehind          serving  the caller's version of the index is not reached here yet
         └── Overloaded           serving  a bounded queue is full; carries when to retry
 """
 

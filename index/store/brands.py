@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, select, true, update
@@ -78,6 +78,15 @@ class BrandStore:
         while page:
             yield from page
             page = self.list_brands(after=page[-1].brand_id)
+
+    def brand_names_of(self, brand_ids: Collection[str]) -> dict[str, str]:
+        """Return the names of those of the brands that are stored, by id."""
+        found: dict[str, str] = {}
+        with self._database.read("read brands' names") as connection:
+            for batch in in_batches(brand_ids):
+                query = select(brands.c.brand_id, brands.c.name).where(brands.c.brand_id.in_(batch))
+                found.update((row.brand_id, row.name) for row in connection.execute(query))
+        return found
 
     def find_brand(self, name_or_alias: str) -> Brand | None:
         """Return the brand that goes by this name, in any spelling that `index.names` takes for the same.

@@ -124,6 +124,17 @@ class ReferenceStore:
                 return
             after = rows[-1].reference_id
 
+    def references_by_id(
+        self, reference_ids: Collection[str], fingerprint: str
+    ) -> Iterator[tuple[Reference, tuple[ReferenceEmbedding, ...]]]:
+        """Yield those of the references that are stored, in whatever state, as `iter_references` does."""
+        for batch in in_batches(reference_ids, _PAGE):
+            with self._database.read("read references") as connection:
+                rows = connection.execute(select(references).where(references.c.reference_id.in_(batch))).all()
+                vectors = _embeddings(connection, fingerprint, [row.reference_id for row in rows])
+            for row in rows:
+                yield to_reference(row), tuple(vectors.get(row.reference_id, ()))
+
     def references_without_embedding(
         self, fingerprint: str, *, states: Collection[ReferenceState] = ACTIVE
     ) -> tuple[Reference, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from index.records import ChangeKind
 from index.store.cases import supersede
 from index.store.changes import log_changes
 from index.store.decisions import append_event, find_decision, images_of, latest
-from index.store.engine import BATCH, Database, insert_new
+from index.store.engine import BATCH, Database, in_batches, insert_new
 from index.store.locks import lock_listing
 from index.store.retry import run_again
 from index.store.rulings import in_force
@@ -83,6 +83,13 @@ class RemovalStore:
             if len(rows) < BATCH:
                 return
             after = (rows[-1].listing_id, rows[-1].sha256)
+
+    def removed_images_of(self, listing_ids: Collection[str]) -> Iterator[RemovedImage]:
+        """Yield the photos of those of the listings that were removed."""
+        for batch in in_batches(listing_ids):
+            with self._database.read("read removed images") as connection:
+                rows = connection.execute(select(*_PHOTO).where(removed_images.c.listing_id.in_(batch))).all()
+            yield from map(_image, rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalogue import build_catalogue
 from index.decision_records import RemovedImage
 from index.fake_source import FakeSource
+from index.opening import build_catalogue
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 
 FINGERPRINT = "golden@00000001"

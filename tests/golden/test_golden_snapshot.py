@@ -14,7 +14,9 @@ from index.snapshot import current_snapshot, load_snapshot
 FINGERPRINT = "golden@00000001"
 
 
-@pytest.mark.parametrize(("folder", "version"), [("snapshot_v1", "6-84266b57"), ("snapshot_v2", "6-4cd162af")])
+@pytest.mark.parametrize(
+    ("folder", "version"), [("snapshot_v1", "6-84266b57"), ("snapshot_v2", "6-4cd162af"), ("snapshot_v3", "6-1ba4d692")]
+)
 def test_a_snapshot_of_each_format_version_is_read(folder: str, version: str) -> None:
     """The golden snapshot verifies and answers as it did on the day it was written."""
     path = current_snapshot(Path(__file__).parent / folder)

@@ -76,9 +76,9 @@ def listing(*images: bytes, listing_id: str = "a1", **fields: Any) -> listing_pb
 def fill(application: Application) -> None:
     """Bring in two brands with a picture each, a known counterfeit, a seller list and thirty prices."""
     references = (
-        _reference(AURORA, ReferenceKind.PRODUCT, AURORA_SHOE),
-        _reference(BOREALIS, ReferenceKind.PRODUCT, BOREALIS_BAG),
-        _reference(AURORA, ReferenceKind.COUNTERFEIT, KNOWN_FAKE),
+        new_reference(AURORA, ReferenceKind.PRODUCT, AURORA_SHOE),
+        new_reference(BOREALIS, ReferenceKind.PRODUCT, BOREALIS_BAG),
+        new_reference(AURORA, ReferenceKind.COUNTERFEIT, KNOWN_FAKE),
     )
     add_references(application.store, application.embedder, references)
     application.store.set_authorised_sellers(AURORA.brand_id, [AuthorisedSeller(seller_id=AUTHORISED)])
@@ -127,7 +127,8 @@ def settings_at(folder: Path) -> Settings:
     return Settings(embedder="fake", data_dir=folder, drain_s=5.0, workers=4)
 
 
-def _reference(brand: Brand, kind: ReferenceKind, seed: int) -> NewReference:
+def new_reference(brand: Brand, kind: ReferenceKind, seed: int) -> NewReference:
+    """Make a reference of the picture drawn from a seed."""
     return NewReference(
         brand=brand,
         mark=None,

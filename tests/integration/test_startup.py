@@ -10,15 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from serving.app import Application
+from serving.app import Application, open_application
 from serving.errors import SettingsError
 from serving.server import serving
 from tests.integration.support import (
+    KNOWN_FAKE,
     PATIENCE_S,
     Service,
+    Start,
     Touchstone,
+    draw,
+    duplicates,
     environment,
+    listing,
     serve_command,
+    settings_at,
 )
 from vision import checkpoint
 
@@ -57,20 +63,34 @@ def test_a_corrupt_checkpoint_is_refused(
     assert "git restore" in refused.stderr
 
 
-def test_a_corrupt_snapshot_is_refused_and_mended(filled: Path, touchstone: Touchstone) -> None:
-    """A damaged index file stops the start, by name; the command that the message gives mends it."""
+def test_a_corrupt_snapshot_is_named_and_replaced(filled: Path, touchstone: Touchstone) -> None:
+    """`index verify` names a damaged index file, and the command that its message gives mends it."""
     largest = max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size)
     _flip_byte(largest)
 
-    refused = touchstone("--data-dir", filled, "serve", "--listen", "127.0.0.1:0")
     unsound = touchstone("--data-dir", filled, "index", "verify")
     mended = touchstone("--data-dir", filled, "index", "build")
     sound = touchstone("--data-dir", filled, "index", "verify")
 
-    assert refused.code == unsound.code == 1
-    assert str(largest) in refused.stderr
-    assert "touchstone index build" in refused.stderr
+    assert unsound.code == 1
+    assert str(largest) in unsound.stderr
+    assert "touchstone index build" in unsound.stderr
     assert (mended.code, sound.code) == (0, 0)
+
+
+def test_a_corrupt_snapshot_does_not_stop_the_start(
+    filled: Path, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The index is a cache of the store: the service builds another one, and says in the log what was wrong."""
+    largest = max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size)
+    _flip_byte(largest)
+
+    with open_application(settings_at(filled)) as application, start(application) as service:
+        decision = service.screen(listing(draw(KNOWN_FAKE))).decision
+
+    assert f"{largest} does not digest" in caplog.text
+    assert "built anew from the store" in caplog.text
+    assert [match.source_id for match in duplicates(decision)]
 
 
 @pytest.mark.parametrize("damage", ["header", "half"])
@@ -99,7 +119,7 @@ def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path, touchstone
 
 def test_the_process_prints_no_traceback(filled: Path) -> None:
     """Run as an operator runs it, a refused start is one line on stderr and exit code 1."""
-    _flip_byte(max((filled / "index").rglob("*.*"), key=lambda file: file.stat().st_size))
+    (filled / "touchstone.db").write_bytes(b"no database" * 1000)
 
     ended = subprocess.run(
         serve_command(filled), env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False

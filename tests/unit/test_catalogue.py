@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from index.catalogue import ReferenceCatalogue, build_catalogue, open_catalogue
+from index.build_lock import building
+from index.catalogue import ReferenceCatalogue
 from index.decision_records import RemovedImage
-from index.errors import SnapshotError, StoreError
+from index.errors import StoreError
 from index.fake_source import FakeSource
+from index.opening import open_catalogue
 from index.records import Brand, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
-from index.snapshot import current_snapshot
+from index.snapshot import FORMAT_VERSION, current_snapshot
 from index.store.store import Store
 from vision.hashing import as_matrix
 from vision.regions import WHOLE_IMAGE, Box
@@ -24,6 +27,7 @@ from vision.regions import WHOLE_IMAGE, Box
 MODEL = "model@1"
 AXES = np.eye(8, dtype=np.float32)
 FAR = "0" * 64
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def unit_rows(seed: int, count: int, dim: int) -> NDArray[np.float32]:
@@ -366,13 +370,13 @@ def test_a_removed_listing_is_recognised_without_reading_the_vectors_again(sourc
 
     assert new is not None
     assert new.version == ReferenceCatalogue.build(source, MODEL, "exact").version
-    assert new._indexes is old._indexes
+    assert new.layers[0].tables is old.layers[0].tables
     assert {match.source_id for match in new.near_duplicates(bits(b"\x33" * 32), bits(b"\x33" * 32), [FAR])} == {"l10"}
     assert new.best_per_brand(AXES, 5) == old.best_per_brand(AXES, 5)
 
 
 def test_a_new_reference_among_removals_is_found(source: FakeSource) -> None:
-    """Any other change than a removal builds everything anew."""
+    """What came in between is found, and the version is that of a whole build."""
     old = ReferenceCatalogue.build(source, MODEL, "exact")
     source.add_removed_image(RemovedImage(listing_id="l10", sha256="b" * 64, pdq=None, brand=""))
     source.put_reference(reference("r4", "zoe"), views("r4", AXES[5]))
@@ -413,29 +417,86 @@ def test_a_snapshot_older_than_the_store_is_replaced(source: FakeSource, tmp_pat
     assert current_snapshot(tmp_path) == path
 
 
-def test_another_model_is_refused_until_the_index_is_built_for_it(source: FakeSource, tmp_path: Path) -> None:
-    """Changing the model does not quietly replace the index; building it does, as the message says."""
+def test_a_snapshot_of_another_model_is_replaced(
+    source: FakeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a change of model the index is built of the store's embeddings by the new one, and the log says why."""
     open_catalogue(source, tmp_path, MODEL, "exact")
 
-    with pytest.raises(SnapshotError, match="touchstone index build"):
-        open_catalogue(source, tmp_path, "other@2", "exact")
-    build_catalogue(source, tmp_path, "other@2", "exact")
+    with caplog.at_level(logging.WARNING):
+        catalogue = open_catalogue(source, tmp_path, "other@2", "exact")
 
-    assert open_catalogue(source, tmp_path, "other@2", "exact").fingerprint == "other@2"
+    assert f"holds vectors of model {MODEL}, but the model in use is other@2" in caplog.text
+    assert catalogue.fingerprint == "other@2"
+    assert catalogue.brand_count == 0
 
 
-def test_building_repairs_a_damaged_snapshot(source: FakeSource, tmp_path: Path) -> None:
-    """The remedy that the message names works."""
+def test_a_damaged_snapshot_is_replaced(source: FakeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The store is the truth, an index a cache: a damaged one is named in the log, and a sound one made."""
     before = open_catalogue(source, tmp_path, MODEL, "exact").version
     path = current_snapshot(tmp_path)
     assert path is not None
     (path / "brand_ids.npy").write_bytes(b"damaged")
 
-    with pytest.raises(SnapshotError, match=r"brand_ids\.npy"):
-        open_catalogue(source, tmp_path, MODEL, "exact")
-    build_catalogue(source, tmp_path, MODEL, "exact")
+    with caplog.at_level(logging.WARNING):
+        mended = open_catalogue(source, tmp_path, MODEL, "exact")
 
+    assert "brand_ids.npy does not digest" in caplog.text
+    assert mended.version == before
+    assert current_snapshot(tmp_path) != path
     assert open_catalogue(source, tmp_path, MODEL, "exact").version == before
+
+
+@pytest.mark.parametrize("golden", ["snapshot_v1", "snapshot_v2"])
+def test_a_snapshot_of_an_older_format_is_replaced(source: FakeSource, tmp_path: Path, golden: str) -> None:
+    """A new release builds the index anew from the store; the old snapshot is not in its way."""
+    shutil.copytree(GOLDEN / golden, tmp_path / "index")
+
+    catalogue = open_catalogue(source, tmp_path / "index", "golden@00000001", "exact")
+
+    assert catalogue.version == ReferenceCatalogue.build(source, "golden@00000001", "exact").version
+    assert catalogue.snapshot is not None
+    assert catalogue.snapshot.manifest.format_version == FORMAT_VERSION
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_index_in_memory(
+    source: FakeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A replica without access to the snapshots starts all the same, and follows the store."""
+    (tmp_path / "index").write_text("a file stands in the way", encoding="utf-8")
+
+    with caplog.at_level(logging.WARNING):
+        catalogue = open_catalogue(source, tmp_path / "index", MODEL, "exact")
+    source.put_reference(reference("r4", "zoe"), views("r4", AXES[5]))
+    renewed = catalogue.renewed(source)
+
+    assert "The index is kept in memory" in caplog.text
+    assert renewed is not None
+    assert renewed.search(AXES[5:6], 1)[0][0].reference_id == "r4"
+
+
+def test_while_another_process_builds_the_index_stands_in_memory(source: FakeSource, tmp_path: Path) -> None:
+    """One process builds at a time, and nobody waits for it to start."""
+    with building(tmp_path) as alone:
+        catalogue = open_catalogue(source, tmp_path, MODEL, "exact")
+
+    assert alone
+    assert catalogue.snapshot is None
+    assert current_snapshot(tmp_path) is None
+
+
+def test_a_snapshot_newer_than_the_store_is_replaced(source: FakeSource, tmp_path: Path) -> None:
+    """After a backup of the store was put back, the index is of what the store says."""
+    source.put_reference(reference("r4", "zoe"), views("r4", AXES[5]))
+    later = open_catalogue(source, tmp_path, MODEL, "exact")
+    earlier = FakeSource()
+    earlier.put_brand(Brand(brand_id="acme", name="Acme"))
+
+    opened, renewed = open_catalogue(earlier, tmp_path, MODEL, "exact"), later.renewed(earlier)
+
+    assert renewed is not None
+    assert len(opened) == len(renewed) == 0
+    assert opened.version == renewed.version
 
 
 def test_the_store_itself_is_a_source(tmp_path: Path) -> None:

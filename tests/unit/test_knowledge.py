@@ -12,9 +12,11 @@ import pytest
 from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.named import Named
+from index.opening import build_catalogue
 from index.price_bands import PriceBand
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
+from index.upkeep import Upkeep
 from serving.knowledge import KnowledgeSource
 
 MODEL = "model@1"
@@ -26,8 +28,9 @@ def source(tmp_path: Path) -> Iterator[KnowledgeSource]:
     with Store.open(tmp_path / "store.db") as store:
         store.put_brands([Brand(brand_id="nike", name="Nike")])
         _add_reference(store, "r0")
+        upkeep = Upkeep(store, tmp_path / "index", fingerprint=MODEL, backend="exact")
         yield KnowledgeSource(
-            store=store, index_dir=tmp_path / "index", fingerprint=MODEL, backend="exact",
+            store=store, index_dir=tmp_path / "index", upkeep=upkeep, fingerprint=MODEL, backend="exact",
             rates=ExchangeRates.load(), base_currency="USD",
         )  # fmt: skip
 
@@ -89,6 +92,39 @@ def test_new_reference_renews_references_and_names_only(source: KnowledgeSource)
     assert new.prices is old.prices
     assert old.lexicon.resolve("puma") is None
     assert len(old.catalogue) == 1
+
+
+def test_a_reference_of_a_known_brand_renews_no_name(source: KnowledgeSource) -> None:
+    """Uploads are many and names are few: only a change of a brand makes the tables of names anew."""
+    old = source.open()
+
+    _add_reference(source.store, "r1")
+    added = source.renew(old)
+    assert added is not None
+    source.store.put_brands([Brand(brand_id="nike", name="Nike", aliases=("Swoosh",))])
+    renamed = source.renew(added)
+
+    assert added.lexicon is old.lexicon
+    assert added.names is old.names
+    assert renamed is not None
+    assert renamed.lexicon.resolve("swoosh") is not None
+
+
+def test_a_new_base_is_taken_up_and_renews_no_name(source: KnowledgeSource) -> None:
+    """A snapshot that another process built takes the place of the one in use, with what came after it."""
+    old = source.open()
+    _add_reference(source.store, "r1")
+    build_catalogue(source.store, source.index_dir, MODEL, "exact")
+    _add_reference(source.store, "r2")
+
+    source.upkeep.look(old.catalogue)
+    new = source.renew(old)
+
+    assert new is not None
+    assert len(new.catalogue) == 3
+    assert new.catalogue.base_version == old.catalogue.base_version + 1
+    assert new.lexicon is old.lexicon
+    assert source.renew(new) is None
 
 
 def test_new_price_renews_prices_only(source: KnowledgeSource) -> None:

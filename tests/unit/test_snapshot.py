@@ -11,13 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.catalogue import ReferenceCatalogue, open_catalogue
+from index.catalogue import ReferenceCatalogue
 from index.columns import CatalogueColumns, gather
 from index.decision_records import RemovedImage
 from index.errors import SnapshotError
 from index.fake_source import FakeSource
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
-from index.snapshot import current_snapshot, load_snapshot, read_manifest, write_snapshot
+from index.snapshot import (
+    FORMAT_VERSION,
+    check_vectors_file,
+    current_snapshot,
+    load_snapshot,
+    read_manifest,
+    write_snapshot,
+)
 
 MODEL = "model@1"
 FLIPS_PER_FILE = 24
@@ -69,7 +76,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     manifest = snapshot.manifest
     assert (manifest.vectors, manifest.references, manifest.brands, manifest.copies) == (2, 2, 1, 3)
     assert (manifest.dim, manifest.store_version, manifest.index_version) == (8, 4, "4-abc")
-    assert snapshot.columns.sha256() == make_columns().sha256()
+    assert snapshot.checked
 
 
 def test_vectors_are_mapped_read_only(tmp_path: Path) -> None:
@@ -141,9 +148,9 @@ def test_vectors_of_another_model_are_refused(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     """A snapshot of a later release is not guessed at, whatever else its manifest holds."""
     path = write(tmp_path)
-    edit_manifest(path, "format_version", 3)
+    edit_manifest(path, "format_version", FORMAT_VERSION + 1)
 
-    with pytest.raises(SnapshotError, match=r"format version 3, but this program reads 1 to 2.*touchstone index build"):
+    with pytest.raises(SnapshotError, match=r"format version 4, but this program reads 1 to 3.*touchstone index build"):
         read_manifest(path, fingerprint=MODEL)
 
 
@@ -247,13 +254,20 @@ def test_columns_that_contradict_each_other_are_refused() -> None:
         CatalogueColumns(**{**columns, "vector_references": np.array([0, 2], dtype=np.int32)})
 
 
-def test_a_damaged_snapshot_is_refused_at_start_and_not_overwritten(tmp_path: Path) -> None:
-    """Starting on a damaged snapshot fails, although the store could make a new one: somebody should know."""
-    source = FakeSource()
-    path = ReferenceCatalogue.build(source, MODEL, "exact").to_snapshot(tmp_path)
-    (path / "vectors.npy").write_bytes(b"")
+def test_many_vectors_are_looked_at_first_and_digested_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above a size the digest of the vectors waits until somebody has time; another length is seen at once."""
+    monkeypatch.setattr("index.snapshot._DIGESTED_AT_ONCE", 10)
+    path = write(tmp_path)
+    vectors = path / "vectors.npy"
+    content = vectors.read_bytes()
+    vectors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
-    with pytest.raises(SnapshotError, match=r"vectors\.npy"):
-        open_catalogue(source, tmp_path, MODEL, "exact")
+    snapshot = load_snapshot(path, fingerprint=MODEL)
 
-    assert (path / "vectors.npy").read_bytes() == b""
+    assert not snapshot.checked
+    with pytest.raises(SnapshotError, match=r"vectors\.npy does not digest"):
+        check_vectors_file(snapshot)
+    for damaged in (content + b"\0", content[:-1], content[:40], b""):
+        vectors.write_bytes(damaged)
+        with pytest.raises(SnapshotError, match=r"vectors\.npy"):
+            load_snapshot(path, fingerprint=MODEL)
