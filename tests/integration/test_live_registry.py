@@ -1,4 +1,4 @@
-"""Is an upload matched everywhere within a second, on busy replicas whose snapshots are exchanged?"""
+"""On busy replicas whose snapshots are exchanged: an upload is matched everywhere within a second."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pydantic import SecretStr
 
 from index.errors import StoreError
 from index.records import Brand, ReferenceState
@@ -38,7 +39,7 @@ def server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def settings(server: PostgresServer, tmp_path: Path) -> Settings:
     """Set up a service over an empty database, which nothing but the change feed tells of changes."""
-    url = server.url(server.create())
+    url = SecretStr(server.url(server.create()))
     return Settings(embedder="fake", data_dir=tmp_path, store=url, drain_s=5.0, workers=4, refresh_s=3600.0)
 
 
@@ -122,7 +123,7 @@ def test_doctor_tells_of_the_database(settings: Settings, application: Applicati
 
 def test_doctor_warns_of_a_database_that_forgets(postgres_url: str, tmp_path: Path) -> None:
     """A server that acknowledges what it has not written down is found fault with."""
-    settings = Settings(embedder="fake", data_dir=tmp_path, store=postgres_url)
+    settings = Settings(embedder="fake", data_dir=tmp_path, store=SecretStr(postgres_url))
 
     (finding,) = [one for one in examine(settings) if one.check == "store"]
 

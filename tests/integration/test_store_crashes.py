@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from index.decision_records import EventKind
 from index.errors import NotFound
 from index.records import ReferenceState
 from index.store.engine import Database
@@ -101,14 +102,14 @@ def _check_whole(store: Store) -> None:
     assert [event.cursor for event in events] == list(range(1, store.event_head() + 1))
     kinds = Counter(event.kind for event in events)
     counts = store.counts()
-    assert counts.decisions == kinds["decided"]
+    assert counts.decisions == kinds[EventKind.DECIDED]
     for decision_id in {event.decision.decision_id for event in events}:
         assert store.decision_images(decision_id) == PHOTOS
         key = decision_id.replace("d", "k")
         assert store.find_idempotent(key, request_sha256="00" * 32) == store.get_decision(decision_id)
     photos = Counter(image.listing_id for image in store.iter_removed_images())
     assert set(photos.values()) <= {len(PHOTOS)}
-    assert len(photos) == kinds["removed"]
+    assert len(photos) == kinds[EventKind.REMOVED]
     assert counts.embeddings == 3 * counts.references
     for reference, embeddings in store.iter_references("model-a", states=list(ReferenceState)):
         assert [item.variant for item in embeddings] == [0, 1, 2], reference.reference_id

@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, Queue
@@ -43,7 +44,7 @@ def killed_at_random(
         read: Queue[str] = Queue()
         output, errors = process.stdout, list[str]()
         readers = [
-            threading.Thread(target=lambda: [read.put(line) for line in output]),
+            threading.Thread(target=lambda: deque(map(read.put, output), maxlen=0)),
             threading.Thread(target=errors.extend, args=(process.stderr,)),
         ]
         for reader in readers:

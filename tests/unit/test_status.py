@@ -16,7 +16,7 @@ import index
 import reference_brands
 import serving
 import vision
-from index.errors import Conflict, DecidedAnew, KeyReused, NotFound, NotPermitted, SnapshotError, StoreError
+from index.errors import Conflict, DecidedAnew, KeyReused, LostRace, NotFound, NotPermitted, SnapshotError, StoreError
 from serving.errors import (
     DeadlineExceeded,
     FieldViolation,
@@ -68,6 +68,7 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
         (NotFound("no brand"), grpc.StatusCode.NOT_FOUND),
         (Conflict("changed"), grpc.StatusCode.ABORTED),
         (DecidedAnew("meanwhile"), grpc.StatusCode.ABORTED),
+        (LostRace("postgresql: deadlock"), grpc.StatusCode.ABORTED),
         (KeyReused("another request"), grpc.StatusCode.INVALID_ARGUMENT),
         (NotPermitted("you took part"), grpc.StatusCode.PERMISSION_DENIED),
         (Unauthenticated("who are you"), grpc.StatusCode.UNAUTHENTICATED),
