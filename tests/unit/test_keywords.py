@@ -68,7 +68,8 @@ def test_claim_is_not_read_as_a_keyword() -> None:
 def test_keyword_hides_no_other_brand(keyword: str) -> None:
     """Whatever a brand's owner sets, another brand's name and what imitates it are found as before."""
     titles = (
-        "buy Nike shoes", "buy Nikke shoes", "shoes by nike", "Adidass trainers", "buy Louis Vuitton", "buy Luois Vuitton",
+        "buy Nike shoes", "buy Nikke shoes", "shoes by nike", "Adidass trainers", "buy Louis Vuitton",
+        "buy Luois Vuitton",
     )  # fmt: skip
     without, with_it = (
         BrandLexicon.build([ADIDAS, NIKE, POLARIS, VUITTON], words) for words in ({}, {"polaris": [keyword]})
