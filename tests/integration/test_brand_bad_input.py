@@ -123,7 +123,9 @@ _NAMED = st.fixed_dictionaries(
         "name": _WORDS,
         "aliases": st.lists(_WORDS, max_size=4),
         "keywords": st.lists(_WORDS, max_size=4),
-        "marks": st.lists(st.fixed_dictionaries({"markId": _WORDS, "rightIds": st.lists(_WORDS, max_size=2)}), max_size=3),
+        "marks": st.lists(
+            st.fixed_dictionaries({"markId": _WORDS, "rightIds": st.lists(_WORDS, max_size=2)}), max_size=3
+        ),
         "rights": st.lists(
             st.fixed_dictionaries(
                 {"type": st.integers(0, 6)},
@@ -133,7 +135,9 @@ _NAMED = st.fixed_dictionaries(
                     "officeCode": st.sampled_from(["EM", "US", "ZZ", "é", ""]),
                     "applicationNumber": _WORDS,
                     "niceClasses": st.lists(st.integers(-1, 50), max_size=3),
-                    "filingDate": st.fixed_dictionaries({"year": st.integers(-1, 10_000), "month": st.integers(0, 13), "day": st.integers(0, 32)}),
+                    "filingDate": st.fixed_dictionaries(
+                        {"year": st.integers(-1, 10_000), "month": st.integers(0, 13), "day": st.integers(0, 32)}
+                    ),
                     "territories": st.lists(_WORDS, max_size=2),
                     "representative": st.fixed_dictionaries({"name": _WORDS}),
                     "licenseeNames": st.lists(_WORDS, max_size=2),
