@@ -214,7 +214,9 @@ def _header_of(row: ReferenceRow, given: dict[str, Any]) -> pb.UploadReferenceHe
         kind=KINDS[row.kind],
         box=None if row.box is None else from_box(row.box),
         bank_id=given["bank"],
-        provenance=brand_pb2.ReferenceProvenance(source=_SOURCES.get(given["source"]), source_id=given["source_id"]),
+        provenance=brand_pb2.ReferenceProvenance(
+            source=_SOURCES.get(given["source"], brand_pb2.REFERENCE_SOURCE_UNSPECIFIED), source_id=given["source_id"]
+        ),
         hold=given["hold"],
     )
 
