@@ -1,4 +1,4 @@
-"""Where does the next page begin? Page tokens: opaque, good only for the request whose page gave them."""
+"""Where does the next page begin? Page tokens: opaque, good only for the question that they were given for."""
 
 from __future__ import annotations
 
@@ -6,54 +6,56 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf.message import Message
 
 from serving.errors import FieldViolation, InvalidListing
 
-Place = TypeVar("Place")
-
-_MAX_TOKEN_CHARACTERS = 1_000
+_MAX_TOKEN_CHARACTERS = 4_000
 
 
-def seal(key: float | datetime, last_id: str, bound: Message) -> str:
-    """Write down the place behind `last_id`, whose order goes by `key`; `bound` is what the pages have in common."""
-    plain = key.isoformat() if isinstance(key, datetime) else key
-    document = json.dumps([_binding(bound), plain, last_id], separators=(",", ":"))
+def write_token(question: Message, *place: str | int | float) -> str:
+    """Write down where the next page of the answer to `question` begins."""
+    document = json.dumps([_binding(question), *place], separators=(",", ":"))
     return base64.urlsafe_b64encode(document.encode()).decode()
 
 
-def unseal(token: str, bound: Message, read: Callable[[Any, str], Place]) -> Place | None:
-    """Read where a page begins with `read(key, last_id)`; None is the beginning.
+def read_token(question: Message, token: str, *kinds: type[Any]) -> list[Any]:
+    """Read the place, a value of each kind, that a token was written for.
 
     Raises:
-        InvalidListing: the token is not one that was given for the same request; `read` raised ValueError, say.
+        InvalidListing: it is not one that was given for this question.
 
     """
-    if not token:
-        return None
     try:
         if len(token) > _MAX_TOKEN_CHARACTERS:
             raise ValueError
-        binding, key, last_id = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        if binding != _binding(bound) or not isinstance(last_id, str):
+        document: list[Any] = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        binding, *place = document
+        if binding != _binding(question) or [type(value) for value in place] != list(kinds):
             raise ValueError
-        return read(key, last_id)
-    except (ValueError, TypeError, binascii.Error, UnicodeDecodeError, RecursionError) as error:
-        remedy = "is not a token that this rpc gave for the same filter and order; start again without one"
-        raise InvalidListing((FieldViolation("page_token", remedy),)) from error
+        for value in place:
+            _check(value)
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise foreign_token() from error
+    return place
 
 
-def read_time(key: Any) -> datetime:
-    """Read a time as `seal` wrote it. Raises ValueError or TypeError."""
-    time = datetime.fromisoformat(key)
-    if time.tzinfo is None:
+def foreign_token() -> InvalidListing:
+    """Make the error for a token that leads nowhere."""
+    remedy = "is not a token that this rpc gave for the same filter and order; start again without one"
+    return InvalidListing((FieldViolation("page_token", remedy),))
+
+
+def _check(value: object) -> None:
+    """Raise ValueError for what no database could be asked for."""
+    if isinstance(value, str) and "\0" in value.encode().decode():  # half a character cannot be encoded
         raise ValueError
-    return time
+    if isinstance(value, int) and not 0 <= value < 2**63:
+        raise ValueError
 
 
-def _binding(bound: Message) -> str:
-    return hashlib.sha256(bound.SerializeToString(deterministic=True)).hexdigest()[:16]
+def _binding(question: Message) -> str:
+    name = question.DESCRIPTOR.full_name.encode()
+    return hashlib.sha256(name + b":" + question.SerializeToString(deterministic=True)).hexdigest()[:16]

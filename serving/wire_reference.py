@@ -17,7 +17,7 @@ from index.records import Provenance, Reference, ReferenceKind, ReferenceOrigin,
 from index.store.reference_life import ReferenceFilter, ReferencePlace
 from serving.domain import ImageResult
 from serving.errors import FieldViolation
-from serving.page_tokens import read_time, seal, unseal
+from serving.page_tokens import foreign_token, read_token, write_token
 from serving.wire_case import refuse
 from serving.wire_decision import from_box, from_image_result
 from serving.wire_rules import (
@@ -115,13 +115,12 @@ def to_query(request: pb.ListReferencesRequest) -> tuple[ReferenceFilter, Refere
         kinds=tuple(_KINDS[number] for number in request.kinds),
         bank_id=request.bank_id,
     )
-    place = unseal(request.page_token, _bound(request), lambda key, last: ReferencePlace(read_time(key), last))
-    return wanted, place, request.page_size or DEFAULT_PAGE
+    return wanted, _to_place(request), request.page_size or DEFAULT_PAGE
 
 
 def to_next(request: pb.ListReferencesRequest, last: Reference) -> str:
     """Write down where the page begins that follows one whose last reference this is."""
-    return seal(_known(last.create_time), last.reference_id, _bound(request))
+    return write_token(_question(request), _known(last.create_time).isoformat(), last.reference_id)
 
 
 def to_review(request: pb.ReviewReferenceRequest) -> Change:
@@ -215,13 +214,26 @@ def _check_values(
         yield from check_one_of(f"{field}[{index}]", value, allowed, name)
 
 
-def _bound(request: pb.ListReferencesRequest) -> pb.ListReferencesRequest:
+def _to_place(request: pb.ListReferencesRequest) -> ReferencePlace | None:
+    if not request.page_token:
+        return None
+    written, last_id = read_token(_question(request), request.page_token, str, str)
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError as error:
+        raise foreign_token() from error
+    if time.tzinfo is None:
+        raise foreign_token()
+    return ReferencePlace(time, last_id)
+
+
+def _question(request: pb.ListReferencesRequest) -> pb.ListReferencesRequest:
     """Leave of a request what all its pages have in common."""
-    bound = pb.ListReferencesRequest()
-    bound.CopyFrom(request)
-    bound.ClearField("page_token")
-    bound.ClearField("page_size")
-    return bound
+    question = pb.ListReferencesRequest()
+    question.CopyFrom(request)
+    question.ClearField("page_token")
+    question.ClearField("page_size")
+    return question
 
 
 def _from_time(time: datetime | None) -> Timestamp:
