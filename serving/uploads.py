@@ -65,7 +65,7 @@ class Uploads:
         known = self._known(reference_id_of(brand.brand_id, wanted.kind, digest, wanted.box))
         if known is not None and self.store.embeddings_of(known.reference_id, self.embedder.fingerprint):
             self.blobs.put(content)  # an older release kept no files
-            return self.store.record_reference(known, request=request)
+            return known if request is None else self.store.record_reference(known, request=request)
         new = NewReference(
             brand=brand,
             mark=mark,

@@ -209,12 +209,13 @@ def _readable(rows: Iterable[ReferenceRow], faults: Faults) -> Iterator[Referenc
 
 
 def _header_of(row: ReferenceRow, given: dict[str, Any]) -> pb.UploadReferenceHeader:
+    source = _SOURCES.get(given["source"], brand_pb2.REFERENCE_SOURCE_UNSPECIFIED)
     return pb.UploadReferenceHeader(
         brand_id=given["brand"] or brand_slug(row.brand),
         kind=KINDS[row.kind],
         box=None if row.box is None else from_box(row.box),
         bank_id=given["bank"],
-        provenance=brand_pb2.ReferenceProvenance(source=_SOURCES.get(given["source"]), source_id=given["source_id"]),
+        provenance=brand_pb2.ReferenceProvenance(source=source, source_id=given["source_id"]),
         hold=given["hold"],
     )
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import grpc
 import numpy as np
@@ -53,7 +54,7 @@ def served(settings: Settings) -> Iterator[BrandServiceStub]:
 
 @pytest.mark.measure
 @pytest.mark.parametrize("embedder", ["fake", "torch"])
-def test_upload_speed(tmp_path: Path, embedder: str) -> None:
+def test_upload_speed(tmp_path: Path, embedder: Literal["fake", "torch"]) -> None:
     """Uploads one after the other, each acknowledged and matched; then a batch in one stream, which is faster."""
     pictures = [small_picture(seed, edge=240) for seed in range(SINGLE + BATCH)]
     waits: list[float] = []

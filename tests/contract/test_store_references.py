@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,12 +35,12 @@ SCOPE = ReferenceScope(false_matches_per_million=1.5, background_images=500, col
 FEATURES = reference_features(np.random.default_rng(3).integers(0, 256, (40, 50, 3), dtype=np.uint8))
 
 
-def a_reference(reference_id: str = "r", **fields: object) -> Reference:
+def a_reference(reference_id: str = "r", **fields: Any) -> Reference:
     """Make a pending logo of Acme."""
-    given: dict[str, object] = {"state": ReferenceState.PENDING, "mark_id": "m"} | fields
+    given: dict[str, Any] = {"state": ReferenceState.PENDING, "mark_id": "m"} | fields
     return Reference(
         reference_id=reference_id, brand_id="acme", kind=ReferenceKind.LOGO, image_sha256="ab" * 32, **given
-    )  # type: ignore[arg-type]
+    )
 
 
 def an_embedding(reference_id: str = "r", fingerprint: str = "model") -> ReferenceEmbedding:
@@ -242,8 +243,8 @@ class ReferenceContract:
             ]
         )
 
-        def ids(**wanted: object) -> set[str]:
-            found = store.list_references(ReferenceFilter(brand_id="acme", **wanted))  # type: ignore[arg-type]
+        def ids(**wanted: Any) -> set[str]:
+            found = store.list_references(ReferenceFilter(brand_id="acme", **wanted))
             return {one.reference_id for one in found}
 
         assert ids() == {"bank", "own", "fake"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,14 +27,14 @@ WHEEL = (
     b'<path fill="#c00" d="M12 2a10 10 0 100 20 10 10 0 000-20zm0 4a6 6 0 110 12 6 6 0 010-12z"/></svg>'
 )
 
-Metadata = Sequence[tuple[str, str]]
-OWNER_OF_AURORA: Metadata = [
+Metadata = tuple[tuple[str, str | bytes], ...]
+OWNER_OF_AURORA: Metadata = (
     ("touchstone-actor", "anna"), ("touchstone-roles", "brand-owner"), ("touchstone-brands", "aurora"),
-]  # fmt: skip
-OWNER_OF_BOREALIS: Metadata = [
+)  # fmt: skip
+OWNER_OF_BOREALIS: Metadata = (
     ("touchstone-actor", "boris"), ("touchstone-roles", "brand-owner"), ("touchstone-brands", "borealis"),
-]  # fmt: skip
-MODERATOR: Metadata = [("touchstone-actor", "mara"), ("touchstone-roles", "moderator")]
+)  # fmt: skip
+MODERATOR: Metadata = (("touchstone-actor", "mara"), ("touchstone-roles", "moderator"))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def brands_of(service: Service) -> BrandServiceStub:
 
 def header(**fields: Any) -> pb.UploadReferenceHeader:
     """Make the header of a logo of Aurora."""
-    return pb.UploadReferenceHeader(**{"brand_id": AURORA.brand_id, "kind": LOGO} | fields)
+    given: dict[str, Any] = {"brand_id": AURORA.brand_id, "kind": LOGO} | fields
+    return pb.UploadReferenceHeader(**given)
 
 
 def parts(head: pb.UploadReferenceHeader, content: bytes, *, size: int = 10_000) -> Iterator[pb.UploadReferenceRequest]:
