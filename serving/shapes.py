@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 EDGE = 224
 _SIZES = (0.88, 0.66)  # of the edge
 _FLAT = ("white", "black", "grey", "red", "green", "blue", "yellow", "orange", "pink", "beige", "brown", "navy")
-_STEPS = (14, 28, 48)  # pixels of a stripe
+_STEPS = (12, 16, 22, 28, 38, 52)  # pixels of a stripe
 # Name, corners, and by how many degrees the first one is turned from the right.
 _POLYGONS = (("a triangle", 3, -90.0), ("a triangle", 3, 90.0), ("a diamond", 4, 0.0), ("a hexagon", 6, 0.0))
 
