@@ -56,7 +56,7 @@ class Gate:
         who = Identity(NOBODY, "nobody")
         try:
             who = await self._identify(call) or who
-            if self.required and who.caller == NOBODY:
+            if self.required and not who.caller.name:
                 raise Unauthenticated("No credential came with this call; send 'authorization: Bearer ...' or sign in.")
             if self.required or who.caller.roles or rpc not in RPCS:
                 require(who.caller, rpc)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,13 +19,24 @@ from google.protobuf.message_factory import GetMessageClass
 
 from index.records import Mark, MarkKind
 from index.store.tables import metadata
-from serving.app import Application
+from serving.app import Application, open_application
 from serving.caller import BRAND_OWNER
 from serving.permissions import GRANTS, RPCS
 from serving.server import BRAND_SERVICE, CASE_SERVICE, MODERATION_SERVICE
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
-from tests.integration.support import AURORA, BOREALIS, BOREALIS_BAG, PATIENCE_S, Service, Start, draw, listing
+from tests.integration.support import (
+    AURORA,
+    BOREALIS,
+    BOREALIS_BAG,
+    PATIENCE_S,
+    Service,
+    Start,
+    draw,
+    fill,
+    listing,
+    settings_at,
+)
 from touchstone.moderation.v1 import (
     brand_pb2,
     brand_service_pb2,
@@ -205,16 +215,20 @@ def _failed(result: Any) -> bool:
     return hasattr(result, "error") and bool(result.HasField("error"))
 
 
-@pytest.fixture
-def tenants(own_application: Application, start: Start, tmp_path: Path) -> Iterator[Tenants]:
+@pytest.fixture(scope="module")
+def tenants(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
     """Serve for two tenants, Aurora and Borealis; each has a brand, a mark, a reference, a listing and a case."""
-    issuer = issuer_at(tmp_path)
-    guarded = own_application.settings.model_copy(update={"access": access_file(tmp_path, tokens=token_rules())})
-    with start(own_application) as open_service:
-        own, theirs = (_ids(open_service, brand_id) for brand_id in (AURORA.brand_id, BOREALIS.brand_id))
-    token = issuer.token("owner of Aurora", roles=["brand-owner"], brands=[AURORA.brand_id])
-    with start(replace(own_application, settings=guarded)) as service:
-        yield Tenants(own_application, service.channel, bearer(token), own, theirs)
+    folder = tmp_path_factory.mktemp("tenants")
+    token = issuer_at(folder).token("owner of Aurora", roles=["brand-owner"], brands=[AURORA.brand_id])
+    with open_application(settings_at(folder)) as application:
+        fill(application)
+        with start(application) as open_service:
+            own, theirs = (_ids(open_service, brand_id) for brand_id in (AURORA.brand_id, BOREALIS.brand_id))
+        for learning in (application.in_force.calibrator, application.in_force.certificates):
+            learning.refresh()  # which writes what follows from the verdicts: nothing is left that changes by itself
+        guarded = application.settings.model_copy(update={"access": access_file(folder, tokens=token_rules())})
+        with start(replace(application, settings=guarded)) as service:
+            yield Tenants(application, service.channel, bearer(token), own, theirs)
 
 
 def _ids(service: Service, brand_id: str) -> Ids:
@@ -258,9 +272,9 @@ def _without_ids(outcome: Outcome, ids: Ids) -> Outcome:
     return replace(outcome, words=words)
 
 
-def test_every_rpc_is_tried(tenants: Tenants) -> None:
+def test_every_rpc_is_tried() -> None:
     """The attempts cover each rpc of each service by its descriptor: a new one fails here until it is tried."""
-    tried = {rpc for rpc, _ in _attempts(tenants.theirs, tenants.own)} | {REPORTING}
+    tried = {rpc for rpc, _ in _attempts(NOWHERE, NOWHERE)} | {REPORTING}
 
     assert tried == set(METHODS) == {rpc for rpc in RPCS if rpc.startswith("touchstone.")}
 
@@ -291,7 +305,8 @@ def test_no_rpc_reads_or_changes_another_brand(registry: Tenants) -> None:
         outcome = _without_ids(registry.attempt(rpc, requests), registry.theirs)
 
         assert outcome == _without_ids(registry.attempt(rpc, of_nothing), NOWHERE), rpc
-        assert outcome.code in ({"OK"} if rpc in ANSWERED | FILTERED else REFUSED), (rpc, outcome)
+        allowed = REFUSED | {"OK"} if rpc in FILTERED else {"OK"} if rpc in ANSWERED else REFUSED
+        assert outcome.code in allowed, (rpc, outcome)
         assert BOREALIS.name not in outcome.words, (rpc, outcome)
 
     assert registry.rows() == before

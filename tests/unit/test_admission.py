@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serving.admission import while_admitted
+from serving.admission import Gate, while_admitted
 from serving.caller import CALLING, NOBODY, Caller
 from serving.errors import Unauthenticated
 from serving.identity import ByCertificate, ByProxy, Call, Identity
@@ -160,3 +160,13 @@ def test_an_authorization_of_another_kind_is_refused(sent: str) -> None:
         _ = Call([("authorization", sent)], "").bearer
     assert Call([("authorization", "bearer  abc ")], "").bearer == "abc"
     assert Call([], "").bearer == ""
+
+
+def test_who_must_sign_in_needs_a_name() -> None:
+    """Roles without a name, as a careless proxy may send them, let nobody in where credentials are required."""
+    nameless = Call([("touchstone-roles", "admin")], "ipv4:127.0.0.1:5")
+    rpc = "touchstone.moderation.v1.CaseService/ListCases"
+
+    with pytest.raises(Unauthenticated):
+        asyncio.run(Gate([ByProxy("loopback")], required=True).admit(rpc, nameless))
+    assert asyncio.run(Gate([ByProxy("loopback")], required=False).admit(rpc, nameless)).caller.roles == {"admin"}
