@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from index.listing_regions import ListingEntry, RegionIndex
 from index.region_index import MemoryRegions
+from index.region_spool import RegionSpool
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class MemoryFollowing:
     dim: int
     backend: str
     limit: int
+    folder: Path
 
     def renew(self, old: Followed) -> Followed | None:
         """Follow the store; None when nothing changed. Raises ListingIndexError when there are too many regions."""
@@ -91,15 +94,14 @@ class MemoryFollowing:
     def _build(self, meanwhile: Callable[[], None]) -> Followed:
         """Read all of the store; `meanwhile` is called after each page."""
         cursor = self.store.event_head()  # first: what comes while reading is read once more, never missed
-        entries: list[ListingEntry] = []
-        regions = 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        spool = RegionSpool(self.folder, self.dim)
         for page in self.store.iter_catalogue(self.fingerprint):
-            entries += page
-            regions += sum(len(one.vectors) for one in page)
-            if regions > self.limit:
-                break  # which the index refuses, before memory is full
+            spool.add(page)
+            if spool.count > self.limit:
+                break  # which the index refuses, before the disk is full
             meanwhile()
-        index = MemoryRegions(self.backend, self.dim, limit=self.limit, entries=entries)
+        index = MemoryRegions(self.backend, self.dim, limit=self.limit, spool=spool)
         return Followed(index, follow(self.store, self.fingerprint, index, cursor))
 
 

@@ -361,7 +361,9 @@ class InMemory(ListingCatalogueContract):
 
     def make(self, store: Store, *, limit: int = 10_000) -> MemoryFollowing:
         """Follow the store in memory, at most `limit` regions."""
-        return MemoryFollowing(store=store, fingerprint=MODEL, dim=DIM, backend=self.backend, limit=limit)
+        return MemoryFollowing(
+            store=store, fingerprint=MODEL, dim=DIM, backend=self.backend, limit=limit, folder=Path(store.name).parent
+        )
 
     def test_catalogue_over_the_limit_is_refused_with_the_way_out(self, world: World) -> None:
         """More regions than may be held are no partial answer but an error that names the setting and Milvus."""
