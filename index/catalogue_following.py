@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from index.errors import ListingIndexError
 from index.listing_regions import ListingEntry, RegionIndex
-from index.region_index import MemoryRegions
+from index.region_index import MemoryRegions, RefusedRegions
 from index.region_spool import RegionSpool
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,20 @@ class MemoryFollowing:
     folder: Path
 
     def renew(self, old: Followed) -> Followed | None:
-        """Follow the store; None when nothing changed. Raises ListingIndexError when there are too many regions."""
+        """Follow the store; None when nothing changed.
+
+        With more regions than may be held there is no index any more, until the next start: a part of the catalogue
+        would pass for all of it.
+        """
+        if isinstance(old.index, RefusedRegions):
+            return None
+        try:
+            return self._followed(old)
+        except ListingIndexError as error:
+            logger.error("%s Until then FindListings is unavailable.", error)
+            return Followed(RefusedRegions(error), old.cursor)
+
+    def _followed(self, old: Followed) -> Followed | None:
         if not isinstance(old.index, MemoryRegions):
             return self._build(lambda: None)
         cursor = follow(self.store, self.fingerprint, old.index, old.cursor)

@@ -118,6 +118,26 @@ class MemoryRegions:
 
 
 @dataclass(frozen=True, eq=False)
+class RefusedRegions:
+    """Stands in for an index that would be incomplete: whoever asks is told why."""
+
+    error: ListingIndexError
+
+    def put(self, entries: Sequence[ListingEntry]) -> None:
+        """Take nothing in."""
+
+    def drop(self, listing_ids: Sequence[str]) -> None:
+        """Have nothing to let go of."""
+
+    def search(self, vectors: NDArray[np.float32], **_how: object) -> RegionHits:  # noqa: ARG002
+        """Raise ListingIndexError."""
+        raise ListingIndexError(str(self.error)) from self.error
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
 class _Found:
     """Regions that count (decisions' numbers, rows, scores), and how similar others may be at most."""
 

@@ -44,6 +44,7 @@ MOST_SLOWER = 1.5
 
 
 @pytest.mark.measure
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("regions", [100_000, 1_000_000])
 def test_finding_among_many(tmp_path: Path, regions: int) -> None:
     """Find p50, build time and memory; the answers themselves are held to exact search by the contract suite."""
