@@ -10,10 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from index.errors import ListingIndexError
 from index.listing_regions import ListingEntry, RegionIndex
-from index.region_index import MemoryRegions
+from index.region_index import MemoryRegions, RefusedRegions
+from index.region_spool import RegionSpool
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +80,23 @@ class MemoryFollowing:
     dim: int
     backend: str
     limit: int
+    folder: Path
 
     def renew(self, old: Followed) -> Followed | None:
-        """Follow the store; None when nothing changed. Raises ListingIndexError when there are too many regions."""
+        """Follow the store; None when nothing changed.
+
+        With more regions than may be held there is no index any more, until the next start: a part of the catalogue
+        would pass for all of it.
+        """
+        if isinstance(old.index, RefusedRegions):
+            return None
+        try:
+            return self._followed(old)
+        except ListingIndexError as error:
+            logger.error("%s Until then FindListings is unavailable.", error)
+            return Followed(RefusedRegions(error), old.cursor)
+
+    def _followed(self, old: Followed) -> Followed | None:
         if not isinstance(old.index, MemoryRegions):
             return self._build(lambda: None)
         cursor = follow(self.store, self.fingerprint, old.index, old.cursor)
@@ -91,15 +108,14 @@ class MemoryFollowing:
     def _build(self, meanwhile: Callable[[], None]) -> Followed:
         """Read all of the store; `meanwhile` is called after each page."""
         cursor = self.store.event_head()  # first: what comes while reading is read once more, never missed
-        entries: list[ListingEntry] = []
-        regions = 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        spool = RegionSpool(self.folder, self.dim)
         for page in self.store.iter_catalogue(self.fingerprint):
-            entries += page
-            regions += sum(len(one.vectors) for one in page)
-            if regions > self.limit:
-                break  # which the index refuses, before memory is full
+            spool.add(page)
+            if spool.count > self.limit:
+                break  # which the index refuses, before the disk is full
             meanwhile()
-        index = MemoryRegions(self.backend, self.dim, limit=self.limit, entries=entries)
+        index = MemoryRegions(self.backend, self.dim, limit=self.limit, spool=spool)
         return Followed(index, follow(self.store, self.fingerprint, index, cursor))
 
 

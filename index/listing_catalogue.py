@@ -95,7 +95,9 @@ class ListingCatalogue:
         if len(fitting) > _FEW:
             return None
         entries = self._store.catalogue_entries(fitting, self._fingerprint)
-        return MemoryRegions("exact", dim, limit=sum(len(one.vectors) for one in entries), entries=entries)
+        index = MemoryRegions("exact", dim, limit=sum(len(one.vectors) for one in entries))
+        index.put(entries)
+        return index
 
 
 def _matches(hits: RegionHits, listed: dict[int, ListedDecision]) -> list[ListingMatch]:

@@ -9,11 +9,9 @@ older decision put late is removed with the next one, and never answered, for th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,19 +20,16 @@ from numpy.typing import NDArray
 from index.errors import BackendError, ListingIndexError
 from index.listing_regions import ListingEntry, RegionHits, ranked_hits
 from index.listings import ListingWhere
+from index.milvus_rows import ROWS, conditions, create_collection, digest, one_of, rows_of
 from index.vectors import check_vectors
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-# Room for the rows of a listing in its keys: 64 photos of 21 regions and more.
-_ROWS = 4_096
 # Milvus' own bound on one answer; a longer one is read in windows of falling similarity.
 _MOST_HITS = 16_384
 # Regions in one message: with 1,280 values each 5 MB, where gRPC takes 64.
 _AT_ONCE = 1_000
-_DIGITS = 32
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Radius is exclusive and Milvus compares in float32.
 _SLACK = 1e-5
 _TIMEOUT_S = 10.0
@@ -54,7 +49,7 @@ class MilvusRegions:
         self._timeout_s = timeout_s
         self._client: MilvusClient | None = None
         self._connecting = threading.Lock()
-        self.collection = f"touchstone_{_digest(fingerprint)[:16]}_{dim}"
+        self.collection = f"touchstone_{digest(fingerprint)[:16]}_{dim}"
 
     def __len__(self) -> int:
         with self._asking("count regions") as client:
@@ -69,13 +64,13 @@ class MilvusRegions:
 
     def put(self, entries: Sequence[ListingEntry]) -> None:
         """Take listings in, as `RegionIndex.put` says."""
-        rows = [row for entry in entries for row in _rows(entry)]
+        rows = [row for entry in entries for row in rows_of(entry)]
         with self._asking("put regions") as client:
             for start in range(0, len(rows), _AT_ONCE):
                 client.upsert(self.collection, rows[start : start + _AT_ONCE], timeout=self._timeout_s)
             # After the new ones are there: a listing is never without.
             for entry in entries:
-                earlier = f'listing == "{_digest(entry.listing_id)}" and number < {entry.number}'
+                earlier = f'listing == "{digest(entry.listing_id)}" and number < {entry.number}'
                 client.delete(self.collection, filter=earlier, timeout=self._timeout_s)
 
     def drop(self, listing_ids: Sequence[str]) -> None:
@@ -83,7 +78,7 @@ class MilvusRegions:
         if listing_ids:
             with self._asking("drop regions") as client:
                 for start in range(0, len(listing_ids), _AT_ONCE):
-                    among = _one_of("listing", listing_ids[start : start + _AT_ONCE])
+                    among = one_of("listing", listing_ids[start : start + _AT_ONCE])
                     client.delete(self.collection, filter=among, timeout=self._timeout_s)
 
     def clear(self) -> None:
@@ -97,7 +92,7 @@ class MilvusRegions:
     ) -> RegionHits:
         """Search as `RegionIndex.search` says; what `where` asks is applied before ranking, but for the verdict."""
         check_vectors(vectors, self._dim)
-        expression = " and ".join([f"marks == {str(marks).lower()}", *_conditions(where)])
+        expression = " and ".join([f"marks == {str(marks).lower()}", *conditions(where)])
         with self._asking("search regions") as client:
             found = [self._nearest(client, vector, expression, at_least, most) for vector in vectors]
         beyond = max((each.beyond for each in found), default=-np.inf)
@@ -105,7 +100,7 @@ class MilvusRegions:
         scores = np.array([score for each in found for score in each.scores.values()], np.float32)
         counts = (scores >= at_least) & (scores > beyond)
         keys, scores = keys[counts], scores[counts]
-        return ranked_hits(keys // _ROWS, keys % _ROWS, scores, complete=beyond < at_least)
+        return ranked_hits(keys // ROWS, keys % ROWS, scores, complete=beyond < at_least)
 
     def _nearest(
         self, client: MilvusClient, vector: NDArray[np.float32], expression: str, at_least: float, most: int
@@ -120,7 +115,7 @@ class MilvusRegions:
             if len(window) < limit:
                 return _Listed(found, -np.inf)
             last = min(window.values())
-            decisions = {key // _ROWS for key, score in found.items() if score > last}
+            decisions = {key // ROWS for key, score in found.items() if score > last}
             if len(decisions) >= most:
                 return _Listed(found, last)
             if limit < _MOST_HITS:
@@ -171,7 +166,7 @@ class MilvusRegions:
     def _connect(self, milvus: Any) -> MilvusClient:
         client: MilvusClient = milvus.MilvusClient(self._uri, token=self._token, timeout=self._timeout_s)
         if not client.has_collection(self.collection, timeout=self._timeout_s):
-            _create(milvus, client, self.collection, self._dim, self._timeout_s)
+            create_collection(milvus, client, self.collection, self._dim, self._timeout_s)
         return client
 
 
@@ -181,77 +176,6 @@ class _Listed:
 
     scores: dict[int, float]
     beyond: float
-
-
-def _create(milvus: Any, client: MilvusClient, collection: str, dim: int, timeout_s: float) -> None:
-    kind = milvus.DataType
-    schema = milvus.MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("key", kind.INT64, is_primary=True)
-    schema.add_field("number", kind.INT64)
-    schema.add_field("marks", kind.BOOL)
-    schema.add_field("screened", kind.INT64)
-    for name in ("listing", "seller", "market"):
-        schema.add_field(name, kind.VARCHAR, max_length=_DIGITS)
-    for name in ("categories", "brands"):
-        schema.add_field(name, kind.ARRAY, element_type=kind.VARCHAR, max_capacity=4_096, max_length=_DIGITS)
-    schema.add_field("vector", kind.FLOAT_VECTOR, dim=dim)
-    indexes = client.prepare_index_params()
-    # Exact. On a cluster another type (HNSW, IVF_SQ8) may take its place: the field is the same.
-    indexes.add_index("vector", index_type="FLAT", metric_type="IP")
-    client.create_collection(
-        collection, schema=schema, index_params=indexes, consistency_level="Strong", timeout=timeout_s
-    )
-
-
-def _rows(entry: ListingEntry) -> Iterator[dict[str, Any]]:
-    same = {
-        "number": entry.number,
-        "screened": _microseconds(entry.screen_time),
-        "listing": _digest(entry.listing_id),
-        "seller": _digest(entry.seller_id),
-        "market": _digest(entry.market),
-        "categories": [_path(entry.category_path[:end]) for end in range(1, len(entry.category_path) + 1)],
-        "brands": [_digest(brand) for brand in entry.brand_ids],
-    }
-    for row, vector in enumerate(entry.vectors):
-        yield same | {"key": entry.number * _ROWS + row, "marks": row >= entry.photos, "vector": vector.tolist()}
-
-
-def _conditions(where: ListingWhere) -> Iterator[str]:
-    """Say what a region must meet; the verdict in force changes without a screening and is the store's."""
-    if where.brand_ids:
-        yield f"ARRAY_CONTAINS_ANY(brands, {_listed(_digest(brand) for brand in where.brand_ids)})"
-    if where.category_path:
-        yield f'ARRAY_CONTAINS(categories, "{_path(where.category_path)}")'
-    if where.seller_ids:
-        yield _one_of("seller", where.seller_ids)
-    if where.markets:
-        yield _one_of("market", where.markets)
-    if where.screened_from is not None:
-        yield f"screened >= {_microseconds(where.screened_from)}"
-    if where.screened_before is not None:
-        yield f"screened < {_microseconds(where.screened_before)}"
-
-
-def _one_of(field: str, values: Iterable[str]) -> str:
-    return f"{field} in {_listed(_digest(value) for value in values)}"
-
-
-def _listed(digests: Iterable[str]) -> str:
-    return "[" + ", ".join(f'"{digest}"' for digest in digests) + "]"
-
-
-def _path(names: Sequence[str]) -> str:
-    return _digest("\0".join(names))
-
-
-def _digest(words: str) -> str:
-    """Name words by hexadecimal digits, the only thing that stands between quotes in an expression."""
-    return hashlib.sha256(words.encode()).hexdigest()[:_DIGITS]
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def _reason(error: Exception) -> str:

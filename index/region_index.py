@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,13 @@ from index.backends import create_index
 from index.errors import ListingIndexError
 from index.listing_regions import ListingEntry, RegionHits, ranked_hits
 from index.listings import ListingWhere
+from index.region_spool import RegionColumns, RegionSpool, columns_of
 from index.vectors import PADDING_ID
 
 # Masked regions that nobody minds, and additions that a search compares one by one anyway.
 _TOLERATED = 20_000
+# Rows given to an index at a time: a third of a gigabyte with 1,280 values each.
+_BLOCK_ROWS = 65_536
 # Hits are asked for in growing lists until enough of them count.
 _MORE = 4
 
@@ -32,14 +35,18 @@ class MemoryRegions:
     It is filled once with what there is, which an index type is chosen by, and then follows in a second, small one.
     """
 
-    def __init__(self, backend: str, dim: int, *, limit: int, entries: Sequence[ListingEntry] = ()) -> None:
-        """Hold `entries`, and at most `limit` regions. Raises ListingIndexError for more."""
+    def __init__(self, backend: str, dim: int, *, limit: int, spool: RegionSpool | None = None) -> None:
+        """Hold what is in `spool`, and at most `limit` regions. Raises ListingIndexError for more."""
         self._limit = limit
         self._dim = dim
-        self._newest: dict[int, int] = {}  # the decision that counts, by the listing's key
         self._parts = {marks: (_Part(backend, dim), _Part(backend, dim)) for marks in (False, True)}
         self._changing = threading.Lock()
-        self._put(entries, place=0)
+        self._newest: dict[int, int] = {}  # the decision that counts, by the listing's key
+        if spool is not None:
+            self._check_room(spool.count)
+            self._newest = {listing_key(listing_id): number for listing_id, number in spool.newest.items()}
+            for marks, (first, _) in self._parts.items():
+                first.add(spool.columns(marks=marks))
         self._filled = len(self)
 
     def __len__(self) -> int:
@@ -53,8 +60,18 @@ class MemoryRegions:
         return masked > max(_TOLERATED, len(self) // 4) or added > max(_TOLERATED, self._filled)
 
     def put(self, entries: Sequence[ListingEntry]) -> None:
-        """Take listings in, as `RegionIndex.put` says; a decision that is held already changes nothing."""
-        self._put(entries, place=1)
+        """Take listings in, as `RegionIndex.put` says; a decision that is held already changes nothing.
+
+        Raises ListingIndexError when there are more regions than may be held.
+        """
+        with self._changing:
+            new = [one for one in entries if self._newest.get(listing_key(one.listing_id)) != one.number]
+            self._check_room(sum(len(one.vectors) for one in new))
+            replaced = (self._newest.get(listing_key(one.listing_id)) for one in new)
+            self._mask([number for number in replaced if number is not None])
+            for marks, (_, second) in self._parts.items():
+                second.add(columns_of(new, self._dim, marks=marks))
+            self._newest |= {listing_key(one.listing_id): one.number for one in new}
 
     def drop(self, listing_ids: Sequence[str]) -> None:
         """Let go of listings, as `RegionIndex.drop` says."""
@@ -86,26 +103,38 @@ class MemoryRegions:
                 return hits
             depth *= _MORE
 
-    def _put(self, entries: Sequence[ListingEntry], *, place: int) -> None:
-        with self._changing:
-            new = [one for one in entries if self._newest.get(listing_key(one.listing_id)) != one.number]
-            regions = sum(len(one.vectors) for one in new)
-            if len(self) + regions > self._limit:
-                raise ListingIndexError(
-                    f"The catalogue has more than {self._limit} regions, as many as may be held in memory: set "
-                    "catalogue_regions higher, or catalogue_backend to milvus and move the catalogue there with "
-                    "'touchstone catalogue move --to milvus'."
-                )
-            replaced = (self._newest.get(listing_key(one.listing_id)) for one in new)
-            self._mask([number for number in replaced if number is not None])
-            for marks, pair in self._parts.items():
-                pair[place].add(new, marks=marks)
-            self._newest |= {listing_key(one.listing_id): one.number for one in new}
+    def _check_room(self, more: int) -> None:
+        if len(self) + more > self._limit:
+            raise ListingIndexError(
+                f"The catalogue has more than {self._limit} regions, as many as may be held in memory: set "
+                "catalogue_regions higher, or catalogue_backend to milvus and move the catalogue there with "
+                "'touchstone catalogue move --to milvus'."
+            )
 
     def _mask(self, numbers: Sequence[int]) -> None:
         for pair in self._parts.values():
             for part in pair:
                 part.mask(numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class RefusedRegions:
+    """Stands in for an index that would be incomplete: whoever asks is told why."""
+
+    error: ListingIndexError
+
+    def put(self, entries: Sequence[ListingEntry]) -> None:
+        """Take nothing in."""
+
+    def drop(self, listing_ids: Sequence[str]) -> None:
+        """Have nothing to let go of."""
+
+    def search(self, vectors: NDArray[np.float32], **_how: object) -> RegionHits:  # noqa: ARG002
+        """Raise ListingIndexError."""
+        raise ListingIndexError(str(self.error)) from self.error
+
+    def __len__(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +150,6 @@ class _Part:
 
     def __init__(self, backend: str, dim: int) -> None:
         self._index = create_index(backend, dim)
-        self._dim = dim
         self._numbers = np.empty(0, dtype=np.int64)
         self._rows = np.empty(0, dtype=np.int64)
         self._counts = np.empty(0, dtype=np.bool_)
@@ -133,18 +161,15 @@ class _Part:
     def masked(self) -> int:
         return int(np.count_nonzero(~self._counts))
 
-    def add(self, entries: Iterable[ListingEntry], *, marks: bool) -> None:
-        pieces = [(one.number, *_span(one, marks=marks)) for one in entries]
-        count = sum(end - start for _, start, end, _ in pieces)
-        if count == 0:
-            return
+    def add(self, new: RegionColumns) -> None:
         first = len(self._numbers)
-        self._numbers = np.concatenate([self._numbers, *(np.full(e - s, n, np.int64) for n, s, e, _ in pieces)])
-        self._rows = np.concatenate([self._rows, *(np.arange(s, e, dtype=np.int64) for _, s, e, _ in pieces)])
-        self._counts = np.concatenate([self._counts, np.ones(count, np.bool_)])
+        self._numbers = np.concatenate([self._numbers, new.numbers])
+        self._rows = np.concatenate([self._rows, new.rows])
+        self._counts = np.concatenate([self._counts, np.ones(len(new.numbers), np.bool_)])
         # Last, for a search may find them from now on.
-        vectors = np.concatenate([vectors for *_, vectors in pieces])
-        self._index.add(np.arange(first, first + count, dtype=np.int64), vectors)
+        for start in range(0, len(new.numbers), _BLOCK_ROWS):
+            block = new.vectors[start : start + _BLOCK_ROWS]
+            self._index.add(np.arange(first + start, first + start + len(block), dtype=np.int64), block)
 
     def mask(self, numbers: Sequence[int]) -> None:
         if numbers:
@@ -163,8 +188,3 @@ class _Part:
 def listing_key(listing_id: str) -> int:
     """Give a listing's number in an index: two of ten million listings share one with a probability of 3 in 10^6."""
     return int.from_bytes(hashlib.sha256(listing_id.encode()).digest()[:8], signed=True)
-
-
-def _span(entry: ListingEntry, *, marks: bool) -> tuple[int, int, NDArray[np.float32]]:
-    start, end = (entry.photos, len(entry.vectors)) if marks else (0, entry.photos)
-    return start, end, entry.vectors[start:end]

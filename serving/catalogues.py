@@ -36,6 +36,7 @@ def follow_in_memory(settings: Settings, store: Store, fingerprint: str, dim: in
         dim=dim,
         backend=settings.catalogue_backend,
         limit=settings.catalogue_regions,
+        folder=settings.data_dir,
     )
     return Holder(Followed(), following.renew)
 

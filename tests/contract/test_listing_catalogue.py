@@ -361,18 +361,44 @@ class InMemory(ListingCatalogueContract):
 
     def make(self, store: Store, *, limit: int = 10_000) -> MemoryFollowing:
         """Follow the store in memory, at most `limit` regions."""
-        return MemoryFollowing(store=store, fingerprint=MODEL, dim=DIM, backend=self.backend, limit=limit)
+        return MemoryFollowing(
+            store=store, fingerprint=MODEL, dim=DIM, backend=self.backend, limit=limit, folder=Path(store.name).parent
+        )
 
     def test_catalogue_over_the_limit_is_refused_with_the_way_out(self, world: World) -> None:
         """More regions than may be held are no partial answer but an error that names the setting and Milvus."""
         small = Holder(Followed(), self.make(world.store, limit=50).renew)
 
-        with pytest.raises(ListingIndexError, match=r"50 regions.*catalogue_regions.*move --to milvus"):
-            small.refresh()
+        small.refresh()
+        again = small.refresh()
 
         catalogue = ListingCatalogue(world.store, MODEL, lambda: small.current.index)
-        with pytest.raises(ListingIndexError, match="being built"):
+        with pytest.raises(ListingIndexError, match=r"50 regions.*catalogue_regions.*move --to milvus"):
             catalogue.find_listings(unit_rows(np.random.default_rng(1), 1), marks=True, at_least=0.0, most=1)
+        assert not again, "it is not tried again every second"
+
+    def test_catalogue_that_outgrows_the_limit_is_not_answered_in_part(self, world: World) -> None:
+        """A listing that there is no room for makes the index refuse, rather than answer without it."""
+        size = world.store.catalogue_size(MODEL)[1]
+        full = Holder(Followed(), self.make(world.store, limit=size).renew)
+        full.refresh()
+        catalogue = ListingCatalogue(world.store, MODEL, lambda: full.current.index)
+        vectors = unit_rows(np.random.default_rng(1), 1)
+        before = catalogue.find_listings(vectors, marks=False, at_least=-1.0, most=1)
+
+        put(world.store, screened(LISTINGS))
+        full.refresh()
+
+        assert before
+        with pytest.raises(ListingIndexError, match="catalogue_regions"):
+            catalogue.find_listings(vectors, marks=False, at_least=-1.0, most=1)
+
+    def test_before_the_index_is_built_there_is_no_answer(self, world: World) -> None:
+        """Nothing found would be taken for nothing there."""
+        with pytest.raises(ListingIndexError, match="being built"):
+            ListingCatalogue(world.store, MODEL, lambda: None).find_listings(
+                unit_rows(np.random.default_rng(1), 1), marks=True, at_least=0.0, most=1
+            )
 
     def test_index_that_is_mostly_stale_is_built_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Once much is replaced the index is built from the store, smaller, and answers the same."""
