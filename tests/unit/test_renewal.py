@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from index import catalogue as catalogue_module
 from index.catalogue import ReferenceCatalogue
-from index.columns import Embedded
 from index.decision_records import RemovedImage
 from index.errors import StoreError
 from index.fake_source import FakeSource
@@ -24,6 +23,7 @@ from vision.hashing import as_matrix
 from vision.regions import WHOLE_IMAGE
 
 MODEL = "model@1"
+Stored = tuple[Reference, tuple[ReferenceEmbedding, ...]]
 DIM = 6
 # Few directions and hashes, so that equal ones are common: of equals the order must be right, too.
 DIRECTIONS = np.random.default_rng(0).standard_normal((12, DIM)).astype(np.float32)
@@ -238,12 +238,12 @@ class _Counting(FakeSource):
         self.read = 0
         self.put_brand(Brand(brand_id="b0", name="Brand 0"))
 
-    def iter_references(self, fingerprint: str) -> Iterator[Embedded]:
+    def iter_references(self, fingerprint: str) -> Iterator[Stored]:
         for one in super().iter_references(fingerprint):
             self.read += 1
             yield one
 
-    def references_by_id(self, reference_ids: Collection[str], fingerprint: str) -> Iterator[Embedded]:
+    def references_by_id(self, reference_ids: Collection[str], fingerprint: str) -> Iterator[Stored]:
         for one in super().references_by_id(reference_ids, fingerprint):
             self.read += 1
             yield one
