@@ -16,6 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from index.opening import build_catalogue
 from reference_brands.seed import seed_marks
 from serving.app import Application, open_application
 from serving.cli.main import main
@@ -85,8 +86,8 @@ def filled(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     with open_application(settings_at(folder)) as application:
         fill(application)
-    with open_application(settings_at(folder)):
-        return folder
+        build_catalogue(application.store, application.settings.index_dir, application.embedder.fingerprint)
+    return folder
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """How does a test run the service as an operator does? Servers and builders as processes of their own.
 
-Each is ended by its own id when its block ends, whatever happened inside: by SIGTERM if it listens to that, otherwise by
-SIGKILL. Reusable for tests that load replicas, or that kill them at random moments.
+Each is ended by its own id when its block ends, whatever happened inside: by SIGTERM if it listens to that, otherwise
+by SIGKILL. Reusable for tests that load replicas, or that kill them at random moments.
 """
 
 from __future__ import annotations

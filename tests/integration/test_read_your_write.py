@@ -46,7 +46,7 @@ def slow_replica(start: Start, tmp_path: Path) -> Iterator[Service]:
 
 def screen(service: Service, *versions: str) -> decision_pb2.Decision:
     """Screen the new reference's own picture, asking for versions of the index."""
-    metadata = [(MIN_INDEX_VERSION, version) for version in versions]
+    metadata = tuple((MIN_INDEX_VERSION, version) for version in versions)
     request = pb.ScreenListingRequest(listing=listing(draw(NEW)))
     return service.stub.ScreenListing(request, metadata=metadata, timeout=PATIENCE_S).decision
 
@@ -66,7 +66,7 @@ def test_a_replica_that_is_behind_catches_up_first(slow_replica: Service, form: 
 
 def test_streams_and_image_search_catch_up_too(slow_replica: Service) -> None:
     """Whatever the rpc, the version asked for is reached before it begins."""
-    metadata = [(MIN_INDEX_VERSION, str(slow_replica.application.store.version()))]
+    metadata = ((MIN_INDEX_VERSION, str(slow_replica.application.store.version())),)
     images = listing(draw(NEW)).images
 
     found = slow_replica.stub.SearchImage(pb.SearchImageRequest(image=images[0]), metadata=metadata, timeout=PATIENCE_S)
@@ -85,7 +85,7 @@ def test_a_version_that_the_store_has_not_reached_is_unavailable(slow_replica: S
         screen(slow_replica, str(reached + 1))
 
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert f"asks for version {reached + 1}, but this replica's store is at {reached}" in refused.value.details()
+    assert f"asks for version {reached + 1}, but this replica's store is at {reached}" in str(refused.value.details())
 
 
 @pytest.mark.parametrize("version", ["", "newest", "-1", "4.2", "0x10"])

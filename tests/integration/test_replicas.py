@@ -33,7 +33,7 @@ SOON_S = 1.0
 
 
 def test_replicas_follow_while_a_builder_swaps_the_index(tmp_path: Path, touchstone: Touchstone) -> None:
-    """A reference is matched by both replicas within a second, a retired one by none, and no listing fails meanwhile."""
+    """A reference is matched by both within a second, a retired one by none, and no listing fails meanwhile."""
     data = tmp_path / "data"
     with open_application(settings_at(data)) as application:
         fill(application)

@@ -88,7 +88,7 @@ def test_a_corrupt_snapshot_does_not_stop_the_start(
     with open_application(settings_at(filled)) as application, start(application) as service:
         decision = service.screen(listing(draw(KNOWN_FAKE))).decision
 
-    assert f"{largest} does not digest" in caplog.text
+    assert str(largest) in caplog.text
     assert "built anew from the store" in caplog.text
     assert [match.source_id for match in duplicates(decision)]
 

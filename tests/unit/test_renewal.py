@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from vision.hashing import as_matrix
 from vision.regions import WHOLE_IMAGE
 
 MODEL = "model@1"
+Stored = tuple[Reference, tuple[ReferenceEmbedding, ...]]
 DIM = 6
 # Few directions and hashes, so that equal ones are common: of equals the order must be right, too.
 DIRECTIONS = np.random.default_rng(0).standard_normal((12, DIM)).astype(np.float32)
@@ -213,7 +215,7 @@ def test_embeddings_of_another_length_are_refused() -> None:
     reference = Reference(reference_id="x", brand_id="b0", kind=ReferenceKind.LOGO, image_sha256="0" * 64)
     source.put_reference(reference, [short])
 
-    with pytest.raises(StoreError, match="of 3 values .* and others 6"):
+    with pytest.raises(StoreError, match=r"of 3 values .* and others 6"):
         catalogue.renewed(source)
 
 
@@ -236,12 +238,12 @@ class _Counting(FakeSource):
         self.read = 0
         self.put_brand(Brand(brand_id="b0", name="Brand 0"))
 
-    def iter_references(self, fingerprint):  # type: ignore[no-untyped-def]
+    def iter_references(self, fingerprint: str) -> Iterator[Stored]:
         for one in super().iter_references(fingerprint):
             self.read += 1
             yield one
 
-    def references_by_id(self, reference_ids, fingerprint):  # type: ignore[no-untyped-def]
+    def references_by_id(self, reference_ids: Collection[str], fingerprint: str) -> Iterator[Stored]:
         for one in super().references_by_id(reference_ids, fingerprint):
             self.read += 1
             yield one
