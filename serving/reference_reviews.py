@@ -44,15 +44,16 @@ class Reviews:
         if seen.state is change.wanted:
             return seen
         if change.wanted is not ReferenceState.ACTIVE:
-            return self._move(change, seen, change.wanted, change.reason)
+            return self._move(change, seen, change.wanted, change.reason, actor=caller.name)
         if seen.state is ReferenceState.QUARANTINED:
             _check_release(change, caller)
         found = self._assess(seen)
         if found is None:
-            return self._move(change, seen, ReferenceState.ACTIVE, change.reason)
+            return self._move(change, seen, ReferenceState.ACTIVE, change.reason, actor=caller.name)
         if seen.state is ReferenceState.PENDING and found.state is not ReferenceState.ACTIVE:
-            return self._move(change, seen, found.state, found.reason, found.scope)
-        return self._move(change, seen, ReferenceState.ACTIVE, change.reason or found.reason, found.scope)
+            return self._move(change, seen, found.state, found.reason, found.scope, actor=caller.name)
+        reason = change.reason or found.reason
+        return self._move(change, seen, ReferenceState.ACTIVE, reason, found.scope, actor=caller.name)
 
     def _move(
         self,
@@ -61,9 +62,13 @@ class Reviews:
         state: ReferenceState,
         reason: str,
         scope: ReferenceScope | None = None,
+        *,
+        actor: str,
     ) -> Reference:
         revision = seen.revision if change.revision is None else change.revision
-        return self.store.set_reference_state(seen.reference_id, state, reason=reason, scope=scope, revision=revision)
+        return self.store.set_reference_state(
+            seen.reference_id, state, reason=reason, scope=scope, revision=revision, actor=actor
+        )
 
     def _assess(self, reference: Reference) -> Assessment | None:
         if self.assessor is None:

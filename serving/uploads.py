@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.blobs import BlobStore
+from index.brand_records import told_mark_id
 from index.errors import Conflict, NotFound
 from index.records import Mark, Provenance, Reference, ReferenceEmbedding, ReferenceOrigin, ReferenceState
 from index.reference_states import following
@@ -65,7 +66,9 @@ class Uploads:
         known = self._known(reference_id_of(brand.brand_id, wanted.kind, digest, wanted.box))
         if known is not None and self.store.embeddings_of(known.reference_id, self.embedder.fingerprint):
             self.blobs.put(content)  # an older release kept no files
-            return known if request is None else self.store.record_reference(known, request=request)
+            if request is None:
+                return known
+            return self.store.record_reference(known, request=request, actor=caller.name)
         new = NewReference(
             brand=brand,
             mark=mark,
@@ -80,7 +83,9 @@ class Uploads:
         reference = self._judged(reference, embeddings, hold=wanted.hold)
         deadline.check("recording")
         self.blobs.put(content)
-        return _not_final(self.store.record_reference(reference, embeddings, [described_by(new)], request=request))
+        points = [described_by(new)]
+        made = self.store.record_reference(reference, embeddings, points, request=request, actor=caller.name)
+        return _not_final(made)
 
     def _judged(self, reference: Reference, embeddings: list[ReferenceEmbedding], *, hold: bool) -> Reference:
         """Say in which state it begins."""
@@ -96,7 +101,7 @@ class Uploads:
         if not wanted.mark_id:
             return None
         for mark in self.store.list_marks(wanted.brand_id):
-            if mark.mark_id == wanted.mark_id:
+            if told_mark_id(wanted.brand_id, mark.mark_id) == wanted.mark_id:
                 return mark
         raise NotFound(f"The brand {wanted.brand_id!r} has no mark with the id {wanted.mark_id!r}; check the id.")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from index.brand_records import told_mark_id
 from index.records import Provenance, Reference, ReferenceKind, ReferenceOrigin, ReferenceState
 from index.store.reference_life import ReferenceFilter, ReferencePlace
 from serving.domain import ImageResult
@@ -150,7 +151,7 @@ def from_reference(reference: Reference) -> brand_pb2.Reference:
     message = brand_pb2.Reference(
         reference_id=reference.reference_id,
         brand_id=reference.brand_id,
-        mark_id=reference.mark_id or "",
+        mark_id=told_mark_id(reference.brand_id, reference.mark_id or ""),
         kind=KINDS[reference.kind],
         box=None if reference.box is None else from_box(reference.box),
         bank_id=reference.bank_id,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, and_, or_, select, update
 
+from index.brand_records import RegistryAction, RegistryEvent
 from index.errors import Conflict
 from index.records import (
     ChangeKind,
@@ -35,8 +36,17 @@ from index.store.reference_rows import (
     scope_columns,
     to_reference,
 )
+from index.store.registry_events import note_change
 from index.store.requests import claim_request
 from index.store.tables.references import reference_embeddings, reference_features, references
+
+_DONE = {
+    ReferenceState.PENDING: RegistryAction.REFERENCE_HELD,
+    ReferenceState.ACTIVE: RegistryAction.REFERENCE_ACTIVATED,
+    ReferenceState.QUARANTINED: RegistryAction.REFERENCE_QUARANTINED,
+    ReferenceState.REJECTED: RegistryAction.REFERENCE_REJECTED,
+    ReferenceState.RETIRED: RegistryAction.REFERENCE_RETIRED,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +79,11 @@ class ReferenceLifeStore:
         features: Sequence[ReferenceFeatures] = (),
         *,
         request: RequestKey | None = None,
+        actor: str = "",
     ) -> Reference:
         """Add a reference with all that belongs to it, in one transaction; return it as it is on record.
+
+        `actor` is who sent it, for the record of changes.
 
         One that is on record already is returned as it is there, with the embeddings and keypoints that it lacked; a
         request that came before returns what it made.
@@ -94,6 +107,7 @@ class ReferenceLifeStore:
             changed += insert_new(connection, reference_embeddings, rows)
             insert_new(connection, reference_features, points)
             if changed:
+                note_change(connection, _event(RegistryAction.REFERENCE_ADDED, reference, actor=actor, time=now))
                 log_changes(connection, ChangeKind.REFERENCE, [reference.reference_id])
             return _found(connection, reference.reference_id)
 
@@ -105,10 +119,12 @@ class ReferenceLifeStore:
         reason: str = "",
         scope: ReferenceScope | None = None,
         revision: int | None = None,
+        actor: str = "",
     ) -> Reference:
         """Move a reference to another state and return it; one that is in it already is left alone.
 
-        `revision`, if given, must be the reference's; `scope`, if given, is put on record with the change.
+        `revision`, if given, must be the reference's; `scope`, if given, is put on record with the change, and so is
+        `actor`, who made it.
 
         Raises:
             NotFound: there is no such reference.
@@ -122,13 +138,15 @@ class ReferenceLifeStore:
             if revision not in (None, seen.revision):
                 raise _changed(reference_id)
             check_transition(reference_id, seen.state, state)
-            values = {"state": str(state), "state_reason": reason, "update_time": datetime.now(UTC)}
+            now = datetime.now(UTC)
+            values = {"state": str(state), "state_reason": reason, "update_time": now}
             values |= {"revision": seen.revision + 1} | (scope_columns(scope) if scope else {})
             # On PostgreSQL this waits for a rival and then looks again: whoever comes second finds another revision.
             this = and_(references.c.reference_id == reference_id, references.c.revision == seen.revision)
             won = connection.execute(update(references).where(this).values(**values)).rowcount == 1
             present = _found(connection, reference_id)
             if won:
+                note_change(connection, _event(_DONE[state], seen, actor=actor, time=now))
                 log_changes(connection, ChangeKind.REFERENCE, [reference_id])
             elif present.state is not state:
                 raise _changed(reference_id)
@@ -153,6 +171,16 @@ class ReferenceLifeStore:
         page = select(references).where(*conditions).order_by(*newest).limit(limit)
         with self._database.read("list references") as connection:
             return tuple(to_reference(row) for row in connection.execute(page))
+
+
+def _event(action: RegistryAction, reference: Reference, *, actor: str, time: datetime) -> RegistryEvent:
+    return RegistryEvent(
+        action=action,
+        brand_id=reference.brand_id,
+        subject_id=reference.reference_id,
+        actor=actor,
+        create_time=time,
+    )
 
 
 def _found(connection: Connection, reference_id: str) -> Reference:
