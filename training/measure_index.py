@@ -1,4 +1,4 @@
-"""How well does a large index find what exact comparison finds, on embeddings of real marks? The table of docs/index.md.
+"""How well does a large index find what exact comparison finds, on embeddings of real marks? For docs/index.md.
 
     python -m training.measure_index --photos PHOTOS.jsonl --cache real.npz --vectors 10000 100000 1000000 --dim 512
 
