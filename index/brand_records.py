@@ -135,7 +135,6 @@ class RegistryAction(enum.StrEnum):
     SELLERS_SET = "sellers_set"
     PRICE_BANDS_SET = "price_bands_set"
     REFERENCE_ADDED = "reference_added"
-    REFERENCE_HELD = "reference_held"
     REFERENCE_ACTIVATED = "reference_activated"
     REFERENCE_QUARANTINED = "reference_quarantined"
     REFERENCE_REJECTED = "reference_rejected"

@@ -84,8 +84,8 @@ class Uploads:
         deadline.check("recording")
         self.blobs.put(content)
         points = [described_by(new)]
-        made = self.store.record_reference(reference, embeddings, points, request=request, actor=caller.name)
-        return _not_final(made)
+        recorded = self.store.record_reference(reference, embeddings, points, request=request, actor=caller.name)
+        return _not_final(recorded)
 
     def _judged(self, reference: Reference, embeddings: list[ReferenceEmbedding], *, hold: bool) -> Reference:
         """Say in which state it begins."""

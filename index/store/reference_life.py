@@ -41,7 +41,6 @@ from index.store.requests import claim_request
 from index.store.tables.references import reference_embeddings, reference_features, references
 
 _DONE = {
-    ReferenceState.PENDING: RegistryAction.REFERENCE_HELD,
     ReferenceState.ACTIVE: RegistryAction.REFERENCE_ACTIVATED,
     ReferenceState.QUARANTINED: RegistryAction.REFERENCE_QUARANTINED,
     ReferenceState.REJECTED: RegistryAction.REFERENCE_REJECTED,

@@ -155,7 +155,7 @@ def history(context: click.Context, /, brand_id: str) -> None:
         return
     for event in events:
         before = f"from {event.before}" if event.before else ""
-        what = " ".join(filter(None, (str(event.action), ",".join(event.fields), before)))
+        what = " ".join(filter(None, (str(event.action), event.subject_id, ",".join(event.fields), before)))
         click.echo(f"{event.create_time:%Y-%m-%d %H:%M:%S}  {event.brand_id}  {event.actor or '-'}  {what}")
 
 

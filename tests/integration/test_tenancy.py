@@ -17,6 +17,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from index.brand_records import mark_key
 from index.records import Mark, MarkKind
 from index.store.tables import metadata
 from serving.app import Application, open_application
@@ -234,7 +235,16 @@ def tenants(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def _ids(service: Service, brand_id: str) -> Ids:
     """Give a tenant what it lacks, and name all that it has."""
     store = service.application.store
-    store.put_marks([Mark(mark_id=f"{brand_id}-mark", brand_id=brand_id, kind=MarkKind.LOGO, name=f"{brand_id} mark")])
+    store.put_marks(
+        [
+            Mark(
+                mark_id=mark_key(brand_id, f"{brand_id}-mark"),
+                brand_id=brand_id,
+                kind=MarkKind.LOGO,
+                name=f"{brand_id} mark",
+            )
+        ]
+    )
     known = store.iter_references(service.application.embedder.fingerprint)
     references = {reference.reference_id for reference, _ in known if reference.brand_id == brand_id}
     decision = suspicious(service, f"{brand_id}-listing")
@@ -252,16 +262,6 @@ def _ids(service: Service, brand_id: str) -> Ids:
         batch="no-such-batch",
         scan="no-such-scan",
     )
-
-
-@pytest.fixture
-def registry(tenants: Tenants) -> Tenants:
-    """Give the same; skip, visibly, while BrandService's answers are not built."""
-    rpc = f"{BRAND_SERVICE.full_name}/GetBrand"
-    request = brand_service_pb2.GetBrandRequest(brand_id=tenants.own.brand)
-    if tenants.attempt(rpc, [request]).code == "INTERNAL":
-        pytest.skip("BrandService does not answer yet")
-    return tenants
 
 
 def _without_ids(outcome: Outcome, ids: Ids) -> Outcome:
@@ -296,29 +296,29 @@ def test_a_brand_owner_has_no_part_in_the_marketplaces_work(tenants: Tenants) ->
     assert tenants.rows() == before
 
 
-def test_no_rpc_reads_or_changes_another_brand(registry: Tenants) -> None:
+def test_no_rpc_reads_or_changes_another_brand(tenants: Tenants) -> None:
     """Whatever names another tenant's things is refused just as if they were not there, and no row changes."""
-    before = registry.rows()
-    pairs = zip(_attempts(registry.theirs, registry.own), _attempts(NOWHERE, registry.own), strict=True)
+    before = tenants.rows()
+    pairs = zip(_attempts(tenants.theirs, tenants.own), _attempts(NOWHERE, tenants.own), strict=True)
 
     for (rpc, requests), (_, of_nothing) in pairs:
-        outcome = _without_ids(registry.attempt(rpc, requests), registry.theirs)
+        outcome = _without_ids(tenants.attempt(rpc, requests), tenants.theirs)
 
-        assert outcome == _without_ids(registry.attempt(rpc, of_nothing), NOWHERE), rpc
+        assert outcome == _without_ids(tenants.attempt(rpc, of_nothing), NOWHERE), rpc
         allowed = REFUSED | {"OK"} if rpc in FILTERED else {"OK"} if rpc in ANSWERED else REFUSED
         assert outcome.code in allowed, (rpc, outcome)
         assert BOREALIS.name not in outcome.words, (rpc, outcome)
 
-    assert registry.rows() == before
+    assert tenants.rows() == before
 
 
-def test_the_same_attempts_on_its_own_brand_are_let_in(registry: Tenants) -> None:
+def test_the_same_attempts_on_its_own_brand_are_let_in(tenants: Tenants) -> None:
     """With its own ids the brand owner is refused nothing of the registry but a new brand: the attempts are sound."""
     prefix = f"{BRAND_SERVICE.full_name}/"
 
     codes = {
-        (rpc.removeprefix(prefix), number): registry.attempt(rpc, requests).code
-        for number, (rpc, requests) in enumerate(_attempts(registry.own, registry.own))
+        (rpc.removeprefix(prefix), number): tenants.attempt(rpc, requests).code
+        for number, (rpc, requests) in enumerate(_attempts(tenants.own, tenants.own))
         if rpc.startswith(prefix)
     }
 
