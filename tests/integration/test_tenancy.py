@@ -227,6 +227,7 @@ def tenants(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             own, theirs = (_ids(open_service, brand_id) for brand_id in (AURORA.brand_id, BOREALIS.brand_id))
         for learning in (application.in_force.calibrator, application.in_force.certificates):
             learning.refresh()  # which writes what follows from the verdicts: nothing is left that changes by itself
+        application.listings.refresh()
         guarded = application.settings.model_copy(update={"access": access_file(folder, tokens=token_rules())})
         with start(replace(application, settings=guarded)) as service:
             yield Tenants(application, service.channel, bearer(token), own, theirs)
