@@ -12,6 +12,7 @@ from tests.integration.live_load import Figures, measure, percentile
 from tests.integration.processes import replicas, touchstone_process
 
 SOON_S = 1.0
+_BUILT = r"^index \d+-"
 
 
 def test_uploads_are_matched_everywhere_within_a_second(tmp_path: Path) -> None:
@@ -42,8 +43,9 @@ def _measured(data: Path, *, uploads: int, listings_per_s: float, swaps: int) ->
         replicas(data, 2, refresh_s=0.2, points="none") as both,
         touchstone_process(data, "index", "build", "--follow", "--changes", every, refresh_s=0.05) as builder,
     ):
+        builder.wait_for(_BUILT)
         targets = [each.target for each in both]
         figures = asyncio.run(measure(targets, uploads=uploads, listings_per_s=listings_per_s))
-        builder.wait_for(r"^index \d+-", count=swaps)
+        builder.wait_for(_BUILT, count=swaps)
         assert current_snapshot(data / "index") is not None
     return figures
