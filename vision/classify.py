@@ -21,7 +21,7 @@ from vision.taxonomy import CategoryPath
 
 # A leaf is said from this probability on. What is said with so little is a hint; `serving.evidence` counts nothing
 # below 0.4.
-LIMIT = 0.1
+LIMIT = 0.15
 _WHOLE = np.float32(0.5)  # weight of the whole photo beside its middle
 
 
