@@ -64,6 +64,7 @@ def _ask(server: str, request: pb.PreviewReferenceRequest) -> pb.PreviewReferenc
 
 def _look_here(context: click.Context, request: pb.PreviewReferenceRequest) -> pb.PreviewReferenceResponse:
     with open_application(settings_of(context)) as application:
+        application.listings.refresh()  # a server's own thread does so; here nothing else would
         return application.registry.previews.preview(request, NOBODY, deadline=NEVER)
 
 
