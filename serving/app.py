@@ -186,7 +186,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
             cases=make_case_answers(store, rules),
             registry=RegistryAnswers(
-                brands=BrandAnswers(store),
+                brands=BrandAnswers(store, lambda: knowledge.current.lexicon),
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
                 previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
                 listings=FindAnswers(store, catalogue, embedder, calibration),

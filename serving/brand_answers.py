@@ -23,6 +23,7 @@ from serving.request_keys import key_of
 from serving.wire_brand import BrandUpdate, name_places, to_brand_id, to_new_brand, to_page_size, to_update
 from serving.wire_brand_answers import from_profile
 from serving.wire_market import to_bands, to_sellers
+from serving.wording import BrandLexicon
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
 # Who may bring brands into the registry. An owner may not: it would choose what it owns.
@@ -33,9 +34,13 @@ _MOST_TRIES = 20
 
 @dataclass(frozen=True)
 class BrandAnswers:
-    """One method an rpc: each raises what its parts raise, and `serving.status` tells the client."""
+    """One method an rpc: each raises what its parts raise, and `serving.status` tells the client.
+
+    `lexicon` is asked what an owner's new names imitate; without it nothing is found to.
+    """
 
     store: Store
+    lexicon: Callable[[], BrandLexicon | None] = lambda: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def create(self, request: pb.CreateBrandRequest, caller: Caller) -> pb.CreateBrandResponse:
@@ -152,12 +157,25 @@ class BrandAnswers:
             raise _refused(new, error.names) from error
 
     def _refuse_imitations(self, new: BrandProfile, caller: Caller, old: BrandProfile | None = None) -> None:
-        """Raise NameTaken where a new name would be read as another brand's, though it is spelt differently."""
+        """Raise NameTaken where a new name would be read as another brand's, though it is spelt differently.
+
+        For an owner that goes further: a name that holds or imitates another one would hide it.
+        """
+        own, strictly = new.brand.brand_id, BRAND_OWNER in caller.roles
         words = {word for _, word in name_places(new)}
         if old is not None:
             words -= {word for _, word in name_places(old)}
-        others = (brand for brand in self.store.iter_brands() if brand.brand_id != new.brand.brand_id)
-        if taken := taken_names(words, others, strictly=BRAND_OWNER in caller.roles):
+        if not words:
+            return
+        others = (brand for brand in self.store.iter_brands() if brand.brand_id != own)
+        lines = self.store.brand_keywords() if strictly else {}
+        keywords = (word for brand_id, known in lines.items() if brand_id != own for word in known)
+        taken = taken_names(words, others, strictly=strictly, keywords=keywords)
+        if strictly and (lexicon := self.lexicon()) is not None:
+            # Keywords that imitate are left out when the lexicon is built; names and aliases speak for themselves.
+            names = words.intersection((new.brand.name, *new.brand.aliases))
+            taken |= {word for word in names if lexicon.imitates_another(own, word)}
+        if taken:
             raise NameTaken(taken)
 
 

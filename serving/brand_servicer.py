@@ -21,9 +21,12 @@ from serving.reference_answers import ReferenceAnswers
 from serving.servicers import deadline_of
 from serving.streams import Interrupted
 from serving.upload_streams import UploadStreams
-from serving.work import Work
+from serving.work import Turns, Work
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceServicer
+
+# Previews and searches of the catalogue, which take long by what a caller sends: so many at once, and so many may wait.
+_LOOKING, _MAY_WAIT = 2, 32
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -45,6 +48,7 @@ class BrandServicer(BrandServiceServicer):
         self._answers = answers
         self._uploads = UploadStreams(answers.references, work, draining=draining, patience_s=max_deadline_s)
         self._work = work.run
+        self._look = Turns(work, at_once=_LOOKING, max_waiting=_MAY_WAIT).run
         self._max_deadline_s = max_deadline_s
 
     async def CreateBrand(self, request: pb.CreateBrandRequest, context: Context) -> pb.CreateBrandResponse:  # noqa: N802
@@ -103,12 +107,12 @@ class BrandServicer(BrandServiceServicer):
     ) -> pb.PreviewReferenceResponse:
         """Say what a reference would hit."""
         caller, deadline = self._caller(context), self._deadline(context)
-        return await self._work(lambda: self._answers.previews.preview(request, caller, deadline=deadline))
+        return await self._look(lambda: self._answers.previews.preview(request, caller, deadline=deadline))
 
     async def FindListings(self, request: pb.FindListingsRequest, context: Context) -> pb.FindListingsResponse:  # noqa: N802
         """Find listings that look alike."""
         caller, deadline = self._caller(context), self._deadline(context)
-        return await self._work(lambda: self._answers.listings.find(request, caller, deadline=deadline))
+        return await self._look(lambda: self._answers.listings.find(request, caller, deadline=deadline))
 
     async def SetAuthorizedSellers(  # noqa: N802
         self, request: pb.SetAuthorizedSellersRequest, context: Context

@@ -8,6 +8,7 @@ this machine alone.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ import grpc
 from serving.errors import SettingsError
 
 TOKEN_VARIABLE = "TOUCHSTONE_TOKEN"  # noqa: S105 - a name
-_LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
+# Whole addresses: "127.0.0.1.example:50051" is somebody else's machine.
+_LOOPBACK = re.compile(r"(127(\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]+|unix:.*")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Credentials:
 
         """
         if not self.secure:
-            if self.bearer() and not target.startswith(_LOOPBACK):
+            if self.bearer() and _LOOPBACK.fullmatch(target) is None:
                 raise SettingsError(f"a token is not sent to {target} in plaintext; use --tls or --tls-ca FILE")
             channel = grpc.insecure_channel(target, options=options)
         elif (self.certificate is None) != (self.key is None):

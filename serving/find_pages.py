@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.listings import ListingMatch
+from serving.errors import FieldViolation, InvalidListing
 from serving.page_tokens import read_token, write_token
 from touchstone.moderation.v1 import brand_service_pb2 as pb
+
+# A page is found together with all before it, and tokens are not signed: a made-up one must not ask for everything.
+MOST_SHOWN = 100_000
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,16 @@ def to_place(request: pb.FindListingsRequest) -> FindPlace:
     """Read where a page begins.
 
     Raises:
-        InvalidListing: the token is not one that was given for this query.
+        InvalidListing: the token is not one that was given for this query, or leads too far.
 
     """
     if not request.page_token:
         return FindPlace()
-    return FindPlace(*read_token(_question(request), request.page_token, int, float, str))
+    place = FindPlace(*read_token(_question(request), request.page_token, int, float, str))
+    if place.shown > MOST_SHOWN:
+        remedy = f"leads beyond {MOST_SHOWN:,} listings; narrow the search by `filter` or `min_similarity`"
+        raise InvalidListing((FieldViolation("page_token", remedy),))
+    return place
 
 
 def to_token(request: pb.FindListingsRequest, shown: int, last: ListingMatch) -> str:

@@ -82,6 +82,12 @@ class BrandLexicon:
         """Find the brand that is written so, whatever the case, accents and hyphens; None when there is none."""
         return self._by_name.get(normalise_name(name))
 
+    def imitates_another(self, brand_id: str, written: str) -> bool:
+        """Tell whether a word, by which this brand is to be known, would be taken for another one's name misspelt."""
+        text = read(written)
+        places = (*self.look_alikes.places(text, taken=()), *self.look_alikes.of_claim(text))
+        return any(place.brand.brand_id != brand_id for place in places)
+
     def places(self, text: Text, *, claimed: Brand | None, context: frozenset[str]) -> list[BrandPlace]:
         """Find every place of `text` that names a brand.
 
@@ -113,7 +119,7 @@ class BrandLexicon:
         owners: dict[Phrase, set[str]] = {}
         for brand in brands:
             for written in keywords.get(brand.brand_id, ()):
-                if not self._imitates_another(brand, written):
+                if not self.imitates_another(brand.brand_id, written):
                     for words in _variants(fold(written)):
                         owners.setdefault(words, set()).add(brand.brand_id)
         known = {brand.brand_id: brand for brand in brands}
@@ -122,11 +128,6 @@ class BrandLexicon:
             if len(ids) == 1:
                 book.add(words, known[next(iter(ids))])
         return book
-
-    def _imitates_another(self, brand: Brand, written: str) -> bool:
-        text = read(written)
-        places = (*self.look_alikes.places(text, taken=()), *self.look_alikes.of_claim(text))
-        return any(place.brand != brand for place in places)
 
     def _is_distinct(self, words: Phrase) -> bool:
         """Tell whether words are not all in everyday use."""

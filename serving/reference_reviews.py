@@ -43,6 +43,9 @@ class Reviews:
         seen = visible_reference(self.store, change.reference_id, caller)
         if seen.state is change.wanted:
             return seen
+        if change.revision not in (None, seen.revision):
+            # What is judged below is what was seen here: a revision that is yet to come must not stand for it.
+            raise Conflict(f"The reference {seen.reference_id!r} was changed since you read it; read it again.")
         if change.wanted is not ReferenceState.ACTIVE:
             return self._move(change, seen, change.wanted, change.reason, actor=caller.name)
         if seen.state is ReferenceState.QUARANTINED:
@@ -65,9 +68,8 @@ class Reviews:
         *,
         actor: str,
     ) -> Reference:
-        revision = seen.revision if change.revision is None else change.revision
         return self.store.set_reference_state(
-            seen.reference_id, state, reason=reason, scope=scope, revision=revision, actor=actor
+            change.reference_id, state, reason=reason, scope=scope, revision=seen.revision, actor=actor
         )
 
     def _assess(self, reference: Reference) -> Assessment | None:

@@ -1,13 +1,15 @@
 """How is a stream of references taken in? File by file, each as soon as its last chunk came; never the batch at once.
 
 Memory is bounded: of each stream at most one file is being read and `AT_ONCE` wait or are worked on, `MAX_STREAMS` are
-open at a time, and a file ends at `MAX_IMAGE_BYTES`. What was recorded before a stream breaks stays, and the
-`request_id`s, or the content itself, make it the same references when the batch is sent again.
+open at a time, `MAX_STREAMS_EACH` of one caller, and a file ends at `MAX_IMAGE_BYTES`. What was recorded before a
+stream breaks stays, and the `request_id`s, or the content itself, make it the same references when the batch is sent
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -19,12 +21,15 @@ from serving.reference_answers import ReferenceAnswers
 from serving.status import to_status
 from serving.streams import answer_each
 from serving.wire import MAX_IMAGE_BYTES
+from serving.wire_rules import MAX_REQUEST_ID_CHARACTERS
 from serving.work import Work
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.errors import ImageError, ImageFault
 
 MAX_REFERENCES = 1_000
 MAX_STREAMS = 8
+# A client may hold a stream open for as long as it sends something, so that one alone must not hold all of them.
+MAX_STREAMS_EACH = 6
 # References of all streams together that are worked on at a time, so that screening keeps the other workers; one stream
 # may use all of them.
 AT_ONCE = 4
@@ -47,7 +52,7 @@ class UploadStreams:
         self._work = work.run
         self._draining = draining
         self._patience_s = patience_s
-        self._streams = 0
+        self._open: Counter[str] = Counter()  # streams, by the caller's name
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def answer(
@@ -63,13 +68,16 @@ class UploadStreams:
             Interrupted: the server drains; everything that was received whole is recorded.
 
         """
-        if self._streams >= MAX_STREAMS:
+        if self._open.total() >= MAX_STREAMS:
             raise Overloaded(f"{MAX_STREAMS} streams of references are open already", retry_after_s=1.0)
-        self._streams += 1
+        if self._open[caller.name] >= MAX_STREAMS_EACH:
+            raise Overloaded(f"{MAX_STREAMS_EACH} streams of yours are open already", retry_after_s=1.0)
+        self._open[caller.name] += 1
         try:
             results = await self._results(requests, caller, deadline)
         finally:
-            self._streams -= 1
+            self._open[caller.name] -= 1
+            self._open += Counter()  # forgets those who have none
         version = await self._work(self._references.index_version)
         return pb.UploadReferenceResponse(results=results, index_version=version)
 
@@ -87,7 +95,9 @@ class UploadStreams:
     async def _result(
         self, sequence: int, received: Received, caller: Caller, deadline: Deadline
     ) -> pb.UploadReferenceResult:
-        result = pb.UploadReferenceResult(sequence=sequence, request_id=received.header.request_id)
+        result = pb.UploadReferenceResult(sequence=sequence)
+        if len(received.header.request_id) <= MAX_REQUEST_ID_CHARACTERS:  # a longer one is refused, and not kept
+            result.request_id = received.header.request_id
         try:
             _check_size(received.size)
             reference = await self._work(
@@ -105,14 +115,14 @@ async def assembled(
 ) -> AsyncIterator[Received]:
     """Yield each file with its header once all of its chunks came. Raises as `UploadStreams.answer` does."""
     header: pb.UploadReferenceHeader | None = None
-    chunks: list[bytes] = []
+    content = bytearray()  # not a list: a chunk of one byte would take forty
     size = headers = 0
     while (request := await _next(requests, patience_s)) is not None:
         part = request.WhichOneof("part")
         if part == "header":
             if header is not None:
-                yield Received(header, b"".join(chunks), size)
-            header, chunks, size, headers = request.header, [], 0, headers + 1
+                yield Received(header, bytes(content), size)
+            header, content, size, headers = request.header, bytearray(), 0, headers + 1
             if headers > MAX_REFERENCES:
                 raise BatchTooLarge(
                     f"the stream holds more than {MAX_REFERENCES} references; those are recorded: send the rest apart"
@@ -120,14 +130,14 @@ async def assembled(
         elif part == "chunk" and header is not None:
             size += len(request.chunk)
             if size > MAX_IMAGE_BYTES:
-                chunks.clear()  # it is refused whatever else comes of it
-            elif request.chunk:
-                chunks.append(request.chunk)
+                content.clear()  # it is refused whatever else comes of it
+            else:
+                content += request.chunk
         else:
             remedy = "comes before any header; send a header first" if part else "is neither header nor chunk"
             raise InvalidListing((FieldViolation(part or "part", remedy),))
     if header is not None:
-        yield Received(header, b"".join(chunks), size)
+        yield Received(header, bytes(content), size)
 
 
 async def _next(

@@ -38,3 +38,34 @@ class Work:
     async def finished(self) -> None:
         """Wait until nothing is in work."""
         await self._idle.wait()
+
+
+class Turns:
+    """Lets few calls at a time through to `work`, so that slow ones leave its other threads to everybody else.
+
+    A call keeps its turn until its thread is done with it, also when whoever asked has gone.
+    """
+
+    def __init__(self, work: Work, *, at_once: int, max_waiting: int) -> None:
+        self._work = work
+        self._most = at_once + max_waiting
+        self._inside = 0
+        self._turn = asyncio.Semaphore(at_once)
+
+    async def run(self, blocking: Callable[[], T]) -> T:
+        """Run one call in its turn. Raises Overloaded when too many wait."""
+        if self._inside >= self._most:
+            raise Overloaded(f"{self._most} requests of this kind are in work already", retry_after_s=1.0)
+        self._inside += 1
+        try:
+            await self._turn.acquire()
+            running = asyncio.create_task(self._work.run(blocking))
+            running.add_done_callback(self._done)
+            return await asyncio.shield(running)
+        finally:
+            self._inside -= 1
+
+    def _done(self, running: asyncio.Task[T]) -> None:
+        self._turn.release()
+        if not running.cancelled():
+            running.exception()  # whoever asked may not be there to take it

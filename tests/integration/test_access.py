@@ -414,8 +414,9 @@ def test_the_client_that_ships_signs_in(guard: Guard, tmp_path: Path) -> None:
 
 def test_a_token_does_not_leave_the_machine_in_plaintext() -> None:
     """Sending a token without TLS is refused, but to this machine."""
-    with pytest.raises(SettingsError, match="plaintext"):
-        ModerationClient("touchstone.example:50051", Credentials(token="secret"))
+    for elsewhere in ("touchstone.example:50051", "127.0.0.1.example:50051", "127.example:50051"):
+        with pytest.raises(SettingsError, match="plaintext"):
+            ModerationClient(elsewhere, Credentials(token="secret"))
     assert "secret" not in repr(Credentials(token="secret"))
     ModerationClient("127.0.0.1:1", Credentials(token="secret")).close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import grpc
@@ -325,6 +326,9 @@ def test_marks_of_one_id_belong_to_each_brand(lead: Registrant) -> None:
 # --- names that are others' ------------------------------------------------------------------------------------------
 
 
+_WORD_LISTS = ("aliases", "keywords")
+
+
 @pytest.mark.parametrize(
     ("fields", "violated"),
     [
@@ -333,6 +337,8 @@ def test_marks_of_one_id_belong_to_each_brand(lead: Registrant) -> None:
         ({"aliases": ["Aurora Sports", "Вorealis"]}, "brand.aliases[1]"),
         ({"keywords": ["bore alis"]}, "brand.keywords[0]"),
         ({"keywords": ["Borealis bags"]}, "brand.keywords[0]"),
+        ({"aliases": ["Boraelis"]}, "brand.aliases[0]"),
+        ({"name": "Borealiss"}, "brand.name"),
     ],
 )
 def test_owner_cannot_take_another_brands_name(registry: Service, fields: dict[str, Any], violated: str) -> None:
@@ -344,6 +350,19 @@ def test_owner_cannot_take_another_brands_name(registry: Service, fields: dict[s
     assert (error.code(), violated_fields(error)) == (Code.INVALID_ARGUMENT, {violated})
     assert "borealis'" not in str(error.details()).lower().replace(str(fields).lower(), "")
     assert owner.get("aurora").name == "Aurora"
+
+
+def test_owner_cannot_silence_another_brands_product_line(registry: Service, lead: Registrant) -> None:
+    """A line that two brands name would say nothing of either, so the second owner is refused; a lead may decide it."""
+    lead.update("borealis", keywords=["Zoomwalk"])
+    owner = owner_of(registry, "aurora")
+
+    wanted: list[dict[str, Any]] = [{name: ["zoom walk"]} for name in _WORD_LISTS]
+    errors = [error_of(partial(owner.update, "aurora", **fields)) for fields in wanted]
+    decided = lead.update("aurora", keywords=["zoom walk"])
+
+    assert [violated_fields(error) for error in errors] == [{f"brand.{field}[0]"} for field in _WORD_LISTS]
+    assert list(decided.keywords) == ["zoom walk"]
 
 
 def test_owner_may_keep_its_own(registry: Service) -> None:

@@ -12,6 +12,7 @@ from index.records import ReferenceState
 from serving.app import open_application
 from serving.caller import NOBODY
 from serving.deadline import NEVER
+from serving.page_tokens import write_token
 from serving.wire_find import MAX_PAGE
 from tests.integration.support import (
     AURORA,
@@ -166,6 +167,17 @@ def test_pages_follow_each_other_without_gap_or_repetition(own_service: Service)
     assert len(tokens) == 2
     assert foreign.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert violated_fields(foreign.value) == {"page_token"}
+
+
+def test_made_up_token_cannot_ask_for_everything(service: Service) -> None:
+    """Pages are found together with all before them, so a token that claims a billion shown is refused as such."""
+    question = pb.FindListingsRequest(image=listing_pb2.Image(content=draw(AURORA_SHOE)))
+    token = write_token(question, 10**9, 0.5, "d1")
+
+    with pytest.raises(grpc.RpcError) as refused:
+        find(service, image=AURORA_SHOE, page_token=token)
+
+    assert violated_fields(refused.value) == {"page_token"}
 
 
 def test_page_goes_on_though_its_last_hit_is_gone(own_service: Service) -> None:

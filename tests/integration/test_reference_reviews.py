@@ -8,10 +8,18 @@ from threading import Barrier
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from google.protobuf.message import Message
+from numpy.typing import NDArray
 
-from serving.app import open_application
+from index.errors import Conflict
+from index.records import ReferenceState
+from serving.app import Application, open_application
+from serving.caller import Caller
+from serving.deadline import NEVER
+from serving.errors import PermissionDenied
+from serving.scoping import Assessment
 from tests.integration.reference_support import (
     LOGO,
     MODERATOR,
@@ -27,7 +35,17 @@ from tests.integration.reference_support import (
     upload,
     uploaded,
 )
-from tests.integration.support import PATIENCE_S, Service, Start, draw, fill, listing, settings_at, violated_fields
+from tests.integration.support import (
+    AURORA,
+    PATIENCE_S,
+    Service,
+    Start,
+    draw,
+    fill,
+    listing,
+    settings_at,
+    violated_fields,
+)
 from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
@@ -156,6 +174,34 @@ def test_an_etag_of_before_is_refused(service: Service) -> None:
 
     assert stale.value.code() is grpc.StatusCode.ABORTED
     assert violated_fields(foreign.value) == {"etag"}
+
+
+def test_an_etag_that_is_yet_to_come_releases_nothing(own_application: Application) -> None:
+    """An owner who guesses the etag that a moderator's quarantine will give does not activate over it."""
+    application, store = own_application, own_application.store
+    anna = Caller("anna", frozenset({"brand-owner"}), frozenset({AURORA.brand_id}))
+    answers = judged_by(application, Judge(ReferenceState.ACTIVE)).registry.references
+    head = header(hold=True)
+    held = answers.upload(head, draw(69), anna, deadline=NEVER)
+
+    class Rival(Judge):
+        def assess(self, brand_id: str, vectors: NDArray[np.float32], *, marks: bool) -> Assessment:
+            store.set_reference_state(held.reference_id, ReferenceState.QUARANTINED, reason="seen by a person")
+            return super().assess(brand_id, vectors, marks=marks)
+
+    rivals = judged_by(application, Rival(ReferenceState.ACTIVE)).registry.references
+    guessed = pb.ReviewReferenceRequest(
+        reference_id=held.reference_id, action=pb.REVIEW_ACTION_ACTIVATE, etag=str(int(held.etag) + 1)
+    )
+
+    for _ in range(2):
+        with pytest.raises((Conflict, PermissionDenied)):
+            rivals.review(guessed, anna)
+    # What is seen first counts, without an etag as well.
+    with pytest.raises((Conflict, PermissionDenied)):
+        rivals.review(pb.ReviewReferenceRequest(reference_id=held.reference_id, action=guessed.action), anna)
+
+    assert store.get_reference(held.reference_id).state is not ReferenceState.ACTIVE
 
 
 def test_of_eight_who_review_at_once_exactly_one_wins(service: Service) -> None:

@@ -74,6 +74,34 @@ async def test_a_file_is_handed_on_before_the_next_is_read() -> None:
     assert [file async for file in files] == []
 
 
+async def test_tiny_chunks_take_no_more_than_their_bytes() -> None:
+    """A quarter of a million chunks of two bytes are held as half a megabyte."""
+    pieces = 2**18
+
+    async def stream() -> AsyncIterator[pb.UploadReferenceRequest]:
+        yield pb.UploadReferenceRequest(header=header())
+        for number in range(pieces):
+            yield pb.UploadReferenceRequest(chunk=number.to_bytes(4)[2:])
+
+    tracemalloc.start()
+    try:
+        (file,) = [file async for file in assembled(stream(), patience_s=PATIENCE_S)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (len(file.content), file.content[-2:]) == (2 * pieces, b"\xff\xff")
+    assert peak < 6 * 2 * pieces
+
+
+def test_an_idempotency_key_that_is_none_is_not_kept(service: Service) -> None:
+    """A stream of long ones would fill the memory and break the answer; each is refused without being sent back."""
+    (result,) = upload(service, (header(request_id="x" * 1_000), draw(1)))
+
+    assert result.HasField("error")
+    assert result.request_id == ""
+
+
 async def test_a_silent_client_loses_its_stream() -> None:
     """A stream that stays open and brings nothing takes a place that others wait for."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -13,13 +14,15 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 
 from index.records import ReferenceState
 from serving.app import Application, open_application
-from serving.upload_streams import AT_ONCE, MAX_REFERENCES, MAX_STREAMS
+from serving.upload_streams import AT_ONCE, MAX_REFERENCES, MAX_STREAMS, MAX_STREAMS_EACH
 from serving.wire import MAX_IMAGE_BYTES
 from tests.integration.held import Held, holding
 from tests.integration.reference_support import (
     OWNER_OF_AURORA,
+    OWNER_OF_BOREALIS,
     WHEEL,
     Judge,
+    Metadata,
     brands_of,
     digests,
     header,
@@ -359,24 +362,43 @@ def test_more_than_a_thousand_are_refused(service: Service) -> None:
 
 def test_only_so_many_streams_are_open_at_once(service: Service) -> None:
     """The next one is told to come back in a second, and is taken once one of the others has ended."""
-    stub, ending = brands_of(service), threading.Event()
-    begun = threading.Barrier(MAX_STREAMS + 1)
+    callers = (OWNER_OF_AURORA, OWNER_OF_BOREALIS)
+    with _held_open(service, [callers[number % 2] for number in range(MAX_STREAMS)]) as streams:
+        refused = _until_refused(service)
+
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert all(len(stream.result(PATIENCE_S).results) == 1 for stream in streams)
+    assert uploaded(service, draw(40)).reference_id
+
+
+def test_one_caller_cannot_hold_all_streams(service: Service) -> None:
+    """Whoever has many open is told to wait, and everybody else goes on."""
+    with _held_open(service, [OWNER_OF_AURORA] * MAX_STREAMS_EACH) as streams:
+        refused = _until_refused(service, by=OWNER_OF_AURORA)
+        reference = uploaded(service, draw(44), by=OWNER_OF_BOREALIS, brand_id="borealis")
+
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert all(len(stream.result(PATIENCE_S).results) == 1 for stream in streams)
+    assert reference.reference_id
+
+
+@contextmanager
+def _held_open(service: Service, callers: Sequence[Metadata]) -> Iterator[list[Any]]:
+    """Open a stream for each caller, which ends after the block."""
+    ending, begun = threading.Event(), threading.Barrier(len(callers) + 1)
 
     def held_open() -> Iterator[pb.UploadReferenceRequest]:
         yield pb.UploadReferenceRequest(header=header(brand_id="unknown"))
         begun.wait(PATIENCE_S)
         ending.wait(PATIENCE_S)
 
-    streams = [stub.UploadReference.future(held_open(), timeout=PATIENCE_S) for _ in range(MAX_STREAMS)]
+    call = brands_of(service).UploadReference.future
+    streams = [call(held_open(), timeout=PATIENCE_S, metadata=by) for by in callers]
     try:
         begun.wait(PATIENCE_S)
-        refused = _until_refused(service)
+        yield streams
     finally:
         ending.set()
-
-    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert all(len(stream.result(PATIENCE_S).results) == 1 for stream in streams)
-    assert uploaded(service, draw(40)).reference_id
 
 
 def test_a_client_that_goes_in_mid_file_leaves_nothing_half(service: Service) -> None:
@@ -466,10 +488,10 @@ def _image_fault(result: pb.UploadReferenceResult) -> str:
     return found.reason
 
 
-def _until_refused(service: Service) -> grpc.RpcError:
+def _until_refused(service: Service, *, by: Metadata = ()) -> grpc.RpcError:
     for _ in range(1_000):
         try:
-            brands_of(service).UploadReference(iter(()), timeout=PATIENCE_S)
+            brands_of(service).UploadReference(iter(()), timeout=PATIENCE_S, metadata=by)
         except grpc.RpcError as error:
             return error
     raise AssertionError("no stream was refused")

@@ -99,3 +99,19 @@ def test_longer_names_are_taken_only_strictly() -> None:
 
     assert taken_names(words, others, strictly=False) == frozenset()
     assert taken_names(words, others, strictly=True) == {"Nike Shoes"}
+
+
+def test_short_names_are_held_too() -> None:
+    """A name of two or three letters is hidden by a longer one like any other, unless it is a word."""
+    others = [Brand(brand_id="ugg", name="UGG"), Brand(brand_id="hp", name="HP"), Brand(brand_id="red", name="Red")]
+
+    taken = taken_names({"UGG boots", "ink for hp", "Red boots", "U G G"}, others, strictly=True)
+
+    assert taken == {"UGG boots", "ink for hp", "U G G"}
+
+
+def test_others_keywords_are_taken_as_they_are() -> None:
+    """A product line of another brand is taken however it is written; a longer name that holds it is not."""
+    words = {"Zoom Walk", "ZOOMWALK!", "Zoomwalk Pro"}
+
+    assert taken_names(words, [NIKE], strictly=True, keywords=["Zoomwalk"]) == {"Zoom Walk", "ZOOMWALK!"}

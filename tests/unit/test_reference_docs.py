@@ -7,7 +7,7 @@ from pathlib import Path
 from index.records import ReferenceState
 from index.reference_states import following
 from serving.new_reference import SMALLEST_REFERENCE
-from serving.upload_streams import AT_ONCE, MAX_REFERENCES, MAX_STREAMS
+from serving.upload_streams import AT_ONCE, MAX_REFERENCES, MAX_STREAMS, MAX_STREAMS_EACH
 from serving.wire import MAX_IMAGE_BYTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "references.md"
@@ -33,5 +33,6 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"| file | {MAX_IMAGE_BYTES // 2**20} MiB |" in text
     assert f"| references in a stream | {MAX_REFERENCES:,} |" in text
     assert f"| open streams of a replica | {MAX_STREAMS} |" in text
+    assert f"| open streams of one caller at a replica | {MAX_STREAMS_EACH} |" in text
     assert f"| references in work at a time, of all streams | {AT_ONCE} |" in text
     assert f"| shorter edge of the picture, or of its box | {SMALLEST_REFERENCE} pixels |" in text
