@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from index.errors import SnapshotError
 from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.named import Named
-from index.opening import build_catalogue
+from index.opening import build_catalogue, open_catalogue
 from index.price_bands import PriceBand
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 from index.upkeep import Upkeep
+from index.verifying import verify_snapshot
 from serving.knowledge import KnowledgeSource
 
 MODEL = "model@1"
@@ -172,3 +175,60 @@ def test_price_bands_renew_prices(source: KnowledgeSource) -> None:
 def test_opening_again_takes_the_snapshot(source: KnowledgeSource) -> None:
     """A restarted replica has the same index version as the one before it."""
     assert source.open().catalogue.version == source.open().catalogue.version
+
+
+def test_a_brand_renamed_just_before_a_new_base_is_known_by_its_new_name(source: KnowledgeSource) -> None:
+    """A base may be of a state that the names in use have not reached: what changed until then is not passed over."""
+    old = source.open()
+    source.store.put_brands([Brand(brand_id="nike", name="Nike", aliases=("Swoosh",))])
+    build_catalogue(source.store, source.index_dir, MODEL, "exact")
+
+    source.upkeep.look(old.catalogue)
+    new = source.renew(old)
+
+    assert new is not None
+    assert new.catalogue.snapshot is not None
+    assert new.catalogue.snapshot is not old.catalogue.snapshot
+    assert new.lexicon.resolve("swoosh") is not None
+
+
+def test_the_snapshot_of_another_store_of_the_same_version_is_not_taken(
+    source: KnowledgeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A number says nothing of whose history it counts: references of a store that was replaced match nothing."""
+    source.open()
+    with Store.open(tmp_path / "other.db") as other:
+        other.put_brands([Brand(brand_id="nike", name="Nike")])
+        _add_reference(other, "elsewhere")
+        assert other.version() == source.store.version()
+
+        with pytest.raises(SnapshotError, match="of another store"):
+            verify_snapshot(other, source.index_dir, MODEL)
+        opened = open_catalogue(other, source.index_dir, MODEL, "exact")
+
+        assert [hit.reference_id for hit in opened.search(np.eye(1, 8, dtype=np.float32), 5)[0]] == ["elsewhere"]
+        assert "of another store" in caplog.text
+        found = verify_snapshot(other, source.index_dir, MODEL)
+        assert found is not None
+        assert found.sound
+
+
+def test_a_store_that_was_put_back_and_went_on_is_read_anew(source: KnowledgeSource, tmp_path: Path) -> None:
+    """Of a backup that meanwhile has more changes than were seen, nothing of the lost history stays, names included."""
+    backup = tmp_path / "backup.db"
+    with Store.open(backup) as kept:
+        source.store.copy_to(kept)
+    _add_reference(source.store, "lost")
+    old = source.open()
+    with Store.open(backup) as restored:
+        restored.put_brands([Brand(brand_id="nike", name="Nike", aliases=("Swoosh",))])
+        _add_reference(restored, "kept")
+
+        new = replace(source, store=restored).renew(old)
+
+        assert new is not None
+        assert [hit.reference_id for hit in new.catalogue.search(np.eye(1, 8, dtype=np.float32), 5)[0]] == [
+            "kept",
+            "r0",
+        ]
+        assert new.lexicon.resolve("swoosh") is not None
