@@ -393,6 +393,24 @@ class InMemory(ListingCatalogueContract):
         with pytest.raises(ListingIndexError, match="catalogue_regions"):
             catalogue.find_listings(vectors, marks=False, at_least=-1.0, most=1)
 
+    def test_listings_screened_again_do_not_fill_the_index(self, world: World) -> None:
+        """What was replaced takes no room for good: a full index is built anew before it refuses."""
+        size = world.store.catalogue_size(MODEL)[1]
+        full = Holder(Followed(), self.make(world.store, limit=size + size // 4).renew)
+        full.refresh()
+        catalogue = ListingCatalogue(world.store, MODEL, lambda: full.current.index)
+
+        for round_ in range(1, 4):
+            for number in range(LISTINGS):
+                listing = screened(number)
+                put(world.store, replace(listing, record=replace(listing.record, decision_id=f"{number}-{round_}")))
+                full.refresh()
+
+        vectors = world.listings[0].regions.marks[:1]
+        assert_found(
+            catalogue.find_listings(vectors, marks=True, at_least=LEAST, most=1_000), world.wanted(vectors)
+        )
+
     def test_before_the_index_is_built_there_is_no_answer(self, world: World) -> None:
         """Nothing found would be taken for nothing there."""
         with pytest.raises(ListingIndexError, match="being built"):
