@@ -46,7 +46,9 @@ def open_catalogue(
         logger.warning("%s The index is built anew from the store.", error)
         opened = None
     if opened is not None and not opened.is_of(source):
-        logger.warning("The index in %s is of another store, or of a state that was taken back: building anew.", directory)
+        logger.warning(
+            "The index in %s is of another store, or of a state that was taken back: building anew.", directory
+        )
     elif opened is not None and not is_due(opened, source.version()):
         return opened.up_to_date(source)
     try:

@@ -408,9 +408,7 @@ class InMemory(ListingCatalogueContract):
                 full.refresh()
 
         vectors = world.listings[0].regions.marks[:1]
-        assert_found(
-            catalogue.find_listings(vectors, marks=True, at_least=LEAST, most=1_000), world.wanted(vectors)
-        )
+        assert_found(catalogue.find_listings(vectors, marks=True, at_least=LEAST, most=1_000), world.wanted(vectors))
 
     def test_a_row_that_is_damaged_hides_no_other_listing(self, store: Store, caplog: pytest.LogCaptureFixture) -> None:
         """Regions that do not fit each other are named and left out, when the index is built and when it follows."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from index.errors import SnapshotError
+from index.errors import SnapshotError, StoreError
 from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.named import Named
 from index.opening import build_catalogue, open_catalogue
 from index.price_bands import PriceBand
+from index.price_live import read_all
+from index.pricing import PriceModel
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 from index.upkeep import Upkeep
 from index.verifying import verify_snapshot
+from serving import knowledge as knowledge_module
 from serving.knowledge import KnowledgeSource
 
 MODEL = "model@1"
@@ -170,6 +176,60 @@ def test_price_bands_renew_prices(source: KnowledgeSource) -> None:
     assert new.prices is not None
     assert last is not None
     assert last.prices is None
+
+
+def test_a_fit_of_many_prices_holds_up_no_reference(source: KnowledgeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While prices are fitted anew, for seconds, an upload is matched at once; the fit is taken up when it is done."""
+    monkeypatch.setattr(knowledge_module, "_FITTED_AT_ONCE", 0)
+    begun, finish = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> PriceModel:
+        begun.set()
+        assert finish.wait(30)
+        return read_all(*arguments, **options)
+
+    monkeypatch.setattr(knowledge_module, "read_all", slow)
+    old = source.open()
+    _add_price(source.store, 100)
+    _add_reference(source.store, "r1")
+
+    new = source.renew(old)
+
+    assert begun.wait(30)
+    assert new is not None
+    assert (len(new.catalogue), new.prices) == (2, None)
+    assert source.renew(new) is None
+    finish.set()
+    later = None
+    while later is None:
+        later = source.renew(new)
+        time.sleep(0.01)
+    assert later.prices is not None
+    assert later.prices.observations == 1
+
+
+def test_a_fit_that_fails_is_told_and_tried_again(source: KnowledgeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error comes with a later renewal; references follow in between, and a fit that succeeds is taken up."""
+    monkeypatch.setattr(knowledge_module, "_FITTED_AT_ONCE", 0)
+
+    def fail(*_arguments: Any, **_options: Any) -> PriceModel:
+        raise StoreError("gone")
+
+    old = source.open()
+    _add_price(source.store, 100)
+    with monkeypatch.context() as broken:
+        broken.setattr(knowledge_module, "read_all", fail)
+        assert source.renew(old) is None
+        while source.fits.busy:
+            time.sleep(0.01)
+        with pytest.raises(StoreError, match="gone"):
+            source.renew(old)
+
+    later = None
+    while later is None:
+        later = source.renew(old)
+        time.sleep(0.01)
+    assert later.prices is not None
 
 
 def test_opening_again_takes_the_snapshot(source: KnowledgeSource) -> None:
