@@ -16,14 +16,21 @@ BACKENDS = {
 }
 
 
-def create_index(backend: str, dim: int) -> VectorIndex:
-    """Make an empty index for vectors of `dim` values."""
+# Those whose indexes queue up at one thread for each device and work.
+_OWNED = frozenset({"faiss"})
+
+
+def create_index(backend: str, dim: int, *, work: str = "") -> VectorIndex:
+    """Make an empty index for vectors of `dim` values. Searches for one `work` do not wait for those of another."""
     name, device = split(backend)
     if name not in BACKENDS:
         raise BackendError(f"There is no index backend {name!r}: choose one of {', '.join(BACKENDS)}.")
     module, _, kind = BACKENDS[name].partition(":")
     make = getattr(importlib.import_module(module), kind)
-    index: VectorIndex = make(dim, device=device) if device else make(dim)
+    options = {"device": device} if device else {}
+    if work and name in _OWNED:
+        options["work"] = work
+    index: VectorIndex = make(dim, **options)
     return index
 
 

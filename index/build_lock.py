@@ -17,7 +17,7 @@ _LOCK = "BUILDING"
 def building(directory: Path) -> Iterator[bool]:
     """Hold the lock of the index in `directory` while the block runs, or say at once that another process does.
 
-    Raises SnapshotError when the folder cannot be written.
+    Raises SnapshotError when the folder cannot be written, or lies on a file system without locks.
     """
     file = directory / _LOCK
     try:
@@ -36,4 +36,6 @@ def _locked(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise SnapshotError(f"No snapshot can be built: no file can be locked there ({error}).") from error
     return True

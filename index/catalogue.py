@@ -42,8 +42,9 @@ _LAYER_SIZE = 1_000
 class ReferenceCatalogue:
     """All active references as one model sees them. Immutable; any number of threads may ask at once.
 
-    `store_version` is that of the store's state it is of, `base_version` that of its base. `brand_version` grows when
-    a brand changes. `recent` is what the last of the `layers` holds, if that is not the base, which is of `snapshot`.
+    `store_version` is that of the store's state it is of, `store_mark` says of which store, `base_version` is that of
+    its base. `brand_version` differs when a brand changed. `recent` is what the last of the `layers` holds, if that is
+    not the base, which is of `snapshot`.
     """
 
     layers: tuple[Layer, ...]
@@ -52,6 +53,7 @@ class ReferenceCatalogue:
     store_version: int
     base_version: int
     backend: str
+    store_mark: str = ""
     recent: Additions = field(default_factory=Additions)
     brand_version: int = 0
     snapshot: Snapshot | None = None
@@ -61,8 +63,11 @@ class ReferenceCatalogue:
         """Read the catalogue from the store. What is written to the store meanwhile may or may not be in it."""
         # The version comes first: content newer than it says makes the next renewal read it again, never once too few.
         store_version = source.version()
+        store_mark = source.mark_of(store_version)
         columns = gather(source, fingerprint)
-        return cls.of(columns, fingerprint=fingerprint, store_version=store_version, backend=backend)
+        return cls.of(
+            columns, fingerprint=fingerprint, store_version=store_version, store_mark=store_mark, backend=backend
+        )
 
     @classmethod
     def from_snapshot(
@@ -74,6 +79,7 @@ class ReferenceCatalogue:
             snapshot.columns,
             fingerprint=manifest.fingerprint,
             store_version=manifest.store_version,
+            store_mark=manifest.store_mark,
             backend=backend,
             trained=trained,
             snapshot=snapshot,
@@ -86,6 +92,7 @@ class ReferenceCatalogue:
         *,
         fingerprint: str,
         store_version: int,
+        store_mark: str,
         backend: str,
         trained: Indexes | None = None,
         snapshot: Snapshot | None = None,
@@ -98,6 +105,7 @@ class ReferenceCatalogue:
             brands=brands,
             fingerprint=fingerprint,
             store_version=store_version,
+            store_mark=store_mark,
             base_version=store_version,
             backend=backend,
             snapshot=snapshot,
@@ -106,22 +114,29 @@ class ReferenceCatalogue:
     def renewed(self, source: ReferenceSource) -> Self | None:
         """Give the catalogue of the store's present state for the same model; None when this one is of that state.
 
-        Only what the change log names is read. Where the log does not reach, as after a backup was put back, the
-        catalogue is built anew.
+        Only what the change log names is read. Where that is not the one which was read before, as after a backup was
+        put back, the catalogue is built anew.
         """
         store_version = source.version()
-        if store_version == self.store_version:
-            return None
-        changed = read_changes(
-            source,
-            after=self.store_version,
-            until=store_version,
-            fingerprint=self.fingerprint,
-            brands=self.brands.rows.keys(),
-        )
-        if changed is None or store_version < self.store_version:
-            return self.build(source, self.fingerprint, self.backend)
-        return self._with(changed)
+        changed = None
+        if self.is_of(source):
+            if store_version == self.store_version:
+                return None
+            changed = read_changes(
+                source,
+                after=self.store_version,
+                until=store_version,
+                fingerprint=self.fingerprint,
+                brands=self.brands.rows.keys(),
+            )
+        if changed is None:
+            built = self.build(source, self.fingerprint, self.backend)
+            return replace(built, brand_version=built.store_version)  # which brands changed, nobody knows
+        return self._with(changed, source.mark_of(changed.version))
+
+    def is_of(self, source: ReferenceSource) -> bool:
+        """Whether the source's present state came after the one that this catalogue is of."""
+        return source.mark_of(self.store_version) == self.store_mark
 
     def up_to_date(self, source: ReferenceSource) -> Self:
         """Give the catalogue of the store's present state, this one when it is of it."""
@@ -129,10 +144,15 @@ class ReferenceCatalogue:
         return self if renewed is None else renewed
 
     def following(self, in_use: ReferenceCatalogue) -> Self:
-        """Take the place of the catalogue in use: brands count as changed only when they do after that one's state."""
+        """Take the place of the catalogue in use: brands count as changed only when they do after that one's state.
+
+        That one must have reached this one's base: what brands changed until then is not known here.
+        """
+        if in_use.store_version < self.base_version:
+            raise ValueError(f"a base of version {self.base_version} cannot follow version {in_use.store_version}")
         return replace(self, brand_version=max(self.brand_version, in_use.brand_version))
 
-    def _with(self, changed: Changed) -> Self:
+    def _with(self, changed: Changed, store_mark: str) -> Self:
         begins = len(self.recent) == 0 or len(self.recent) >= _LAYER_SIZE
         recent = (Additions() if begins else self.recent).replaced(changed)
         below = self.layers if begins else self.layers[:-1]
@@ -146,6 +166,7 @@ class ReferenceCatalogue:
             brands=brands,
             recent=recent,
             store_version=changed.version,
+            store_mark=store_mark,
             brand_version=max(self.brand_version, changed.brand_version),
         )
         return new._prepared()
@@ -189,6 +210,7 @@ class ReferenceCatalogue:
             self.layers[0].columns,
             fingerprint=self.fingerprint,
             store_version=self.store_version,
+            store_mark=self.store_mark,
             index_version=self.version,
         )
 

@@ -21,6 +21,8 @@ from index.region_spool import RegionSpool
 logger = logging.getLogger(__name__)
 
 _BATCH = 1_000
+# A full index is built anew once if that makes room for a twentieth of it. For less it would be built all the time.
+_WORTH_ROOM = 20
 
 
 class CatalogueOutbox(Protocol):
@@ -99,7 +101,13 @@ class MemoryFollowing:
     def _followed(self, old: Followed) -> Followed | None:
         if not isinstance(old.index, MemoryRegions):
             return self._build(lambda: None)
-        cursor = follow(self.store, self.fingerprint, old.index, old.cursor)
+        try:
+            cursor = follow(self.store, self.fingerprint, old.index, old.cursor)
+        except ListingIndexError:
+            if old.index.masked * _WORTH_ROOM < self.limit:
+                raise
+            logger.info("the index of listings is built anew: it is full, and a part of it is replaced")
+            return self._build(lambda: None)
         if old.index.stale:
             logger.info("the index of listings is built anew: much of it is replaced or new")
             return self._build(_keeping_up(self.store, self.fingerprint, old.index, cursor))

@@ -33,6 +33,9 @@ class ReferenceSource(Protocol):
     def version(self) -> int:
         """Give the number of the state of brands, references and removed images; every change makes it larger."""
 
+    def mark_of(self, version: int) -> str:
+        """Give what tells this source's state `version` from any other source's; "" for a version not reached."""
+
     def changes_after(self, version: int) -> Sequence[Change]:
         """Give the first changes after a version, oldest first; it need not be all of them."""
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 # 16 from 168 ms to 45 ms; a single query is as fast either way.
 _BLAS_THRESHOLD = 20
 
-# The threads that own devices, started with a device's first index and idle between calls.
-_owners: dict[str, ThreadPoolExecutor] = {}
+# The threads that own devices, by device and work, started with the first index and idle between calls.
+_owners: dict[tuple[str, str], ThreadPoolExecutor] = {}
 _owners_lock = threading.Lock()
 
 
@@ -36,11 +36,13 @@ class FaissIndex:
 
     GPU indexes allow no concurrent search, and FAISS on the CPU already uses every core for one. So calls from any
     thread queue up at the device's owner, which all indexes on that device share. `device` is "cpu" or "cuda:N".
+    Indexes of other `work` than screening have an owner of their own: a search of seconds among the regions of all
+    listings must not hold up one of milliseconds among references.
     """
 
-    def __init__(self, dim: int, *, device: str = "cpu") -> None:
+    def __init__(self, dim: int, *, device: str = "cpu", work: str = "") -> None:
         self._dim = dim
-        self._owner = owner_of(device)
+        self._owner = owner_of(device, work)
         self._ids = np.empty(0, dtype=np.int64)  # FAISS numbers rows from 0; row -> id, touched by the owner only
         self._flat = self._owner.submit(_new_flat, dim, device).result()
 
@@ -90,12 +92,20 @@ def import_faiss() -> ModuleType:
     return module
 
 
-def owner_of(device: str) -> ThreadPoolExecutor:
-    """Give the one thread that owns a device."""
+def owner_of(device: str, work: str = "") -> ThreadPoolExecutor:
+    """Give the one thread that owns a device for some work; "" is screening, which may use every core."""
     with _owners_lock:
-        if device not in _owners:
-            _owners[device] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"faiss-{device}")
-        return _owners[device]
+        key = (device, work)
+        if key not in _owners:
+            name = f"faiss-{device}-{work}" if work else f"faiss-{device}"
+            _owners[key] = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_use_half if work else None)
+        return _owners[key]
+
+
+def _use_half() -> None:
+    """Leave half of the cores to screening, in all that this thread does."""
+    library = import_faiss()
+    library.omp_set_num_threads(max(1, library.omp_get_max_threads() // 2))
 
 
 def _new_flat(dim: int, device: str) -> faiss.Index:

@@ -14,7 +14,9 @@ class FakeSource:
     While `failure` is set, reading raises it, as a store does whose database has gone away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, origin: str = "") -> None:
+        """`origin` tells histories apart; sources with the same one pass for one store."""
+        self._origin = origin
         self.failure: Exception | None = None
         self._changes: list[Change] = []
         self._brands: dict[str, Brand] = {}
@@ -45,6 +47,11 @@ class FakeSource:
         """Count the changes so far."""
         self._fail_if_told()
         return len(self._changes)
+
+    def mark_of(self, version: int) -> str:
+        """Name the origin and the version, "" for one that was not reached."""
+        self._fail_if_told()
+        return f"{self._origin}{version}" if 0 < version <= len(self._changes) else ""
 
     def changes_after(self, version: int) -> tuple[Change, ...]:
         """Give all changes after a version."""

@@ -45,7 +45,11 @@ def open_catalogue(
     except SnapshotError as error:
         logger.warning("%s The index is built anew from the store.", error)
         opened = None
-    if opened is not None and not is_due(opened, source.version()):
+    if opened is not None and not opened.is_of(source):
+        logger.warning(
+            "The index in %s is of another store, or of a state that was taken back: building anew.", directory
+        )
+    elif opened is not None and not is_due(opened, source.version()):
         return opened.up_to_date(source)
     try:
         with building(directory) as alone:
@@ -117,6 +121,7 @@ def build_catalogue(
         columns,
         fingerprint=fingerprint,
         store_version=built.store_version,
+        store_mark=built.store_mark,
         index_version=built.version,
         trained={
             _NAMES[mark]: large_index.writer(columns.vectors, rows)

@@ -8,7 +8,7 @@ it is to a fit of all n.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from index.market_records import PriceObservation
 from index.money import ExchangeRates
@@ -38,9 +38,7 @@ def read_all(
     return model.updated(observations[first:])
 
 
-def follow(
-    model: PriceModel, arrived: Sequence[PriceObservation], read_everything: Callable[[], PriceModel | None]
-) -> PriceModel | None:
-    """Return the model moved by what arrived since; now and then everything is read again and fitted anew."""
+def follow(model: PriceModel, arrived: Sequence[PriceObservation]) -> PriceModel | None:
+    """Return the model moved by what arrived since; None when now everything must be read again and fitted anew."""
     stays = fitted_count(model.read + len(arrived)) == fitted_count(model.read)
-    return model.updated(arrived) if stays else read_everything()
+    return model.updated(arrived) if stays else None

@@ -27,6 +27,7 @@ _TOLERATED = 20_000
 _BLOCK_ROWS = 65_536
 # Hits are asked for in growing lists until enough of them count.
 _MORE = 4
+_WORK = "listings"
 
 
 class MemoryRegions:
@@ -53,10 +54,14 @@ class MemoryRegions:
         return sum(len(part) for pair in self._parts.values() for part in pair)
 
     @property
+    def masked(self) -> int:
+        """How many of the regions held are replaced or gone: building anew makes room for so many."""
+        return sum(part.masked for pair in self._parts.values() for part in pair)
+
+    @property
     def stale(self) -> bool:
         """Whether a quarter is masked, or as much was added as there was in the beginning."""
-        masked = sum(part.masked for pair in self._parts.values() for part in pair)
-        added = len(self) - self._filled
+        masked, added = self.masked, len(self) - self._filled
         return masked > max(_TOLERATED, len(self) // 4) or added > max(_TOLERATED, self._filled)
 
     def put(self, entries: Sequence[ListingEntry]) -> None:
@@ -67,11 +72,12 @@ class MemoryRegions:
         with self._changing:
             new = [one for one in entries if self._newest.get(listing_key(one.listing_id)) != one.number]
             self._check_room(sum(len(one.vectors) for one in new))
-            replaced = (self._newest.get(listing_key(one.listing_id)) for one in new)
-            self._mask([number for number in replaced if number is not None])
+            replaced = [self._newest.get(listing_key(one.listing_id)) for one in new]
             for marks, (_, second) in self._parts.items():
                 second.add(columns_of(new, self._dim, marks=marks))
             self._newest |= {listing_key(one.listing_id): one.number for one in new}
+            # After the new ones are there: a listing is never without.
+            self._mask([number for number in replaced if number is not None])
 
     def drop(self, listing_ids: Sequence[str]) -> None:
         """Let go of listings, as `RegionIndex.drop` says."""
@@ -149,7 +155,7 @@ class _Part:
     """Vectors of one kind in one index, with the decision and the row that each is of."""
 
     def __init__(self, backend: str, dim: int) -> None:
-        self._index = create_index(backend, dim)
+        self._index = create_index(backend, dim, work=_WORK)
         self._numbers = np.empty(0, dtype=np.int64)
         self._rows = np.empty(0, dtype=np.int64)
         self._counts = np.empty(0, dtype=np.bool_)

@@ -61,7 +61,8 @@ class SnapshotFile:
 class Manifest:
     """What a snapshot says of itself.
 
-    `store_version` is the store's when it was read; `index_version` names the content, and decisions cite it.
+    `store_version` is the store's when it was read, `store_mark` says which store's ("": not known), `index_version`
+    names the content, and decisions cite it.
     """
 
     format_version: int
@@ -74,6 +75,7 @@ class Manifest:
     brands: int
     copies: int
     files: tuple[SnapshotFile, ...]
+    store_mark: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +100,7 @@ def write_snapshot(
     fingerprint: str,
     store_version: int,
     index_version: str,
+    store_mark: str = "",
     trained: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> Path:
     """Write a snapshot below `root`, make it the current one, and remove those before the last.
@@ -111,6 +114,7 @@ def write_snapshot(
             format_version=FORMAT_VERSION,
             fingerprint=fingerprint,
             store_version=store_version,
+            store_mark=store_mark,
             index_version=index_version,
             dim=columns.vectors.shape[1],
             vectors=len(columns.vectors),

@@ -44,9 +44,17 @@ class Upkeep:
         self._checked = ""  # the last one whose vectors were digested
 
     def taken(self, in_use: ReferenceCatalogue) -> ReferenceCatalogue:
-        """Give the catalogue that takes the place of the one in use: a fresh one once, otherwise the same."""
-        fresh, self._fresh = self._fresh, None
-        return in_use if fresh is None else fresh.following(in_use)
+        """Give the catalogue that takes the place of the one in use: a fresh one once, otherwise the same.
+
+        Raises StoreError; a fresh one is then given the next time.
+        """
+        fresh = self._fresh
+        if fresh is None:
+            return in_use
+        if in_use.store_version < fresh.base_version:
+            in_use = in_use.up_to_date(self._source)  # which learns whether a brand changed until then
+        self._fresh = None
+        return fresh.following(in_use) if fresh.is_of(self._source) else in_use
 
     def look(self, in_use: ReferenceCatalogue) -> None:
         """Read a new snapshot, build one that is due, or check the vectors of the one in use; else do nothing.
@@ -83,6 +91,8 @@ class Upkeep:
             return
         if self._is_new(in_use):
             self._fresh = self._opened(in_use)
+        elif not in_use.is_of(self._source):
+            return  # the store was set back: what follows it builds anew
         elif is_due(in_use, self._source.version()):
             self._fresh = self._built()
         elif in_use.snapshot is not None and not in_use.snapshot.checked:
@@ -97,7 +107,7 @@ class Upkeep:
 
     def _opened(self, in_use: ReferenceCatalogue) -> ReferenceCatalogue | None:
         opened = open_snapshot(self._directory, self._fingerprint, self._backend)
-        if opened is None or opened.base_version < in_use.base_version:
+        if opened is None or opened.base_version < in_use.base_version or not opened.is_of(self._source):
             return None
         return opened.up_to_date(self._source)
 
@@ -122,4 +132,4 @@ class Upkeep:
             check_vectors_file(in_use.snapshot)
         except SnapshotError as error:
             logger.error("%s It is replaced now.", error)
-            self._fresh = self._built()
+            self._fresh = self._built() or ReferenceCatalogue.build(self._source, self._fingerprint, self._backend)

@@ -7,7 +7,7 @@ suite in `tests/contract/test_vector_index.py` proves for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ PADDING_ID = -1
 UNIT_NORM_TOLERANCE = 2e-3
 _NORM_BLOCK_ROWS = 65_536
 # How many hits more than wanted are asked for while some rows are masked.
-_SPARE = 64
+_SPARE, _MORE = 64, 16
 
 
 @dataclass(frozen=True)
@@ -129,18 +129,27 @@ def live_hits(
 ) -> Hits:
     """Search `index` as if the rows that `masked` names, at most `masked_count` of them, were not in it.
 
-    A few more hits are asked for than are wanted. Only where so many of them are masked that too few are left, as when
-    a brand withdrew all of its references at once, are there asked for as many more as are masked.
+    A few more hits are asked for than are wanted, and many times as many where so many of them are masked that too few
+    are left, as when a brand withdrew all of its references at once.
     """
     if masked_count == 0:
         return index.search(queries, k)
-    for spare in sorted({min(masked_count, _SPARE), masked_count}):
+    for spare in _spares(masked_count):
         hits = index.search(queries, k + spare)
         padding = hits.ids == PADDING_ID
         gone = np.where(padding, False, masked(np.where(padding, 0, hits.ids))) if len(index) else padding
         if spare == masked_count or bool((padding[:, -1] | ((~gone).sum(axis=1) >= k)).all()):
             break
     return ranked(np.where(gone, PADDING_ID, hits.ids), hits.scores, k)
+
+
+def _spares(masked_count: int) -> Iterator[int]:
+    """Give growing numbers of further hits; the last one is enough whatever is masked."""
+    spare = _SPARE
+    while spare < masked_count:
+        yield spare
+        spare *= _MORE
+    yield masked_count
 
 
 def joined(parts: Sequence[Hits], k: int) -> Hits:

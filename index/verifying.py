@@ -42,7 +42,7 @@ def verify_snapshot(source: ReferenceSource, directory: Path, fingerprint: str) 
     """Verify the current snapshot, None when there is none. The source must not change meanwhile.
 
     Raises:
-        SnapshotError: it is damaged, of another model or of an unknown format.
+        SnapshotError: it is damaged, of another model or store, or of an unknown format.
 
     """
     path = current_snapshot(directory)
@@ -56,7 +56,13 @@ def verify_snapshot(source: ReferenceSource, directory: Path, fingerprint: str) 
             f"{path} is of format version {manifest.format_version}: it can be read, but not compared with the store; "
             "replicas build a new one, as does `touchstone index build`."
         )
-    held = catalogue_of(snapshot, "exact").up_to_date(source)
+    held = catalogue_of(snapshot, "exact")
+    if not held.is_of(source):
+        raise SnapshotError(
+            f"{path} is of another store, or of a state that this one was set back from; replicas build a new one, as "
+            "does `touchstone index build`."
+        )
+    held = held.up_to_date(source)
     true = ReferenceCatalogue.build(source, fingerprint, "exact")
     here, there = _digests(held), _digests(true)
     return Verification(

@@ -2,13 +2,14 @@
 
 Each part is derived from the store and renewed only when the store says that it changed: references by the registry's
 version, names when a brand changed; prices follow the observations one by one as they arrive (`index.price_live`), and
-are read anew when a brand's price bands were set.
+are read anew when a brand's price bands were set or enough has arrived. That takes seconds with tens of thousands of
+prices, so it is done aside: a new reference matches meanwhile, and prices stay as they were.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from index.catalogue import ReferenceCatalogue
@@ -19,10 +20,14 @@ from index.price_live import follow, read_all
 from index.pricing import PriceModel
 from index.store.store import Store
 from index.upkeep import Upkeep
+from serving.aside import Aside
 from serving.wording import BrandLexicon
 from serving.wording_file import load_wording
 
 log = logging.getLogger(__name__)
+
+# So many prices are fitted within a renewal: some tenths of a second.
+_FITTED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,15 @@ class Knowledge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Prices:
+    """A price model, of which observations and of which state of the bands."""
+
+    model: PriceModel | None
+    head: int
+    bands: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class KnowledgeSource:
     """Where knowledge comes from: the store, and how it is turned into an index and a price model."""
 
@@ -51,6 +65,7 @@ class KnowledgeSource:
     backend: str
     rates: ExchangeRates
     base_currency: str
+    fits: Aside[_Prices] = field(default_factory=lambda: Aside("prices"), compare=False)
 
     def open(self) -> Knowledge:
         """Read everything; the index from its snapshot when that is of the store's state. Raises SnapshotError."""
@@ -76,7 +91,9 @@ class KnowledgeSource:
             new = replace(new, lexicon=self._lexicon(), names=self._names())
         head, bands = self.store.price_head(), self.store.price_band_version()
         if (head, bands) != (old.price_head, old.band_version):
-            new = replace(new, prices=self._follow(old, head, bands), price_head=head, band_version=bands)
+            prices = self._followed(old, head, bands)
+            if prices is not None:
+                new = replace(new, prices=prices.model, price_head=prices.head, band_version=prices.bands)
         return None if new is old else new
 
     def _lexicon(self) -> BrandLexicon:
@@ -95,8 +112,22 @@ class KnowledgeSource:
         log.info("prices fitted anew: %d observations, %d price bands", len(observations), len(bands))
         return read_all(observations, self.rates, base_currency=self.base_currency, bands=bands)
 
-    def _follow(self, old: Knowledge, head: int, bands: int) -> PriceModel | None:
-        if old.prices is None or bands != old.band_version:
-            return self._prices(head)
-        arrived = list(self.store.iter_price_observations(after=old.price_head, through=head))
-        return follow(old.prices, arrived, lambda: self._prices(head))
+    def _followed(self, old: Knowledge, head: int, bands: int) -> _Prices | None:
+        """Give newer prices than those of `old`; None while they are being fitted."""
+        if self.fits.busy:
+            return None
+        if (fitted := self.fits.take()) is not None:
+            return fitted  # what arrived since is for the next renewal
+        if old.prices is not None and bands == old.band_version:
+            arrived = list(self.store.iter_price_observations(after=old.price_head, through=head))
+            followed = follow(old.prices, arrived)
+            if followed is not None:
+                return _Prices(model=followed, head=head, bands=bands)
+
+        def fit() -> _Prices:
+            return _Prices(model=self._prices(head), head=head, bands=bands)
+
+        if head <= _FITTED_AT_ONCE:
+            return fit()
+        self.fits.begin(fit)
+        return None

@@ -124,8 +124,16 @@ def _start(
     folder: Path, columns: CatalogueColumns, trained: Mapping[str, Callable[[Path], object]], real: RealVectors
 ) -> tuple[float, float]:
     """Write a snapshot and start from it: seconds to the first answer, and MiB that the process grew by."""
-    empty = ReferenceCatalogue.of(columns, fingerprint=_MODEL, store_version=1, backend="exact")
-    write_snapshot(folder, columns, fingerprint=_MODEL, store_version=1, index_version=empty.version, trained=trained)
+    empty = ReferenceCatalogue.of(columns, fingerprint=_MODEL, store_version=1, store_mark="", backend="exact")
+    write_snapshot(
+        folder,
+        columns,
+        fingerprint=_MODEL,
+        store_version=1,
+        store_mark="",
+        index_version=empty.version,
+        trained=trained,
+    )
     del empty
     before, began = _own_memory_mib(), time.monotonic()
     catalogue = open_snapshot(folder, _MODEL, "faiss")

@@ -6,6 +6,7 @@ the numbers grow in the order of the commits. It also announces the commit to wh
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
@@ -41,11 +42,11 @@ def log_changes(connection: Connection, kind: ChangeKind, subject_ids: Iterable[
     subjects = list(subject_ids)
     if not subjects:
         return
-    first = take(connection, CHANGES, len(subjects))
+    first, mark = take(connection, CHANGES, len(subjects)), secrets.token_hex(8)
     connection.execute(
         change_log.insert(),
         [
-            {"version": version, "kind": str(kind), "subject_id": subject}
+            {"version": version, "kind": str(kind), "subject_id": subject, "mark": mark}
             for version, subject in enumerate(subjects, start=first)
         ],
     )
@@ -60,6 +61,12 @@ class ChangeStore:
         """Return the head of the change log: it grows with every change of brands, references and removed images."""
         with self._database.read("read the version") as connection:
             return head(connection, CHANGES)
+
+    def mark_of(self, version: int) -> str:
+        """Return what tells the state `version` from that of another store, or of one that was put back; "" for 0."""
+        query = select(change_log.c.mark).where(change_log.c.version == version)
+        with self._database.read("read the change log") as connection:
+            return connection.execute(query).scalar_one_or_none() or ""
 
     def changes_after(self, version: int, *, limit: int = 1000) -> tuple[Change, ...]:
         """Return up to `limit` changes that came after `version`, oldest first."""

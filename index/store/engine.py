@@ -66,11 +66,12 @@ class Database:
     def reading(self, action: str) -> Iterator[None]:
         """Let this thread's reads in the block share one transaction: one state of things, at the price of one."""
         with self.read(action) as connection:
+            outer = getattr(self._shared, "connection", None)
             self._shared.connection = connection
             try:
                 yield
             finally:
-                self._shared.connection = None
+                self._shared.connection = outer
 
     @contextlib.contextmanager
     def write(self, action: str) -> Iterator[Connection]:

@@ -7,7 +7,8 @@ so that reading an event twice, or late, does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,8 @@ from index.store.tables.decisions import decision_events, decisions, listing_ima
 from index.store.tables.listings import catalogue_cursors, listing_brands, listing_regions
 from index.store.tables.references import reference_embeddings
 from index.store.tables.removals import removed_listings
+
+logger = logging.getLogger(__name__)
 
 # Listings read at a time: with touchstone-s some 10 MB of vectors.
 _PAGE = 500
@@ -93,7 +96,11 @@ class ListingStore:
         return (rows[-1].cursor if rows else cursor), tuple(dict.fromkeys(row.listing_id for row in rows))
 
     def catalogue_entries(self, listing_ids: Iterable[str], fingerprint: str) -> tuple[ListingEntry, ...]:
-        """Return those of the listings that are in the catalogue, with their regions by the model `fingerprint`."""
+        """Return those of the listings that are in the catalogue, with their regions by the model `fingerprint`.
+
+        Regions that do not fit each other, which takes a damaged database, are named in the log and left out: one row
+        must not keep every other listing from being found.
+        """
         found: list[ListingEntry] = []
         with self._database.read("read the regions of listings") as connection:
             for batch in in_batches(listing_ids, _PAGE):
@@ -101,16 +108,20 @@ class ListingStore:
         return tuple(found)
 
     def iter_catalogue(self, fingerprint: str) -> Iterator[tuple[ListingEntry, ...]]:
-        """Yield all of the catalogue by the model `fingerprint`, in pages; each is a short transaction of its own."""
+        """Yield all of the catalogue by the model `fingerprint`, in pages; each is a short transaction of its own.
+
+        What cannot be read is left out, as `catalogue_entries` does.
+        """
         after = ""
         while True:
             beyond = _listed(fingerprint, listing_regions.c.listing_id > after)
             with self._database.read("read the regions of all listings") as connection:
-                page = _entries(connection, beyond.order_by(listing_regions.c.listing_id).limit(_PAGE))
-            if not page:
+                rows = connection.execute(beyond.order_by(listing_regions.c.listing_id).limit(_PAGE)).all()
+                page = _entries_of(connection, rows)
+            if not rows:
                 return
             yield page
-            after = page[-1].listing_id
+            after = rows[-1].listing_id
 
     def catalogue_decisions(
         self, numbers: Iterable[int], fingerprint: str, where: ListingWhere = EVERYWHERE
@@ -213,7 +224,10 @@ def _fitting(where: ListingWhere) -> Iterator[ColumnElement[bool]]:
 
 
 def _entries(connection: Connection, asked: Select[Any]) -> tuple[ListingEntry, ...]:
-    rows = connection.execute(asked).all()
+    return _entries_of(connection, connection.execute(asked).all())
+
+
+def _entries_of(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[ListingEntry, ...]:
     photos: dict[str, list[bytes]] = {row.decision_id: [] for row in rows}
     brands: dict[str, list[str]] = {row.listing_id: [] for row in rows}
     images = listing_images.c
@@ -225,12 +239,23 @@ def _entries(connection: Connection, asked: Select[Any]) -> tuple[ListingEntry, 
     named = select(listing_brands).where(listing_brands.c.listing_id.in_(brands))
     for listing_id, brand_id in connection.execute(named.order_by(listing_brands.c.brand_id)):
         brands[listing_id].append(brand_id)
-    return tuple(_entry(row, photos[row.decision_id], brands[row.listing_id]) for row in rows)
+    return tuple(_sound(rows, photos, brands))
+
+
+def _sound(
+    rows: Sequence[Row[Any]], photos: Mapping[str, Sequence[bytes]], brands: Mapping[str, Sequence[str]]
+) -> Iterator[ListingEntry]:
+    for row in rows:
+        try:
+            yield _entry(row, photos[row.decision_id], brands[row.listing_id])
+        except ValueError as error:
+            logger.error("The regions of %r cannot be read (%s): screen it again.", row.listing_id, error)
 
 
 def _entry(row: Row[Any], photos: Sequence[bytes], brands: Sequence[str]) -> ListingEntry:
     vectors = np.concatenate([read_vectors(b"".join(photos), row.dim), read_vectors(row.marks, row.dim)])
-    assert len(vectors) * PLACE_BYTES == len(row.places)
+    if len(vectors) * PLACE_BYTES != len(row.places):
+        raise ValueError(f"{len(vectors)} vectors for {len(row.places)} bytes of places")
     return ListingEntry(
         listing_id=row.listing_id,
         number=row.number,

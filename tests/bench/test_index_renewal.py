@@ -26,7 +26,9 @@ def test_renewal_is_a_matter_of_milliseconds(tmp_path: Path) -> None:
     """A hundred references come and go, one at a time, above a large base: the median renewal is within the bar."""
     random = np.random.default_rng(0)
     vectors = unit(random.standard_normal((REFERENCES, DIM), dtype=np.float32))
-    base = ReferenceCatalogue.of(columns_of(vectors), fingerprint=MODEL, store_version=0, backend="exact")
+    base = ReferenceCatalogue.of(
+        columns_of(vectors), fingerprint=MODEL, store_version=0, store_mark="", backend="exact"
+    )
     taken = []
     with Store.open(tmp_path / "store.db") as store:
         store.put_brands([Brand(brand_id="acme", name="Acme")])

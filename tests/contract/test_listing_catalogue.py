@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sqlalchemy import text
 
 from index.catalogue_following import Followed, MemoryFollowing, OutsideFollowing
 from index.decision_records import DecisionRecord, ListingImage, RemovalReason
@@ -392,6 +393,41 @@ class InMemory(ListingCatalogueContract):
         assert before
         with pytest.raises(ListingIndexError, match="catalogue_regions"):
             catalogue.find_listings(vectors, marks=False, at_least=-1.0, most=1)
+
+    def test_listings_screened_again_do_not_fill_the_index(self, world: World) -> None:
+        """What was replaced takes no room for good: a full index is built anew before it refuses."""
+        size = world.store.catalogue_size(MODEL)[1]
+        full = Holder(Followed(), self.make(world.store, limit=size + size // 4).renew)
+        full.refresh()
+        catalogue = ListingCatalogue(world.store, MODEL, lambda: full.current.index)
+
+        for round_ in range(1, 4):
+            for number in range(LISTINGS):
+                listing = screened(number)
+                put(world.store, replace(listing, record=replace(listing.record, decision_id=f"{number}-{round_}")))
+                full.refresh()
+
+        vectors = world.listings[0].regions.marks[:1]
+        assert_found(catalogue.find_listings(vectors, marks=True, at_least=LEAST, most=1_000), world.wanted(vectors))
+
+    def test_a_row_that_is_damaged_hides_no_other_listing(self, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+        """Regions that do not fit each other are named and left out, when the index is built and when it follows."""
+        damage = "UPDATE listing_images SET embedding = NULL WHERE decision_id = :decision"
+        following = Holder(Followed(), self.make(store).renew)
+        with store._database.write("damage the store") as connection:
+            connection.execute(text(damage), {"decision": "d0"})
+        following.refresh()
+        put(store, screened(LISTINGS))
+        with store._database.write("damage the store") as connection:
+            connection.execute(text(damage), {"decision": f"d{LISTINGS}"})
+        put(store, screened(LISTINGS + 1))
+
+        following.refresh()
+
+        found = World(store, following, []).find(unit_rows(np.random.default_rng(1), 1), marks=False, at_least=-1.0)
+        whole = {screened(number).record.listing_id for number in (*range(1, LISTINGS), LISTINGS + 1)}
+        assert {match.listing_id for match in found} == whole
+        assert all(repr(screened(number).record.listing_id) in caplog.text for number in (0, LISTINGS))
 
     def test_before_the_index_is_built_there_is_no_answer(self, world: World) -> None:
         """Nothing found would be taken for nothing there."""

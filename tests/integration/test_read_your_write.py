@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from index.records import ReferenceKind
+from index.store.feed import ChangeFeed
 from serving.app import open_application
 from serving.read_your_write import MIN_INDEX_VERSION
 from serving.registry import add_references
@@ -32,8 +33,9 @@ NEW = 77
 
 
 @pytest.fixture
-def slow_replica(start: Start, tmp_path: Path) -> Iterator[Service]:
-    """Serve from a replica that looks for changes once an hour."""
+def slow_replica(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """Serve from a replica that looks for changes once an hour, and is told of none."""
+    monkeypatch.setattr(ChangeFeed, "announce", lambda _feed, _topics=None: None)
     settings = settings_at(tmp_path / "data").model_copy(update={"refresh_s": 3600.0})
     with open_application(settings) as application:
         fill(application)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
+import numpy as np
 import pytest
 
 from index.backends import create_index
-from index.faiss_index import FaissIndex
+from index.faiss_index import FaissIndex, owner_of
+from index.region_index import MemoryRegions
 from vision.errors import TouchstoneError
 
 
@@ -33,6 +36,21 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
 
     with pytest.raises(TouchstoneError, match="choose one of cpu"):
         FaissIndex(4, device=device)
+
+
+def test_a_search_of_all_listings_holds_up_no_screening() -> None:
+    """While the catalogue's index is busy, however long, references are searched."""
+    pytest.importorskip("faiss", reason="FAISS is not installed: install the extra 'cpu'")
+    MemoryRegions("faiss", 4, limit=10)
+    references = FaissIndex(4)
+    references.add(np.arange(1), np.eye(1, 4, dtype=np.float32))
+    done = threading.Event()
+    busy = owner_of("cpu", "listings").submit(done.wait, 30)
+    try:
+        assert references.search(np.eye(1, 4, dtype=np.float32), 1).ids.tolist() == [[0]]
+        assert not busy.done()
+    finally:
+        done.set()
 
 
 def test_importing_the_index_package_loads_no_library() -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from index.errors import SnapshotError, StoreError
 from index.market_records import PriceObservation
 from index.money import ExchangeRates, Money
 from index.named import Named
-from index.opening import build_catalogue
+from index.opening import build_catalogue, open_catalogue
 from index.price_bands import PriceBand
+from index.price_live import read_all
+from index.pricing import PriceModel
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.store import Store
 from index.upkeep import Upkeep
+from index.verifying import verify_snapshot
+from serving import knowledge as knowledge_module
 from serving.knowledge import KnowledgeSource
 
 MODEL = "model@1"
@@ -169,6 +178,117 @@ def test_price_bands_renew_prices(source: KnowledgeSource) -> None:
     assert last.prices is None
 
 
+def test_a_fit_of_many_prices_holds_up_no_reference(source: KnowledgeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While prices are fitted anew, for seconds, an upload is matched at once; the fit is taken up when it is done."""
+    monkeypatch.setattr(knowledge_module, "_FITTED_AT_ONCE", 0)
+    begun, finish = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> PriceModel:
+        begun.set()
+        assert finish.wait(30)
+        return read_all(*arguments, **options)
+
+    monkeypatch.setattr(knowledge_module, "read_all", slow)
+    old = source.open()
+    _add_price(source.store, 100)
+    _add_reference(source.store, "r1")
+
+    new = source.renew(old)
+
+    assert begun.wait(30)
+    assert new is not None
+    assert (len(new.catalogue), new.prices) == (2, None)
+    assert source.renew(new) is None
+    finish.set()
+    later = None
+    while later is None:
+        later = source.renew(new)
+        time.sleep(0.01)
+    assert later.prices is not None
+    assert later.prices.observations == 1
+
+
+def test_a_fit_that_fails_is_told_and_tried_again(source: KnowledgeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error comes with a later renewal; references follow in between, and a fit that succeeds is taken up."""
+    monkeypatch.setattr(knowledge_module, "_FITTED_AT_ONCE", 0)
+
+    def fail(*_arguments: Any, **_options: Any) -> PriceModel:
+        raise StoreError("gone")
+
+    old = source.open()
+    _add_price(source.store, 100)
+    with monkeypatch.context() as broken:
+        broken.setattr(knowledge_module, "read_all", fail)
+        assert source.renew(old) is None
+        while source.fits.busy:
+            time.sleep(0.01)
+        with pytest.raises(StoreError, match="gone"):
+            source.renew(old)
+
+    later = None
+    while later is None:
+        later = source.renew(old)
+        time.sleep(0.01)
+    assert later.prices is not None
+
+
 def test_opening_again_takes_the_snapshot(source: KnowledgeSource) -> None:
     """A restarted replica has the same index version as the one before it."""
     assert source.open().catalogue.version == source.open().catalogue.version
+
+
+def test_a_brand_renamed_just_before_a_new_base_is_known_by_its_new_name(source: KnowledgeSource) -> None:
+    """A base may be of a state that the names in use have not reached: what changed until then is not passed over."""
+    old = source.open()
+    source.store.put_brands([Brand(brand_id="nike", name="Nike", aliases=("Swoosh",))])
+    build_catalogue(source.store, source.index_dir, MODEL, "exact")
+
+    source.upkeep.look(old.catalogue)
+    new = source.renew(old)
+
+    assert new is not None
+    assert new.catalogue.snapshot is not None
+    assert new.catalogue.snapshot is not old.catalogue.snapshot
+    assert new.lexicon.resolve("swoosh") is not None
+
+
+def test_the_snapshot_of_another_store_of_the_same_version_is_not_taken(
+    source: KnowledgeSource, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A number says nothing of whose history it counts: references of a store that was replaced match nothing."""
+    source.open()
+    with Store.open(tmp_path / "other.db") as other:
+        other.put_brands([Brand(brand_id="nike", name="Nike")])
+        _add_reference(other, "elsewhere")
+        assert other.version() == source.store.version()
+
+        with pytest.raises(SnapshotError, match="of another store"):
+            verify_snapshot(other, source.index_dir, MODEL)
+        opened = open_catalogue(other, source.index_dir, MODEL, "exact")
+
+        assert [hit.reference_id for hit in opened.search(np.eye(1, 8, dtype=np.float32), 5)[0]] == ["elsewhere"]
+        assert "of another store" in caplog.text
+        found = verify_snapshot(other, source.index_dir, MODEL)
+        assert found is not None
+        assert found.sound
+
+
+def test_a_store_that_was_put_back_and_went_on_is_read_anew(source: KnowledgeSource, tmp_path: Path) -> None:
+    """Of a backup that meanwhile has more changes than were seen, nothing of the lost history stays, names included."""
+    backup = tmp_path / "backup.db"
+    with Store.open(backup) as kept:
+        source.store.copy_to(kept)
+    _add_reference(source.store, "lost")
+    old = source.open()
+    with Store.open(backup) as restored:
+        restored.put_brands([Brand(brand_id="nike", name="Nike", aliases=("Swoosh",))])
+        _add_reference(restored, "kept")
+
+        new = replace(source, store=restored).renew(old)
+
+        assert new is not None
+        assert [hit.reference_id for hit in new.catalogue.search(np.eye(1, 8, dtype=np.float32), 5)[0]] == [
+            "kept",
+            "r0",
+        ]
+        assert new.lexicon.resolve("swoosh") is not None

@@ -54,7 +54,7 @@ def test_following_gives_the_model_that_reading_gives() -> None:
     for step in (1, 40, 3, 200, 7):
         at += step
         assert model is not None
-        model = follow(model, ARRIVED[at - step : at], lambda upto=at: read(upto))  # type: ignore[misc]
+        model = follow(model, ARRIVED[at - step : at]) or read(at)
 
     assert model == read(at)
 

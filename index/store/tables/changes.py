@@ -19,4 +19,5 @@ change_log = Table(
     Column("version", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(32), nullable=False),
     words("subject_id"),
+    Column("mark", String(16), nullable=False, default=""),  # random: tells this history from any other; "" before 0013
 )
