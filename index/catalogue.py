@@ -62,7 +62,7 @@ class ReferenceCatalogue:
         # The version comes first: content newer than it says makes the next renewal read it again, never once too few.
         store_version = source.version()
         columns = gather(source, fingerprint)
-        return cls._of(columns, fingerprint=fingerprint, store_version=store_version, backend=backend)
+        return cls.of(columns, fingerprint=fingerprint, store_version=store_version, backend=backend)
 
     @classmethod
     def from_snapshot(
@@ -70,7 +70,7 @@ class ReferenceCatalogue:
     ) -> Self:
         """Make the catalogue of a verified snapshot, equal to the one that was written; `trained` as for `Tables`."""
         manifest = snapshot.manifest
-        return cls._of(
+        return cls.of(
             snapshot.columns,
             fingerprint=manifest.fingerprint,
             store_version=manifest.store_version,
@@ -80,7 +80,7 @@ class ReferenceCatalogue:
         )
 
     @classmethod
-    def _of(
+    def of(
         cls,
         columns: CatalogueColumns,
         *,
@@ -90,6 +90,7 @@ class ReferenceCatalogue:
         trained: Indexes | None = None,
         snapshot: Snapshot | None = None,
     ) -> Self:
+        """Make a catalogue of columns; see `from_snapshot`."""
         brands = BrandTable.of(columns)
         base = Layer.whole(Tables.of(columns, brands, backend, trained=trained))
         return cls(

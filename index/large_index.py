@@ -87,7 +87,7 @@ def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexI
         quantiser, dim, count, kind, library.METRIC_INNER_PRODUCT, False
     )
     index.cp.spherical, index.cp.seed = True, _SEED
-    index.cp.max_points_per_centroid = _LEARNT_FROM
+    index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = _LEARNT_FROM, 1
     index.own_fields = True
     quantiser.this.disown()
     sample = np.random.default_rng(_SEED).permutation(rows)[: _LEARNT_FROM * count]

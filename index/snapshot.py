@@ -98,7 +98,7 @@ def write_snapshot(
     fingerprint: str,
     store_version: int,
     index_version: str,
-    trained: Mapping[str, Callable[[Path], None]] | None = None,
+    trained: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> Path:
     """Write a snapshot below `root`, make it the current one, and remove those before the last.
 
@@ -224,7 +224,7 @@ def _write_array(file: Path, array: NDArray[Any]) -> SnapshotFile:
     return _written(file)
 
 
-def _write_trained(file: Path, write: Callable[[Path], None]) -> SnapshotFile:
+def _write_trained(file: Path, write: Callable[[Path], object]) -> SnapshotFile:
     write(file)
     return _written(file)
 

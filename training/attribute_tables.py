@@ -1,6 +1,7 @@
-"""Which attributes do photos and titles have? Reads the two committed tables, one to fit on and one to measure with.
+"""Which attributes do photos and titles have? Reads committed tables, to fit on and to measure with.
 
 `clothing_attributes.yaml` says what photos of clothing/train show; `training.fit_attributes` fits on it.
+`clothing_leaves.yaml`, in the same form, says which leaf they show; `training.fit_category` fits on it.
 `title_attributes.yaml` says what the words of a title mean; `training.evaluate_attributes` measures with it.
 """
 
@@ -17,6 +18,7 @@ import yaml
 from vision.errors import TaxonomyError
 
 PHOTO_TABLE = Path(__file__).parent / "data" / "clothing_attributes.yaml"
+PHOTO_LEAVES = Path(__file__).parent / "data" / "clothing_leaves.yaml"
 TITLE_TABLE = Path(__file__).parent / "data" / "title_attributes.yaml"
 FORMAT_VERSION = 1
 _NAMED_BY = 8  # characters of a listing_id

@@ -2,8 +2,9 @@
 
 Embeds the train splits of `clothing` (CC0) and `grocery` (MIT) as the pipeline does, turns their labels into leaves by
 the committed table, fits the probe and what is familiar to it, and writes the head beside the model's weights. No other
-data is read: the head ships. For leaves that they do not show, and to tell apart those that one label covers, the
-ImageNet classifier of the trunk's package is carried over to the trunk as it is, and
+data is read: the head ships. Where a label means several leaves ("shoes"), `training/data/clothing_leaves.yaml` says
+which of them a photo shows; photos that do not stand there teach only what is familiar. For leaves that the data do
+not show, the ImageNet classifier of the trunk's package is carried over to the trunk as it is, and
 `training/data/imagenet_to_leaf.yaml` says what its classes mean.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from training.attribute_tables import PHOTO_LEAVES, load_photo_labels, photo_key
 from training.category_rows import LabelledRow, embed_rows, read_labelled
 from training.convert_touchstone_s import DIM
 from training.familiarity import Vectors, assess_familiarity, fit_familiarity
@@ -49,8 +51,8 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
     taxonomy = load_taxonomy()
     table = load_label_table(taxonomy)
     used: list[LabelledRow] = []
-    covers: dict[str, tuple[str, ...]] = {}
-    vectors, labels = [], []
+    seen = load_photo_labels(PHOTO_LEAVES)["leaf"]
+    vectors, labels, shown = [], [], []
     for name in _DATA:
         rows = read_labelled(data / name / "train.jsonl")
         leaves = table.covering({row.label for row in rows})
@@ -59,23 +61,28 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
         used += known
         named = {label: tuple(" > ".join(leaf) for leaf in several) for label, several in leaves.items()}
         labels += [named[row.label][0] for row in known]
-        covers |= {several[0]: several for several in named.values() if len(several) > 1}
+        shown += [seen.get(photo_key(row.listing_id)) or _only(named[row.label]) for row in known]
     examples = np.concatenate(vectors)
     photos = first_part(examples, embedder.dim)
+    certain = [place for place, leaf in enumerate(shown) if leaf]
     head = CategoryHead(
-        probe=fit_probe(examples, labels, fingerprint=embedder.fingerprint),
+        probe=fit_probe(examples[certain], [shown[place] for place in certain], fingerprint=embedder.fingerprint),
         familiarity=fit_familiarity(photos, labels),
         general=_general_knowledge(used, photos, embedder, taxonomy, progress) if embedder.dim == DIM else None,
-        covers=covers,
     )
     figures = {
-        "examples": len(labels),
+        "examples": len(certain),
         "leaves": len(head.probe.labels),
         **asdict(assess_familiarity(photos, labels)),
     }
     notes = {"data": list(_DATA.values()), "licence": "Apache-2.0; the data is CC0-1.0 and MIT", "figures": figures}
     head.save(out, notes=notes)
     return figures
+
+
+def _only(leaves: Sequence[str]) -> str:
+    """Give the one leaf that a label means; "" when it means several."""
+    return leaves[0] if len(leaves) == 1 else ""
 
 
 def _general_knowledge(

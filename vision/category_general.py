@@ -1,14 +1,13 @@
 """What is a product that the category head was not fitted on? General knowledge, from the trunk's first classifier.
 
-`vision.category_head` was fitted on photos of few leaves. What looks like none of them is shown to the thousand-class
-classifier that ImageNet gave the trunk; a committed table (training/data/imagenet_to_leaf.yaml) says which leaf a class
-means. Where no leaf is likely enough the answer stays "unknown".
+`vision.category_head` was fitted on photos of few leaves. The less a photo looks like them, the more counts what the
+thousand-class classifier that ImageNet gave the trunk thinks of it; a committed table
+(training/data/imagenet_to_leaf.yaml) says which leaf a class means.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +17,6 @@ from numpy.typing import NDArray
 
 from vision.errors import CheckpointError
 from vision.temperature import softmax
-
-# A leaf is said from this probability on, and when it is so many times as likely as any other: what classes that mean
-# no leaf hold says little about which leaf it is. What is said with so little is a hint; `serving.evidence`
-# counts nothing below 0.4.
-LIMIT = 0.1
-ODDS = 4.0
-# Probability that goes to the first of several leaves before they are compared: only what is about as likely as not
-# overrules it. With 0.1 as many are right in all, but every pair of trousers, a thing that no class means, is jeans.
-_DOUBT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,23 +69,3 @@ class GeneralKnowledge:
         except (OSError, KeyError, ValueError, TypeError, safetensors.SafetensorError) as error:
             raise CheckpointError(f"{path}: cannot be read ({error!r}); run python -m training.fit_category") from error
         return cls(weights, bias, meanings)
-
-
-def share(covered: Sequence[str], leaves: Sequence[str], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Share 1 out among the leaves `covered`, one of which each photo shows: float32 [n, covered].
-
-    By the `probabilities` of `leaves`, [n, leaves]; the first is the one to assume where nothing speaks for any.
-    """
-    shares = np.zeros((len(probabilities), len(covered)), np.float32)
-    for place, leaf in enumerate(covered):
-        if leaf in leaves:
-            shares[:, place] = probabilities[:, leaves.index(leaf)]
-    shares[:, 0] += _DOUBT
-    shares /= shares.sum(axis=1, keepdims=True)
-    return shares
-
-
-def speaks(probabilities: NDArray[np.float32]) -> bool:
-    """Tell whether one of the leaves with these `probabilities`, [leaves], is likely enough to be said."""
-    *_, second, best = np.sort(np.append(probabilities, 0.0))
-    return bool(best >= LIMIT and best >= ODDS * second)

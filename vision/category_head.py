@@ -2,8 +2,7 @@
 
 Files beside a model's weights, written by `python -m training.fit_category` and used by `vision.classify`:
 
-    category.json                    what it was fitted on, under which licence, how well it does, what its leaves
-                                     cover, sha256 of the others
+    category.json                    what it was fitted on, under which licence, how well it does, sha256 of the others
     category.safetensors             the probe over leaves (`vision.concepts`)
     category_familiar.safetensors    what is familiar to it (`Familiarity`)
     category_general.safetensors     what to think of the rest (`vision.category_general`); some heads have none
@@ -16,13 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.category_general import GeneralKnowledge, share
+from vision.category_general import GeneralKnowledge
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError
 from vision.taxonomy import CategoryPath
@@ -32,6 +31,9 @@ MANIFEST = "category.json"
 PROBE = "category.safetensors"
 FAMILIAR = "category_familiar.safetensors"
 GENERAL = "category_general.safetensors"
+# How gradually what is known gives way to general knowledge around the limit of familiarity, as a share of that limit:
+# half as much or half as much again changes no more than half a point of fashion/validation.
+_SOFTNESS = 0.08
 _REMAKE = "run python -m training.fit_category"
 
 
@@ -54,6 +56,12 @@ class Familiarity:
         gaps = np.linalg.norm(whitened[:, np.newaxis] - self.centres, axis=2)
         nearest: NDArray[np.float32] = gaps.min(axis=1)
         return nearest
+
+    def degrees(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Say how familiar each of `vectors`, float32 [n, dim], is: float32 [n], 0..1, a half at the limit."""
+        beyond = (self.distances(vectors) - self.limit) / (_SOFTNESS * self.limit)
+        degrees: NDArray[np.float32] = (1 / (1 + np.exp(np.minimum(beyond, 50)))).astype(np.float32)
+        return degrees
 
     def save(self, path: Path) -> None:
         """Write the numbers as safetensors; the projection in half precision, far finer than the spread it measures."""
@@ -89,50 +97,29 @@ class CategoryHead:
 
     The probe is asked with all that is seen of a product (`vision.classify.product_views`), the others with the first
     part alone, the photo's middle.
-
-    What the probe learnt as one leaf may have been several: photos that are called "shoes" show sneakers and sandals
-    alike. `covers` names them, that leaf first.
     """
 
     probe: Concepts
     familiarity: Familiarity
     general: GeneralKnowledge | None = None
-    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def scores(self, views: NDArray[np.float32]) -> tuple[tuple[CategoryPath, ...], NDArray[np.float32]]:
-        """Give the leaves, and the probability of each for each of `views`: rows of float32 [n, leaves] sum to 1.
+        """Give the leaves, and the probability of each for each of `views`: float32 [n, leaves].
 
-        Where a leaf covers several, its probability is shared out as general knowledge sees them; without any it stays.
+        The probe's word counts as far as a product is familiar, and general knowledge's for the rest. What is missing
+        from a row's sum of 1 is the probability that it is something that neither knows.
         """
-        scores = self.probe.scores(views)
-        if self.general is None or not self.covers:
-            return tuple(_path(label) for label in self.probe.labels), scores
-        general = self.general_scores(views)
-        leaves: list[str] = []
-        columns = []
-        for covered, column in zip(self._covered(), scores.T, strict=True):
-            leaves += covered
-            columns.append(column[:, np.newaxis] * share(covered, *general))
-        return tuple(_path(leaf) for leaf in leaves), np.concatenate(columns, axis=1)
-
-    def kinds(self, views: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give for each leaf of `scores` the probability of the label that covers it: float32 [n, leaves]."""
-        return np.repeat(self.probe.scores(views), [len(covered) for covered in self._covered()], axis=1)
-
-    def _covered(self) -> list[tuple[str, ...]]:
-        """Say what each of the probe's labels stands for: itself, where no general knowledge tells more apart."""
-        covers = {} if self.general is None else self.covers
-        return [covers.get(label, (label,)) for label in self.probe.labels]
-
-    def general_scores(self, views: NDArray[np.float32]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Ask general knowledge, which must be there, as `GeneralKnowledge.scores`."""
-        assert self.general is not None
-        return self.general.scores(first_part(views, self.general.weights.shape[1]))
-
-    def familiar(self, views: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tell which of the views are like what the head was fitted on: bool [n]."""
-        vectors = first_part(views, self.familiarity.projection.shape[1])
-        return self.familiarity.distances(vectors) <= self.familiarity.limit
+        degrees = self.familiarity.degrees(first_part(views, self.familiarity.projection.shape[1]))[:, np.newaxis]
+        known: tuple[str, ...] = self.probe.labels
+        others: tuple[str, ...] = ()
+        if self.general is not None:
+            others, general = self.general.scores(first_part(views, self.general.weights.shape[1]))
+        leaves = tuple(sorted({*known, *others}))
+        scores = np.zeros((len(views), len(leaves)), np.float32)
+        scores[:, [leaves.index(leaf) for leaf in known]] = degrees * self.probe.scores(views)
+        if self.general is not None:
+            scores[:, [leaves.index(leaf) for leaf in others]] += (1 - degrees) * general
+        return tuple(_path(leaf) for leaf in leaves), scores
 
     def save(self, folder: Path, *, notes: Mapping[str, object]) -> None:
         """Write the files into `folder`; `notes` (data, licence, figures) go into the manifest as they are."""
@@ -147,7 +134,6 @@ class CategoryHead:
             "fingerprint": self.probe.fingerprint,
             "sha256": {name: _sha256(folder / name) for name in names},
             "remake": "python -m training.fit_category",
-            "covers": self.covers,
             **notes,
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -164,7 +150,6 @@ class CategoryHead:
         try:
             manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
             version, fitted_on = manifest["format_version"], manifest["fingerprint"]
-            covers = {str(leaf): tuple(covered) for leaf, covered in manifest.get("covers", {}).items()}
             optional = [GENERAL] if GENERAL in manifest["sha256"] else []
             named = {name: str(manifest["sha256"][name]) for name in (PROBE, FAMILIAR, *optional)}
             actual = {name: _sha256(folder / name) for name in named}
@@ -181,7 +166,6 @@ class CategoryHead:
             Concepts.load(folder / PROBE, fingerprint=fingerprint),
             Familiarity.load(folder / FAMILIAR),
             GeneralKnowledge.load(folder / GENERAL) if optional else None,
-            covers,
         )
 
     @staticmethod

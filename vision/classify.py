@@ -3,25 +3,25 @@
 After the regions are embedded, `serving.pipeline` takes two vectors of each photo, one of its middle as a photo and one
 of the whole as a mark, and asks the shipped `CategoryClassifier`; `training.category_rows` cuts and pools with the same
 functions, so that what is evaluated is what is served. The head (`vision.category_head`) knows only the leaves that it
-was trained on, so it is also asked how familiar the product looks: without that every watch would be called a hat.
-General knowledge (`vision.category_general`) tells apart what the head learnt as one leaf, as all kinds of shoes are;
-of what is not familiar it names the leaf, or nothing does.
+was trained on, so it is also asked how familiar the product looks: without that every watch would be called a hat. The
+less familiar, the more counts general knowledge (`vision.category_general`), or nothing does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.category_general import speaks
 from vision.category_head import CategoryHead
 from vision.checkpoint import model_folder
 from vision.taxonomy import CategoryPath
 
+# A leaf is said from this probability on. What is said with so little is a hint; `serving.evidence` counts nothing
+# below 0.4.
+LIMIT = 0.15
 _WHOLE = np.float32(0.5)  # weight of the whole photo beside its middle
 
 
@@ -72,34 +72,12 @@ class CategoryClassifier:
             return CategoryPrediction()
         product = views.mean(axis=0, keepdims=True)
         product /= np.linalg.norm(product)
-        if self._head.familiar(product)[0]:
-            leaves, probabilities = self._head.scores(product)
-            kinds = self._head.kinds(product)[0]
-            return _answer(self._ranked(leaves, probabilities[0], first=kinds == kinds.max()))
-        if self._head.general is None:
-            return CategoryPrediction((), float(self._head.probe.scores(product).max()), ())
-        names, probabilities = self._head.general_scores(product)
-        ranked = self._ranked([tuple(name.split(" > ")) for name in names], probabilities[0])
-        return _answer(ranked) if speaks(probabilities[0]) else CategoryPrediction((), ranked[0].probability, ())
-
-    def _ranked(
-        self,
-        paths: Sequence[CategoryPath],
-        probabilities: NDArray[np.float32],
-        *,
-        first: NDArray[np.bool_] | None = None,
-    ) -> list[RankedCategory]:
-        """Rank the likeliest leaves, the best of those marked in `first` before all: those of one label divide it."""
-        order = np.argsort(-probabilities, kind="stable")
-        if first is not None:
-            best = order[np.argmax(first[order])]
-            order = np.concatenate([[best], order[order != best]])
-        order = order[: self._alternatives + 1]
-        return [RankedCategory(paths[place], float(probabilities[place])) for place in order]
-
-
-def _answer(ranked: Sequence[RankedCategory]) -> CategoryPrediction:
-    return CategoryPrediction(ranked[0].path, ranked[0].probability, tuple(ranked[1:]))
+        leaves, scores = self._head.scores(product)
+        order = np.argsort(-scores[0], kind="stable")[: self._alternatives + 1]
+        best, *others = (RankedCategory(leaves[place], float(scores[0, place])) for place in order)
+        if best.probability < LIMIT:
+            return CategoryPrediction((), best.probability, ())
+        return CategoryPrediction(best.path, best.probability, tuple(others))
 
 
 def product_views(middles: NDArray[np.float32], wholes: NDArray[np.float32]) -> NDArray[np.float32]:
