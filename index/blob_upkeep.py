@@ -6,7 +6,7 @@ a digest puts its file first, which counts as put then: a grace period longer th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -64,6 +64,22 @@ def faults(shelf: BlobShelf) -> Iterator[tuple[Blob, str]]:
             yield blob, str(error)
         else:
             yield blob, ""
+
+
+def lacking(shelf: BlobShelf, files: Iterable[tuple[str, str]], present: Container[str]) -> Iterator[tuple[str, str]]:
+    """Yield those of the `files`, each of a reference's id and a sha256, that are not there.
+
+    `present` are the digests that a walk over the shelf met before `files` are asked for; what it did not meet may have
+    come since and is looked up.
+    """
+    for reference_id, sha256 in files:
+        if sha256 not in present:
+            try:
+                shelf.get(sha256)
+            except BlobMissing:
+                yield reference_id, sha256
+            except BlobDamaged:  # it is there; whoever verifies next hears of it
+                continue
 
 
 def copy(source: BlobShelf, target: BlobStore) -> Iterator[tuple[Blob, str]]:

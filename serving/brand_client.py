@@ -1,13 +1,14 @@
 """How does a brand owner's own software call the service? A typed client of BrandService.
 
-    with BrandClient("127.0.0.1:50051") as client:
+    credentials = Credentials(ca=Path("ca.pem"), token_file=Path("token"))
+    with BrandClient("touchstone.example:50051", credentials) as client:
         brand = client.get("aurora")
         brand.aliases.append("Aurora Sports")
         client.update(brand, ["aliases"])
 
 A change carries the etag of the brand that was read, so that it is made at most once and nobody else's is lost: when
 somebody was quicker it raises grpc.RpcError with ABORTED; read again, and change that. Refused fields raise
-InvalidListing. `metadata` goes with every call: the credential, or who calls where a proxy says so.
+InvalidListing. `metadata` goes with every call, such as who calls where a proxy says so.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Self
 
 import grpc
 
+from serving.channel import Credentials, from_environment
 from serving.client import DEFAULT_TIMEOUT_S, violations_of
 from serving.errors import InvalidListing
 from serving.wire import MAX_MESSAGE_BYTES
@@ -107,10 +109,16 @@ class BrandClient(BrandCalls):
     """A channel to BrandService. Thread-safe; use it as a context manager. Each call raises as the module says."""
 
     def __init__(
-        self, target: str, *, metadata: Sequence[tuple[str, str]] = (), timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        target: str,
+        credentials: Credentials | None = None,
+        *,
+        metadata: Sequence[tuple[str, str]] = (),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
+        """Connect to "host:port". Without `credentials`, in plaintext, with the token of TOUCHSTONE_TOKEN if any."""
         super().__init__(self._ask)
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._channel = (credentials or from_environment()).channel(target, options=_OPTIONS)
         self._stub = BrandServiceStub(self._channel)
         self._metadata = tuple(metadata)
         self._timeout_s = timeout_s

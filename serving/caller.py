@@ -58,6 +58,11 @@ class Caller:
         """Tell whether the caller may know of a brand: its owner, and whoever is no brand owner."""
         return BRAND_OWNER not in self.roles or brand_id in self.brands
 
+    @property
+    def knows_sellers(self) -> bool:
+        """Whether the caller may know who sells what: no business of a brand owner's."""
+        return BRAND_OWNER not in self.roles
+
     def proves(self, claimed: ReporterType) -> ReporterType:
         """Return in what capacity the caller reports: as claimed if a role proves it, else as a buyer."""
         return claimed if claimed in {_REPORTERS.get(role) for role in self.roles} else ReporterType.BUYER

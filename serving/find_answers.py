@@ -9,11 +9,12 @@ from index.listing_catalogue import ListingCatalogue
 from index.listings import ListingWhere
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
-from serving.caller import BRAND_OWNER, Caller
+from serving.caller import Caller
 from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.find_pages import to_place, to_token
 from serving.finding import Look, find_all, looks_of_image, looks_of_reference
+from serving.visibility import visible_reference
 from serving.wire_decision import from_image_result
 from serving.wire_find import FindQuery, from_match, to_find_query
 from touchstone.moderation.v1 import brand_service_pb2 as pb
@@ -56,18 +57,13 @@ class FindAnswers:
         found = find_all(self.catalogue, looks, most=most, where=where, deadline=deadline)
         rest = place.after(found)
         shown = rest[: query.limit]
-        response.hits.extend(from_match(match, names_seller=_knows_sellers(caller)) for match in shown)
+        response.hits.extend(from_match(match, names_seller=caller.knows_sellers) for match in shown)
         if shown and (len(rest) > len(shown) or len(found) == most):
             response.next_page_token = to_token(request, place.shown + len(shown), shown[-1])
         return response
 
     def _looks_of_reference(self, query: FindQuery, caller: Caller) -> tuple[Look, ...]:
-        reference = self.store.get_reference(query.reference_id)
-        if not caller.sees(reference.brand_id):
-            # In the words of the store, which says the same of an id that it does not know.
-            raise NotFound(
-                f"There is no reference with the id {query.reference_id!r}; it may have had another brand or file."
-            )
+        reference = visible_reference(self.store, query.reference_id, caller)
         views = self.store.reference_vectors(query.reference_id, self.embedder.fingerprint)
         if not len(views):
             raise NotFound(
@@ -84,14 +80,9 @@ class FindAnswers:
         return looks, ImageResult(sha256=image.sha256, width=image.width, height=image.height)
 
 
-def _knows_sellers(caller: Caller) -> bool:
-    """Who sells what is no business of a brand's."""
-    return BRAND_OWNER not in caller.roles
-
-
 def _permitted(where: ListingWhere, caller: Caller) -> ListingWhere | None:
     """Leave out brands that the caller does not see, as if they were not there; None when nothing is left to find."""
-    if where.seller_ids and not _knows_sellers(caller):
+    if where.seller_ids and not caller.knows_sellers:
         raise NotPermitted("filter.seller_ids: who sells a listing is not told to brand owners; leave it out.")
     seen = tuple(brand_id for brand_id in where.brand_ids if caller.sees(brand_id))
     return None if where.brand_ids and not seen else replace(where, brand_ids=seen)

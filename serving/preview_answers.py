@@ -60,7 +60,7 @@ class PreviewAnswers:
             InvalidListing, ImageError, RenderError, ReferenceTooSmall: the request breaks a rule, or its image cannot
                 be used.
             NotFound: there is no such brand or reference, or none that the caller sees, or none embedded by this model.
-            DeadlineExceeded, Overloaded: it cannot be done now.
+            DeadlineExceeded, Overloaded, ListingIndexError: it cannot be done now.
 
         """
         wanted, most = to_subject(request), request.max_results or DEFAULT_RESULTS
@@ -100,7 +100,7 @@ class PreviewAnswers:
             kind=reference.kind,
             marks=reference.shows_mark,
             views=np.stack([embedding.vector for embedding in embeddings]),
-            image=ImageResult(sha256=reference.image_sha256),
+            image=ImageResult(sha256=reference.image_sha256, width=reference.width, height=reference.height),
         )
 
     def _hits(self, subject: _Subject, most: int) -> Sequence[ListingMatch]:

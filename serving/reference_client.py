@@ -1,6 +1,7 @@
 """How does a brand owner's own system send references? A typed client: batches, resent until they are answered.
 
-    with grpc.insecure_channel("127.0.0.1:50051") as channel:
+    credentials = Credentials(ca=Path("ca.pem"), token_file=Path("token"))
+    with credentials.channel("touchstone.example:50051") as channel:
         client = ReferenceClient(channel)
         for sent in client.upload([ReferenceFile(header, Path("mark.svg"))]):
             if sent.result.HasField("error"): ...

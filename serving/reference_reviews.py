@@ -25,7 +25,7 @@ class Reviews:
     """Changes the state of references. `fingerprint` is the model's whose embeddings are assessed."""
 
     store: Store
-    assessor: Assessor | None
+    assessor: Assessor
     fingerprint: str
 
     def decide(self, change: Change, caller: Caller) -> Reference:
@@ -51,8 +51,6 @@ class Reviews:
         if seen.state is ReferenceState.QUARANTINED:
             _check_release(change, caller)
         found = self._assess(seen)
-        if found is None:
-            return self._move(change, seen, ReferenceState.ACTIVE, change.reason, actor=caller.name)
         if seen.state is ReferenceState.PENDING and found.state is not ReferenceState.ACTIVE:
             return self._move(change, seen, found.state, found.reason, found.scope, actor=caller.name)
         reason = change.reason or found.reason
@@ -72,9 +70,7 @@ class Reviews:
             change.reference_id, state, reason=reason, scope=scope, revision=seen.revision, actor=actor
         )
 
-    def _assess(self, reference: Reference) -> Assessment | None:
-        if self.assessor is None:
-            return None
+    def _assess(self, reference: Reference) -> Assessment:
         embeddings = self.store.embeddings_of(reference.reference_id, self.fingerprint)
         if not embeddings:
             raise Conflict(

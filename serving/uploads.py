@@ -34,12 +34,12 @@ _HELD = "Held back at the uploader's wish, to be previewed first."
 
 @dataclass(frozen=True)
 class Uploads:
-    """Takes in references one by one; any number of threads may. Without an assessor none proves too broad."""
+    """Takes in references one by one; any number of threads may."""
 
     store: Store
     blobs: BlobStore
     embedder: BatchingEmbedder
-    assessor: Assessor | None
+    assessor: Assessor
 
     def upload(
         self, header: pb.UploadReferenceHeader, content: bytes, caller: Caller, *, deadline: Deadline
@@ -91,8 +91,6 @@ class Uploads:
         """Say in which state it begins."""
         if hold:
             return replace(reference, state=ReferenceState.PENDING, state_reason=_HELD)
-        if self.assessor is None:
-            return reference
         vectors = np.stack([embedding.vector for embedding in embeddings])
         found = self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
         return replace(reference, state=found.state, state_reason=found.reason, scope=found.scope)

@@ -12,9 +12,20 @@ from dataclasses import dataclass
 from index.listings import ListingMatch, ListingWhere
 from serving.errors import FieldViolation, InvalidListing
 from serving.wire import MAX_IMAGE_BYTES
-from serving.wire_rules import check_id, check_market, check_one_of, check_range, check_text, check_time, to_time
+from serving.wire_decision import from_box
+from serving.wire_rules import (
+    check_box,
+    check_id,
+    check_market,
+    check_one_of,
+    check_range,
+    check_text,
+    check_time,
+    to_box,
+    to_time,
+)
 from touchstone.moderation.v1 import brand_service_pb2 as pb
-from touchstone.moderation.v1 import catalogue_pb2, decision_pb2, evidence_pb2
+from touchstone.moderation.v1 import catalogue_pb2, decision_pb2
 from vision.regions import Box
 
 MAX_PAGE, DEFAULT_PAGE = 1_000, 100
@@ -65,20 +76,14 @@ def to_where(message: catalogue_pb2.ListingFilter) -> ListingWhere:
     )
 
 
-def to_box(message: evidence_pb2.Box) -> Box:
-    """Translate a box. Raises ValueError when it is none."""
-    return Box(message.x1, message.y1, message.x2, message.y2)
-
-
 def from_match(match: ListingMatch, *, names_seller: bool) -> catalogue_pb2.ListingHit:
     """Translate a hit; the seller is named to those who may know."""
-    box = match.box
     hit = catalogue_pb2.ListingHit(
         listing_id=match.listing_id,
         decision_id=match.decision_id,
         verdict=decision_pb2.Verdict.Value(f"VERDICT_{match.verdict}"),
         image_index=match.image_index,
-        box=evidence_pb2.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
+        box=from_box(match.box),
         similarity=match.similarity,
         seller_id=match.seller_id if names_seller else "",
     )
@@ -116,10 +121,7 @@ def _violations(request: pb.FindListingsRequest) -> Iterator[FieldViolation]:
     if (size := len(request.image.content)) > MAX_IMAGE_BYTES:
         yield FieldViolation("image", f"has {size} bytes; send at most {MAX_IMAGE_BYTES}")
     if query == "image" and request.HasField("box"):
-        try:
-            to_box(request.box)
-        except ValueError as error:
-            yield FieldViolation("box", str(error))
+        yield from check_box("box", request.box)
     if request.HasField("min_similarity"):
         least = request.min_similarity
         if not (math.isfinite(least) and -1.0 <= least <= 1.0):

@@ -10,23 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from index.listings import ListingMatch
-from index.records import ReferenceKind, ReferenceState
-from serving.caller import BRAND_OWNER, Caller
+from index.records import ReferenceKind
+from serving.caller import Caller
 from serving.domain import ImageResult
 from serving.errors import FieldViolation
 from serving.scoping import Assessment, Collision
 from serving.wire import MAX_IMAGE_BYTES
 from serving.wire_case import refuse
 from serving.wire_decision import from_image_result
-from serving.wire_rules import check_id, check_one_of, check_range
-from touchstone.moderation.v1 import brand_pb2, catalogue_pb2, decision_pb2, evidence_pb2
+from serving.wire_find import from_match
+from serving.wire_reference import KIND_OF, STATES
+from serving.wire_rules import check_box, check_id, check_one_of, check_range, to_box
+from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.regions import Box
 
 MAX_RESULTS, DEFAULT_RESULTS = 100, 20
-
-_KINDS = {evidence_pb2.ReferenceKind.Value(f"REFERENCE_KIND_{kind.name}"): kind for kind in ReferenceKind}
-_STATES = {state: brand_pb2.ReferenceState.Value(f"REFERENCE_STATE_{state.name}") for state in ReferenceState}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +46,10 @@ def to_subject(request: pb.PreviewReferenceRequest) -> str | Draft:
             refuse([*violations, *check_id("reference_id", request.reference_id, required=True)])
             return request.reference_id
         case "draft":
-            box, faults = _box(request.draft)
-            refuse([*violations, *_draft_violations(request.draft), *faults])
             draft = request.draft
-            return Draft(brand_id=draft.brand_id, kind=_KINDS[draft.kind], image=draft.image.content, box=box)
+            refuse([*violations, *_draft_violations(draft)])
+            box = to_box(draft.box) if draft.HasField("box") else None
+            return Draft(brand_id=draft.brand_id, kind=KIND_OF[draft.kind], image=draft.image.content, box=box)
         case _:
             refuse([*violations, FieldViolation("subject", "is missing; send a reference_id or a draft")])
             raise AssertionError("a violation is always refused")
@@ -67,9 +66,9 @@ def from_assessment(
             background_image_count=found.scope.background_images,
             collision_count=found.scope.collisions,
         ),
-        listing_hits=[_hit(match, caller) for match in hits],
+        listing_hits=[from_match(match, names_seller=caller.knows_sellers) for match in hits],
         collisions=[_collision(collision, caller) for collision in found.collisions[:most]],
-        expected_state=_STATES[found.state],
+        expected_state=STATES[found.state],
         expected_state_reason=found.reason,
     )
 
@@ -82,35 +81,12 @@ def _collision(collision: Collision, caller: Caller) -> pb.ReferenceCollision:
     )
 
 
-def _hit(match: ListingMatch, caller: Caller) -> catalogue_pb2.ListingHit:
-    box = match.box
-    hit = catalogue_pb2.ListingHit(
-        listing_id=match.listing_id,
-        decision_id=match.decision_id,
-        verdict=decision_pb2.Verdict.Value(f"VERDICT_{match.verdict}"),
-        image_index=match.image_index,
-        box=evidence_pb2.Box(x1=box.x1, y1=box.y1, x2=box.x2, y2=box.y2),
-        similarity=match.similarity,
-        seller_id="" if BRAND_OWNER in caller.roles else match.seller_id,
-    )
-    hit.screen_time.FromDatetime(match.screen_time)
-    return hit
-
-
 def _draft_violations(draft: pb.ReferenceDraft) -> Iterator[FieldViolation]:
     yield from check_id("draft.brand_id", draft.brand_id, required=True)
-    yield from check_one_of("draft.kind", draft.kind, _KINDS, evidence_pb2.ReferenceKind.Name)
+    yield from check_one_of("draft.kind", draft.kind, KIND_OF, evidence_pb2.ReferenceKind.Name)
     if not draft.HasField("image"):
         yield FieldViolation("draft.image", "is missing; send one image")
     if (size := len(draft.image.content)) > MAX_IMAGE_BYTES:
         yield FieldViolation("draft.image", f"has {size} bytes; send at most {MAX_IMAGE_BYTES}")
-
-
-def _box(draft: pb.ReferenceDraft) -> tuple[Box | None, list[FieldViolation]]:
-    if not draft.HasField("box"):
-        return None, []
-    box = draft.box
-    try:
-        return Box(box.x1, box.y1, box.x2, box.y2), []
-    except ValueError as error:
-        return None, [FieldViolation("draft.box", str(error))]
+    if draft.HasField("box"):
+        yield from check_box("draft.box", draft.box)

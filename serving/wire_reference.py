@@ -22,6 +22,7 @@ from serving.page_tokens import read_token, write_token
 from serving.wire_case import refuse
 from serving.wire_decision import from_box, from_image_result
 from serving.wire_rules import (
+    check_box,
     check_digests,
     check_etag,
     check_id,
@@ -29,6 +30,7 @@ from serving.wire_rules import (
     check_range,
     check_request_id,
     check_text,
+    to_box,
 )
 from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
@@ -47,7 +49,7 @@ ORIGINS = {
     else brand_pb2.ReferenceSource.Value(f"REFERENCE_SOURCE_{origin.name}")
     for origin in ReferenceOrigin
 }
-_KINDS = {number: kind for kind, number in KINDS.items()}
+KIND_OF = {number: kind for kind, number in KINDS.items()}
 _STATES = {number: state for state, number in STATES.items()}
 _ORIGINS = {number: origin for origin, number in ORIGINS.items()}
 _WANTED = {
@@ -83,14 +85,13 @@ class Change:
 
 def to_upload(header: pb.UploadReferenceHeader) -> Upload:
     """Translate a header. Raises InvalidListing with every rule that it breaks."""
-    box, faults = _to_box("header.box", header.box) if header.HasField("box") else (None, [])
-    refuse([*_header_faults(header), *faults])
+    refuse(_header_faults(header))
     sent = header.provenance
     return Upload(
         brand_id=header.brand_id,
         mark_id=header.mark_id,
-        kind=_KINDS[header.kind],
-        box=box,
+        kind=KIND_OF[header.kind],
+        box=to_box(header.box) if header.HasField("box") else None,
         bank_id=header.bank_id,
         provenance=Provenance(
             origin=_ORIGINS[sent.source], **{name: getattr(sent, name) for name in _PROVENANCE_LIMITS}
@@ -106,14 +107,14 @@ def to_query(request: pb.ListReferencesRequest) -> tuple[ReferenceFilter, Refere
         *check_id("brand_id", request.brand_id, required=True),
         *check_range("page_size", request.page_size, low=1, high=MAX_PAGE, default=DEFAULT_PAGE),
         *_check_values("states", request.states, _STATES, brand_pb2.ReferenceState.Name),
-        *_check_values("kinds", request.kinds, _KINDS, evidence_pb2.ReferenceKind.Name),
+        *_check_values("kinds", request.kinds, KIND_OF, evidence_pb2.ReferenceKind.Name),
         *check_id("bank_id", request.bank_id, required=False),
     ]
     refuse(violations)
     wanted = ReferenceFilter(
         brand_id=request.brand_id,
         states=tuple(_STATES[number] for number in request.states),
-        kinds=tuple(_KINDS[number] for number in request.kinds),
+        kinds=tuple(KIND_OF[number] for number in request.kinds),
         bank_id=request.bank_id,
     )
     place = None
@@ -179,7 +180,9 @@ def from_reference(reference: Reference) -> brand_pb2.Reference:
 def _header_faults(header: pb.UploadReferenceHeader) -> Iterator[FieldViolation]:
     yield from check_id("header.brand_id", header.brand_id, required=True)
     yield from check_id("header.mark_id", header.mark_id, required=False)
-    yield from check_one_of("header.kind", header.kind, _KINDS, evidence_pb2.ReferenceKind.Name)
+    yield from check_one_of("header.kind", header.kind, KIND_OF, evidence_pb2.ReferenceKind.Name)
+    if header.HasField("box"):
+        yield from check_box("header.box", header.box)
     yield from check_id("header.bank_id", header.bank_id, required=False)
     yield from check_request_id("header.request_id", header.request_id)
     if header.content_sha256:
@@ -188,13 +191,6 @@ def _header_faults(header: pb.UploadReferenceHeader) -> Iterator[FieldViolation]
     yield from check_one_of("header.provenance.source", sent.source, _ORIGINS, brand_pb2.ReferenceSource.Name)
     for name, limit in _PROVENANCE_LIMITS.items():
         yield from check_text(f"header.provenance.{name}", getattr(sent, name), limit=limit)
-
-
-def _to_box(field: str, message: evidence_pb2.Box) -> tuple[Box | None, list[FieldViolation]]:
-    try:
-        return Box(message.x1, message.y1, message.x2, message.y2), []
-    except ValueError as error:
-        return None, [FieldViolation(field, str(error))]
 
 
 def _change_faults(reference_id: str, reason: str, etag: str) -> Iterator[FieldViolation]:

@@ -15,6 +15,8 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from serving.errors import FieldViolation
+from touchstone.moderation.v1 import evidence_pb2
+from vision.regions import Box
 
 MAX_ID_CHARACTERS = 256
 MAX_REQUEST_ID_CHARACTERS = 128
@@ -89,6 +91,19 @@ def check_time(field: str, message: Timestamp) -> Iterator[FieldViolation]:
 def to_time(message: Timestamp) -> datetime:
     """Translate a time, once it is checked."""
     return message.ToDatetime(tzinfo=UTC)
+
+
+def check_box(field: str, message: evidence_pb2.Box) -> Iterator[FieldViolation]:
+    """Check a box that was sent."""
+    try:
+        to_box(message)
+    except ValueError as error:
+        yield FieldViolation(field, str(error))
+
+
+def to_box(message: evidence_pb2.Box) -> Box:
+    """Translate a box, once it is checked."""
+    return Box(message.x1, message.y1, message.x2, message.y2)
 
 
 def check_digests(field: str, values: Sequence[str], *, limit: int) -> Iterator[FieldViolation]:

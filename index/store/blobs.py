@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlalchemy import Column, select
 
 from index.store.engine import Database, in_batches
 from index.store.tables.references import references
+from index.store.tables.registry import brand_rights
 
 # Every column that names a file of the blob store, in whatever state its row is: decisions name retired references.
-NAMING: tuple[Column[Any], ...] = (references.c.image_sha256,)
+NAMING: tuple[Column[Any], ...] = (
+    references.c.image_sha256,
+    brand_rights.c.mark_image_sha256,
+    brand_rights.c.power_of_attorney_sha256,
+)
+
+_PAGE = 10_000
 
 
 class BlobNameStore:
@@ -27,3 +34,15 @@ class BlobNameStore:
                 for column in NAMING:
                     found.update(connection.scalars(select(column).where(column.in_(batch)).distinct()))
         return frozenset(found)
+
+    def reference_files(self) -> Iterator[tuple[str, str]]:
+        """Yield the id of each reference, in whatever state, with its file's sha256, in the order of their ids."""
+        names = select(references.c.reference_id, references.c.image_sha256).order_by(references.c.reference_id)
+        after = ""
+        while True:
+            with self._database.read("look up the files of references") as connection:
+                page = connection.execute(names.where(references.c.reference_id > after).limit(_PAGE)).all()
+            yield from ((row.reference_id, row.image_sha256) for row in page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1].reference_id

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import click
 
-from index.blob_upkeep import GRACE, collect, copy, faults
+from index.blob_upkeep import GRACE, collect, copy, faults, lacking
 from index.blobs import Blob, open_blobs
-from index.errors import BlobDamaged
+from index.errors import BlobDamaged, BlobMissing
 from serving.app import open_blobs as open_blobs_of
 from serving.app import open_store
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
@@ -47,13 +47,22 @@ def blobs() -> None:
 @blobs.command()
 @click.pass_context
 def verify(context: click.Context, /) -> None:
-    """Read every file and compare it with its digest. Exit code 3 when some are damaged."""
-    found = Faults()
-    read = _count(faults(open_blobs_of(settings_of(context))), found, what="verifying")
+    """Read every file and compare it with its digest, then look for references without a file.
+
+    Exit code 3 when a file is damaged or missing.
+    """
+    settings = settings_of(context)
+    shelf, found = open_blobs_of(settings), Faults()
+    present = {blob.sha256 for blob in _noting(progress(faults(shelf), what="verifying"), found)}
+    damaged = found.count
+    with open_store(settings) as store:
+        for reference_id, sha256 in lacking(shelf, store.reference_files(), present):
+            found.add(BlobMissing(f"the file {sha256} of the reference {reference_id} is missing; send it in again"))
+    missing = found.count - damaged
     if wants_json(context):
-        print_json({"files": read, "damaged": found.count})
+        print_json({"files": len(present), "damaged": damaged, "missing": missing})
     else:
-        click.echo(f"{read} files read, {found.count} damaged")
+        click.echo(f"{len(present)} files read, {damaged} damaged; {missing} references without a file")
     found.exit_if_any(context)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -25,7 +24,9 @@ from serving.app import open_store
 from serving.brand_answers import BrandAnswers
 from serving.brand_client import BrandCalls, BrandClient
 from serving.caller import ACTOR, Caller
+from serving.channel import Credentials
 from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
+from serving.cli.connection import refusals_told, with_credentials
 from serving.wire_brand import FIELDS
 from serving.wire_rights import to_right
 from touchstone.moderation.v1 import brand_pb2
@@ -45,18 +46,17 @@ _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path
 
 
 def _for_somebody(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--server` and `--as`."""
-    server = click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of the store.")
-    return server(by_actor(command))
+    """Give a command `--server` with its credentials, and `--as`: what `_asking` takes."""
+    return with_credentials("Ask a running service instead of the store.")(by_actor(command))
 
 
 @click.command()
 @click.argument("brand_id")
 @_for_somebody
 @click.pass_context
-def show(context: click.Context, /, brand_id: str, server: str | None, actor: str) -> None:
+def show(context: click.Context, /, brand_id: str, **who: Any) -> None:
     """Show the brand BRAND_ID whole, as JSON: names, rights, marks, keywords, sellers, price bands and etag."""
-    with _asking(context, server, actor) as brands:
+    with _asking(context, **who) as brands:
         _print(brands.get(brand_id))
 
 
@@ -67,10 +67,19 @@ def show(context: click.Context, /, brand_id: str, server: str | None, actor: st
 @click.option("--keyword", "keywords", multiple=True, help="A product line; may be given again.")
 @_for_somebody
 @click.pass_context
-def create(context: click.Context, /, name: str, server: str | None, actor: str, **given: Any) -> None:
+def create(
+    context: click.Context,
+    /,
+    name: str,
+    brand_id: str,
+    aliases: tuple[str, ...],
+    keywords: tuple[str, ...],
+    **who: Any,
+) -> None:
     """Make a brand of the name NAME, and print it as JSON."""
-    with _asking(context, server, actor) as brands:
-        _print(brands.create(brand_pb2.Brand(name=name, **given)))
+    brand = brand_pb2.Brand(name=name, brand_id=brand_id, aliases=aliases, keywords=keywords)
+    with _asking(context, **who) as brands:
+        _print(brands.create(brand))
 
 
 @click.command()
@@ -78,7 +87,7 @@ def create(context: click.Context, /, name: str, server: str | None, actor: str,
 @_file
 @_for_somebody
 @click.pass_context
-def edit(context: click.Context, /, brand_id: str, file: Path, server: str | None, actor: str) -> None:
+def edit(context: click.Context, /, brand_id: str, file: Path, **who: Any) -> None:
     """Change what FILE (JSON) holds of the brand BRAND_ID: name, aliases, rights, marks, keywords; lists as a whole.
 
     Other fields, as `brands show` prints them, are ignored, but for etag: with it, the change is made only if nobody
@@ -88,7 +97,7 @@ def edit(context: click.Context, /, brand_id: str, file: Path, server: str | Non
     brand.brand_id = brand_id
     document = json.loads(file.read_text(encoding="utf-8"))
     fields = [name for name in FIELDS if name in document]
-    with _asking(context, server, actor) as brands:
+    with _asking(context, **who) as brands:
         _print(brands.update(brand, fields))
 
 
@@ -98,14 +107,12 @@ def edit(context: click.Context, /, brand_id: str, file: Path, server: str | Non
 @click.option("--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="In force on this day. [today]")
 @_for_somebody
 @click.pass_context
-def rights(
-    context: click.Context, /, brand_id: str, market: str, day: datetime | None, server: str | None, actor: str
-) -> None:
+def rights(context: click.Context, /, brand_id: str, market: str, day: datetime | None, **who: Any) -> None:
     """List the rights of the brand BRAND_ID, and say which of them are in force."""
     if market and not is_territory(market):
         raise click.BadParameter(f"{market!r} is no ISO 3166-1 alpha-2 code; write one such as DE", param_hint="market")
     on = (day or datetime.now(UTC)).date()
-    with _asking(context, server, actor) as brands:
+    with _asking(context, **who) as brands:
         known = [to_right(message, right_id=message.right_id) for message in brands.get(brand_id).rights]
     if wants_json(context):
         print_json([{"right_id": right.right_id, "in_force": holds(right, market, on)} for right in known])
@@ -121,10 +128,10 @@ def rights(
 @_file
 @_for_somebody
 @click.pass_context
-def set_sellers(context: click.Context, /, brand_id: str, file: Path, server: str | None, actor: str) -> None:
+def set_sellers(context: click.Context, /, brand_id: str, file: Path, **who: Any) -> None:
     """Replace the authorised sellers of the brand BRAND_ID by those of FILE, a JSON AuthorizedSellerList."""
     listed = _parsed(file, brand_pb2.AuthorizedSellerList())
-    with _asking(context, server, actor) as brands:
+    with _asking(context, **who) as brands:
         brand = brands.set_sellers(brand_id, listed.sellers)
     click.echo(f"{brand_id}: {len(brand.authorized_sellers.sellers)} authorised sellers")
 
@@ -134,10 +141,10 @@ def set_sellers(context: click.Context, /, brand_id: str, file: Path, server: st
 @_file
 @_for_somebody
 @click.pass_context
-def set_bands(context: click.Context, /, brand_id: str, file: Path, server: str | None, actor: str) -> None:
+def set_bands(context: click.Context, /, brand_id: str, file: Path, **who: Any) -> None:
     """Replace the price bands of the brand BRAND_ID by those of FILE, JSON such as {"price_bands": [...]}."""
     wanted = _parsed(file, pb.SetPriceBandsRequest())
-    with _asking(context, server, actor) as brands:
+    with _asking(context, **who) as brands:
         brand = brands.set_price_bands(brand_id, wanted.price_bands)
     click.echo(f"{brand_id}: {len(brand.price_bands)} price bands")
 
@@ -171,18 +178,18 @@ def iter_pages(read: Callable[..., tuple[Any, ...]]) -> Iterator[tuple[Any, ...]
 
 
 @contextmanager
-def _asking(context: click.Context, server: str | None, name: str) -> Iterator[BrandCalls]:
+def _asking(
+    context: click.Context, /, *, server: str | None, credentials: Credentials, actor: str
+) -> Iterator[BrandCalls]:
     """Give a way to ask BrandService: over the wire, or in this process."""
     if server is None:
         with open_store(settings_of(context)) as store:
             answers = BrandAnswers(store)
-            yield BrandCalls(lambda rpc, request: getattr(answers, _METHODS[rpc])(request, Caller(name)))
+            yield BrandCalls(lambda rpc, request: getattr(answers, _METHODS[rpc])(request, Caller(actor)))
         return
-    try:
-        with BrandClient(server, metadata=[(ACTOR, name)], timeout_s=_TIMEOUT_S) as client:
-            yield client
-    except grpc.RpcError as error:
-        raise click.ClickException(f"{server}: {error.code().name}: {error.details()}") from error
+    client = BrandClient(server, credentials, metadata=[(ACTOR, actor)], timeout_s=_TIMEOUT_S)
+    with refusals_told(server), client:
+        yield client
 
 
 def _parsed(file: Path, message: Any) -> Any:

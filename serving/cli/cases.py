@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -19,8 +18,7 @@ from serving.app import make_case_answers, open_store
 from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
 from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
-from serving.cli.connection import with_credentials
-from serving.wire import MAX_MESSAGE_BYTES
+from serving.cli.connection import reached, refusals_told, with_credentials
 from touchstone.moderation.v1 import case_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
@@ -196,15 +194,12 @@ def _asking(context: click.Context) -> Iterator[Ask]:
 
             yield ask_here
         return
-    options = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
-    with context.meta["cases.credentials"].channel(server, options=options) as channel:
+    with reached(server, context.meta["cases.credentials"]) as channel:
         stub = CaseServiceStub(channel)
 
         def ask_there(rpc: str, request: Message) -> Any:
-            try:
+            with refusals_told(server):
                 return getattr(stub, rpc)(request, timeout=_TIMEOUT_S, metadata=[(ACTOR, name)])
-            except grpc.RpcError as error:
-                raise click.ClickException(f"{server}: {error.code().name}: {error.details()}") from error
 
         yield ask_there
 

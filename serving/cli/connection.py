@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import grpc
 
 from serving.channel import TOKEN_VARIABLE, Credentials, from_environment
+from serving.wire import MAX_MESSAGE_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,3 +46,20 @@ def with_credentials(help_text: str) -> Callable[[Command], Command]:
         return decorated
 
     return decorate
+
+
+@contextmanager
+def reached(server: str, credentials: Credentials) -> Iterator[grpc.Channel]:
+    """Open a channel to a service, wide enough for photos. An rpc that it refuses ends the command, and says why."""
+    options = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
+    with refusals_told(server), credentials.channel(server, options=options) as channel:
+        yield channel
+
+
+@contextmanager
+def refusals_told(server: str) -> Iterator[None]:
+    """Let an rpc that fails end the command with what the service answered."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise click.ClickException(f"{server}: {error.code().name}: {error.details()}") from error

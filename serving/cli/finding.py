@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import grpc
 from rich.console import Console
 from rich.table import Table
 
-from index.records import Reference, ReferenceState
+from index.records import Reference
 from serving.app import Application, load_calibration, open_application
 from serving.caller import Caller
+from serving.channel import Credentials
 from serving.cli.common import counting, message_dict, print_json, settings_of, wants_json
+from serving.cli.connection import reached, with_credentials
 from serving.deadline import NEVER
 from serving.sweeping import Sweeper, SweepReport
-from serving.wire import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1 import catalogue_pb2, decision_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
@@ -38,12 +38,14 @@ _VERDICTS = {name.removeprefix("VERDICT_").lower(): value for name, value in dec
 @click.option("--market", multiple=True, metavar="CODE", help="Only offered there.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
 @click.option("--page-token", default="", help="Go on where a page ended.")
-@click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of searching in this process.")
+@with_credentials("Ask a running service instead of searching in this process.")
 @click.pass_context
-def find(context: click.Context, /, image: Path | None, server: str | None, **words: Any) -> None:
+def find(
+    context: click.Context, /, image: Path | None, server: str | None, credentials: Credentials, **words: Any
+) -> None:
     """Find listings already screened that look like IMAGE or a reference."""
     request = _request(image, words)
-    response = _ask(server, request) if server else _find_here(context, request)
+    response = _ask(server, credentials, request) if server else _find_here(context, request)
     if wants_json(context):
         print_json(message_dict(response))
         return
@@ -60,21 +62,22 @@ def find(context: click.Context, /, image: Path | None, server: str | None, **wo
 @click.command()
 @click.argument("reference_ids", nargs=-1, metavar="[REFERENCE]...")
 @click.option("--brand", "brand_id", default="", metavar="ID", help="All active references of this brand.")
+@click.option("--bank", "bank_id", default="", metavar="ID", help="All active references of this set [of --brand].")
 @click.option("--at-least", type=click.FloatRange(-1, 1), help="Least similarity. [what counts as a match]")
 @click.option("--limit", type=click.IntRange(min=1), help="Open at most so many cases for each reference.")
 @click.option("--dry-run", is_flag=True, help="Count the hits and open nothing.")
 @click.pass_context
-def sweep(context: click.Context, /, reference_ids: tuple[str, ...], brand_id: str, **how: Any) -> None:
+def sweep(context: click.Context, /, reference_ids: tuple[str, ...], brand_id: str, bank_id: str, **how: Any) -> None:
     """Sweep references over the listings already screened, and open a case for each hit that has none.
 
     Verdicts stay as they are: a person decides. What an earlier sweep found is passed over, so the command may be
     interrupted and run again.
     """
-    if not reference_ids and not brand_id:
-        raise click.UsageError("say what to sweep: one or more REFERENCEs, or --brand ID")
+    if not (reference_ids or brand_id or bank_id):
+        raise click.UsageError("say what to sweep: one or more REFERENCEs, --brand ID or --bank ID")
     with open_application(settings_of(context)) as application:
         application.listings.refresh()
-        references = tuple(_references(application, reference_ids, brand_id))
+        references = tuple(_references(application, reference_ids, brand_id, bank_id))
         reports = [_sweep(application, one, how) for one in references]
     if wants_json(context):
         print_json({"dry_run": how["dry_run"], "references": [report.to_json() for report in reports]})
@@ -98,13 +101,17 @@ def _sweep(application: Application, reference: Reference, how: dict[str, Any]) 
         return sweeper.sweep(reference, **how, progress=lambda report: progress(report.hits, report.hits))
 
 
-def _references(application: Application, reference_ids: tuple[str, ...], brand_id: str) -> Iterator[Reference]:
+def _references(
+    application: Application, reference_ids: tuple[str, ...], brand_id: str, bank_id: str
+) -> Iterator[Reference]:
     for reference_id in reference_ids:
         yield application.store.get_reference(reference_id)
     if brand_id:
         application.store.get_brand(brand_id)
-        active = application.store.iter_references(application.embedder.fingerprint, states=(ReferenceState.ACTIVE,))
-        yield from (reference for reference, _ in active if reference.brand_id == brand_id)
+    if brand_id or bank_id:
+        for reference, _ in application.store.iter_references(application.embedder.fingerprint):
+            if brand_id in ("", reference.brand_id) and bank_id in ("", reference.bank_id):
+                yield reference
 
 
 def _find_here(context: click.Context, request: pb.FindListingsRequest) -> pb.FindListingsResponse:
@@ -113,14 +120,9 @@ def _find_here(context: click.Context, request: pb.FindListingsRequest) -> pb.Fi
         return application.registry.listings.find(request, Caller(), deadline=NEVER)
 
 
-def _ask(server: str, request: pb.FindListingsRequest) -> pb.FindListingsResponse:
-    options = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
-    try:
-        with grpc.insecure_channel(server, options=options) as channel:
-            response: pb.FindListingsResponse = BrandServiceStub(channel).FindListings(request, timeout=_TIMEOUT_S)
-            return response
-    except grpc.RpcError as error:
-        raise click.ClickException(f"{server} did not answer: {error.code().name}: {error.details()}") from error
+def _ask(server: str, credentials: Credentials, request: pb.FindListingsRequest) -> pb.FindListingsResponse:
+    with reached(server, credentials) as channel:
+        return BrandServiceStub(channel).FindListings(request, timeout=_TIMEOUT_S)
 
 
 def _request(image: Path | None, words: dict[str, Any]) -> pb.FindListingsRequest:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import grpc
 
 from index.records import ReferenceKind
 from serving.app import open_application
 from serving.caller import NOBODY
+from serving.channel import Credentials
 from serving.cli.common import message_dict, print_json, settings_of, wants_json
+from serving.cli.connection import reached, with_credentials
 from serving.deadline import NEVER
-from serving.wire import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import brand_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
@@ -27,12 +27,20 @@ _PATIENCE_S = 60.0
 @click.option("--kind", required=True, type=click.Choice([str(kind) for kind in ReferenceKind]))
 @click.option("--box", type=(float, float, float, float), metavar="X1 Y1 X2 Y2", help="The part that counts, 0..1.")
 @click.option("--max-results", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of this installation.")
+@with_credentials("Ask a running service instead of this installation.")
 @click.pass_context
-def preview(context: click.Context, /, image: Path, server: str | None, max_results: int, **draft: Any) -> None:
+def preview(
+    context: click.Context,
+    /,
+    image: Path,
+    server: str | None,
+    credentials: Credentials,
+    max_results: int,
+    **draft: Any,
+) -> None:
     """Say what IMAGE would hit as a reference: listings, other brands' references, and how generic it is."""
     request = pb.PreviewReferenceRequest(draft=_draft(image.read_bytes(), **draft), max_results=max_results)
-    response = _ask(server, request) if server else _look_here(context, request)
+    response = _ask(server, credentials, request) if server else _look_here(context, request)
     if wants_json(context):
         print_json(message_dict(response))
     else:
@@ -50,16 +58,9 @@ def _draft(
     )
 
 
-def _ask(server: str, request: pb.PreviewReferenceRequest) -> pb.PreviewReferenceResponse:
-    options = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
-    try:
-        with grpc.insecure_channel(server, options=options) as channel:
-            answer: pb.PreviewReferenceResponse = BrandServiceStub(channel).PreviewReference(
-                request, timeout=_PATIENCE_S
-            )
-            return answer
-    except grpc.RpcError as error:
-        raise click.ClickException(f"{server}: {error.code().name}: {error.details()}") from error
+def _ask(server: str, credentials: Credentials, request: pb.PreviewReferenceRequest) -> pb.PreviewReferenceResponse:
+    with reached(server, credentials) as channel:
+        return BrandServiceStub(channel).PreviewReference(request, timeout=_PATIENCE_S)
 
 
 def _look_here(context: click.Context, request: pb.PreviewReferenceRequest) -> pb.PreviewReferenceResponse:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import grpc
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -22,6 +21,7 @@ from index.manifest import ReferenceRow, read_references
 from serving.app import open_application
 from serving.caller import ACTOR, Caller
 from serving.cli.common import Faults, by_actor, message_dict, print_json, progress, settings_of, wants_json
+from serving.cli.connection import reached, with_credentials
 from serving.deadline import NEVER
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_client import ReferenceClient, ReferenceFile, Sent, filled_in, paged
@@ -77,8 +77,7 @@ class _Here:
 
 def _reaching(command: Command) -> Command:
     """Give a command the options that say where the references are and who asks."""
-    server = click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of this installation.")
-    return server(by_actor(command))
+    return with_credentials("Ask a running service instead of this installation.")(by_actor(command))
 
 
 @click.command()
@@ -191,11 +190,8 @@ def _asking(context: click.Context, given: dict[str, Any]) -> Iterator[Reference
         with open_application(settings_of(context)) as application:
             yield _Here(application.registry.references, Caller(actor))
         return
-    try:
-        with grpc.insecure_channel(server) as channel:
-            yield ReferenceClient(channel, metadata=[(ACTOR, actor)])
-    except grpc.RpcError as error:
-        raise click.ClickException(f"{server}: {error.code().name}: {error.details()}") from error
+    with reached(server, given["credentials"]) as channel:
+        yield ReferenceClient(channel, metadata=[(ACTOR, actor)])
 
 
 def _readable(rows: Iterable[ReferenceRow], faults: Faults) -> Iterator[ReferenceRow]:

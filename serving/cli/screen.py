@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import grpc
 
 from index.errors import PriceDataError
 from index.money import Money
 from serving.app import open_application
 from serving.channel import Credentials
 from serving.cli.common import decision_dict, print_json, settings_of
-from serving.cli.connection import with_credentials
+from serving.cli.connection import refusals_told, with_credentials
 from serving.client import ModerationClient
 from serving.domain import Listing
 from serving.wire import from_listing
@@ -51,11 +50,8 @@ def screen(
 
 
 def _ask(server: str, credentials: Credentials, listing: Listing) -> decision_pb2.Decision:
-    try:
-        with ModerationClient(server, credentials) as client:
-            return client.screen_or_raise(listing, timeout_s=60.0)
-    except grpc.RpcError as error:
-        raise click.ClickException(f"{server} did not answer: {error.code().name}: {error.details()}") from error
+    with refusals_told(server), ModerationClient(server, credentials) as client:
+        return client.screen_or_raise(listing, timeout_s=60.0)
 
 
 def _screen_here(context: click.Context, listing: Listing) -> decision_pb2.Decision:

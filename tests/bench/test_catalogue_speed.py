@@ -75,7 +75,7 @@ def test_finding_among_many(tmp_path: Path, regions: int) -> None:
     assert taken["marks"] < 60_000
 
 
-@pytest.mark.slow
+@pytest.mark.measure
 def test_screening_hardly_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Screening p50 with regions kept and followed, against without either, block by block in one run."""
     monkeypatch.setattr("index.refresh.logger", SimpleNamespace(exception=print, info=print, debug=print))

@@ -45,7 +45,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-@pytest.mark.slow
+@pytest.mark.measure
 def test_engine_speed(place: str | Path) -> None:
     """Decisions with their case, photos and event are committed and read; a retirement renews a holder elsewhere."""
     with Store.open(place) as store, Store.open(place) as replica:

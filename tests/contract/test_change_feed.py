@@ -19,6 +19,7 @@ from index.store.changes import CHANGES, EVENTS
 from index.store.store import Store
 from tests.contract.test_store import ACME
 from tests.contract.test_store_decisions import a_decision
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 from tests.support.postgres import PostgresServer
 
 PATIENCE_S = 10.0
@@ -67,19 +68,8 @@ def listening(store: Store) -> Iterator[Callable[[str], Ear]]:
         yield listen
 
 
-class FeedContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class FeedContract(StoreSuite):
+    """What every database must do."""
 
     def test_commit_of_another_process_is_heard(self, location: str | Path, listening: Callable[[str], Ear]) -> None:
         """Who waits for changes of the registry is called when another process has committed one."""
@@ -141,22 +131,12 @@ class FeedContract:
         assert "change feed" not in {thread.name for thread in threading.enumerate()}
 
 
-class TestSqliteFeed(FeedContract):
+class TestSqliteFeed(OnSqlite, FeedContract):
     """The embedded default: looking, twenty times a second, whether something was committed."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresFeed(FeedContract):
+class TestPostgresFeed(OnPostgres, FeedContract):
     """LISTEN and NOTIFY."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url
 
     def test_feed_outlives_its_connection(
         self, postgres: PostgresServer, migrated_database: str, store: Store, caplog: pytest.LogCaptureFixture

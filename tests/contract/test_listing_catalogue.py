@@ -354,6 +354,11 @@ class InMemory(ListingCatalogueContract):
     """What holds for an index in this process."""
 
     backend: str
+    folder: Path
+
+    @pytest.fixture(autouse=True)
+    def _with_a_folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
 
     @pytest.fixture
     def following(self, store: Store) -> Holder[Followed]:
@@ -363,7 +368,7 @@ class InMemory(ListingCatalogueContract):
     def make(self, store: Store, *, limit: int = 10_000) -> MemoryFollowing:
         """Follow the store in memory, at most `limit` regions."""
         return MemoryFollowing(
-            store=store, fingerprint=MODEL, dim=DIM, backend=self.backend, limit=limit, folder=Path(store.name).parent
+            store=store, fingerprint=MODEL, dim=DIM, backend=self.backend, limit=limit, folder=self.folder
         )
 
     def test_catalogue_over_the_limit_is_refused_with_the_way_out(self, world: World) -> None:
@@ -462,6 +467,18 @@ class TestFaiss(InMemory):
     """The embedded default."""
 
     backend = "faiss"
+
+
+class TestFaissOnPostgres(TestFaiss):
+    """The same over the database of an installation with several replicas."""
+
+    @pytest.fixture
+    def store(self, postgres_url: str) -> Iterator[Store]:
+        """Record the forty listings in a database of the test's own."""
+        with Store.open(postgres_url) as store:
+            for number in range(LISTINGS):
+                put(store, screened(number))
+            yield store
 
 
 class TestMilvus(ListingCatalogueContract):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +29,7 @@ from index.records import (
     ReferenceState,
 )
 from index.store.store import Store
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 from vision.keypoints import reference_features
 from vision.regions import Box
 
@@ -93,19 +93,8 @@ def listed(store: Store, seller_id: str, territory: str, *, brand_id: str = "acm
     return standing.authorisation and (standing.authorisation.authorised, standing.authorisation.territory)
 
 
-class StoreContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class StoreContract(StoreSuite):
+    """What every database must do."""
 
     # --- brands ------------------------------------------------------------------------------------------------------
 
@@ -457,19 +446,9 @@ class StoreContract:
             store.verify()
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(OnSqlite, StoreContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresStore(StoreContract):
+class TestPostgresStore(OnPostgres, StoreContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from index.access import ApiKey
 from index.errors import Conflict, NotFound
 from index.store.store import Store
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -21,19 +20,8 @@ def a_key(key_id: str, *, after: timedelta = timedelta(0), **more: object) -> Ap
     return ApiKey(key_id=key_id, create_time=NOON + after, created_by="ann", **values)  # type: ignore[arg-type]
 
 
-class AccessContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class AccessContract(StoreSuite):
+    """What every database must do."""
 
     def test_keys_come_back_as_they_were_put(self, store: Store) -> None:
         """Every field is kept, and keys are listed in the order of their making."""
@@ -82,19 +70,9 @@ def test_a_key_holds_until_it_expires() -> None:
     assert not key.holds_at(NOON)
 
 
-class TestSqlite(AccessContract):
+class TestSqlite(OnSqlite, AccessContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Give a file of the test's own."""
-        return tmp_path / "touchstone.db"
 
-
-class TestPostgresql(AccessContract):
+class TestPostgresql(OnPostgres, AccessContract):
     """The server."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str:
-        """Give an empty database of the test's own."""
-        return postgres_url

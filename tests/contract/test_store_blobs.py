@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from index.records import Reference, ReferenceKind, ReferenceState
+from index.brand_records import BrandProfile, Right, RightType
+from index.records import ReferenceState
 from index.store import tables
 from index.store.blobs import NAMING
 from index.store.store import Store
-from tests.contract.test_store import ACME
+from tests.contract.test_store import ACME, NOON, a_reference
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 # Columns of digests that name no file of the blob store: photos of listings, which are not kept, and requests.
 NO_FILES = {
@@ -19,46 +21,51 @@ NO_FILES = {
 }
 
 
-class BlobNameContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
+class BlobNameContract(StoreSuite):
+    """What every database must do."""
 
-    def test_files_of_references_in_any_state_are_in_use(self, location: str) -> None:
+    def test_files_of_references_in_any_state_are_in_use(self, store: Store) -> None:
         """Of some digests those are in use that a reference names, retired or rejected ones included."""
         used = {state: f"{place:064x}" for place, state in enumerate(ReferenceState)}
-        with Store.open(location) as store:
-            store.put_brands([ACME])
-            store.add_references(
-                (
-                    Reference(
-                        reference_id=str(state), brand_id="acme", kind=ReferenceKind.LOGO, image_sha256=sha, state=state
-                    ),
-                    [],
-                )
-                for state, sha in used.items()
-            )
+        store.put_brands([ACME])
+        store.add_references(
+            (replace(a_reference(state, state=state), image_sha256=sha), []) for state, sha in used.items()
+        )
 
-            named = store.named_blobs([*used.values(), "f" * 64])
+        named = store.named_blobs([*used.values(), "f" * 64])
 
-            assert named == set(used.values())
-            assert store.named_blobs([]) == frozenset()
+        assert named == set(used.values())
+        assert store.named_blobs([]) == frozenset()
+
+    def test_files_of_a_right_are_in_use(self, store: Store) -> None:
+        """The picture of a mark in its right, and the power of attorney, are kept as long as the right names them."""
+        right = Right(
+            right_id="r1",
+            type=RightType.WORD_MARK,
+            mark_image_sha256="a" * 64,
+            power_of_attorney_sha256="b" * 64,
+        )
+        store.create_brand(BrandProfile(brand=ACME, rights=(right,)), actor="ann", now=NOON)
+
+        assert store.named_blobs(["a" * 64, "b" * 64, "c" * 64]) == {"a" * 64, "b" * 64}
+
+    def test_file_of_every_reference_is_named(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """References in any state are listed once each with their file, however many pages they fill."""
+        monkeypatch.setattr("index.store.blobs._PAGE", 2)
+        store.put_brands([ACME])
+        store.add_references((a_reference(state, state=state), []) for state in ReferenceState)
+
+        files = list(store.reference_files())
+
+        assert files == [(state, "ab" * 32) for state in sorted(ReferenceState)]
 
 
-class TestSQLite(BlobNameContract):
+class TestSQLite(OnSqlite, BlobNameContract):
     """SQLite, the embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str:
-        """Name a file that is not there yet."""
-        return str(tmp_path / "store.db")
 
-
-class TestPostgreSQL(BlobNameContract):
+class TestPostgreSQL(OnPostgres, BlobNameContract):
     """PostgreSQL."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str:
-        """Name an empty database."""
-        return postgres_url
 
 
 def test_every_column_of_file_digests_is_known() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from index.price_bands import PriceBand
 from index.records import Brand, ChangeKind, Mark, MarkKind, Reference, ReferenceKind
 from index.rulings import RequestKey
 from index.store.store import Store
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -66,19 +66,8 @@ def a_brand(brand_id: str, name: str, **fields: Any) -> BrandProfile:
     return BrandProfile(brand=Brand(brand_id=brand_id, name=name, **fields))
 
 
-class BrandStoreContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class BrandStoreContract(StoreSuite):
+    """What every database must do."""
 
     def test_brand_comes_back_whole(self, store: Store) -> None:
         """Every field of a brand and of its rights and marks is kept, in the order in which it was given."""
@@ -310,19 +299,9 @@ class BrandStoreContract:
         assert store.list_profiles(prefix=prefix, limit=9, only=frozenset()).profiles == ()
 
 
-class TestSqliteBrands(BrandStoreContract):
+class TestSqliteBrands(OnSqlite, BrandStoreContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> Path:
-        """Give a file of the test's own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresBrands(BrandStoreContract):
+class TestPostgresBrands(OnPostgres, BrandStoreContract):
     """The shared database."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str:
-        """Give an empty database of the test's own."""
-        return postgres_url

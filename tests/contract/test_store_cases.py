@@ -1,13 +1,8 @@
-"""Do cases behave alike on every database? Queue, leases, resolutions, reports and appeals: one suite, one class each.
-
-SQLite is always tested. PostgreSQL is where TOUCHSTONE_TEST_POSTGRES names an empty database that may be written to,
-such as postgresql+psycopg://localhost/scratch; without it those tests skip visibly.
-"""
+"""Do cases behave alike on every database? Queue, leases, resolutions, reports, appeals: one suite, one class each."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +17,7 @@ from index.reports import Report, ReporterType, ReportState
 from index.rulings import Appeal, AppealState, Ground, Outcome, RequestKey, Ruling, Statement
 from index.store.store import Store
 from index.verdicts import VerdictSource
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,6 +31,7 @@ STATEMENT = Statement(
     end_time=NOON + timedelta(days=90),
     right_id="r",
 )
+
 TAKEDOWN = Outcome(verdict="TAKEDOWN", reason_code="COUNTERFEIT", note="seams", statement=STATEMENT)
 ALLOW = Outcome(verdict="ALLOW", reason_code="GENUINE")
 ANYTHING = CaseFilter()
@@ -115,19 +112,8 @@ def an_appeal(case: Case, *, appeal_id: str = "a", appellant: str = "s1") -> App
     )
 
 
-class CaseContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class CaseContract(StoreSuite):
+    """What every database must do."""
 
     def test_orders_and_pages(self, store: Store) -> None:
         """Each order gives every case once, page by page, equal ones included; the total counts all."""
@@ -583,19 +569,9 @@ class CaseContract:
         assert store.secret("pseudonyms") != store.secret("other")
 
 
-class TestSqliteCases(CaseContract):
+class TestSqliteCases(OnSqlite, CaseContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresCases(CaseContract):
+class TestPostgresCases(OnPostgres, CaseContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url

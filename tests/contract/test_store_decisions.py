@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from index.decision_records import DecisionRecord, EventKind, ListingImage, Remo
 from index.errors import Conflict, NotFound, StoreError
 from index.records import StoreCounts
 from index.store.store import Store
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 from vision.keypoints import LocalFeatures
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -107,19 +107,8 @@ def too_late() -> None:
     raise TooLateError
 
 
-class DecisionContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class DecisionContract(StoreSuite):
+    """What every database must do."""
 
     def test_decision_comes_back_with_all_that_belongs_to_it(self, store: Store) -> None:
         """A recorded decision, its case, its photos and its event all come back as they were given."""
@@ -333,19 +322,9 @@ class DecisionContract:
             assert store.record_decision(a_decision("after the crash")).created
 
 
-class TestSqliteDecisions(DecisionContract):
+class TestSqliteDecisions(OnSqlite, DecisionContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresDecisions(DecisionContract):
+class TestPostgresDecisions(OnPostgres, DecisionContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from index.learning import CalibrationOnRecord, CertificateState
 from index.store.store import Store
 from index.verdicts import VerdictSource
 from index.wager import Wager
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 from tests.unit.judging import CERTIFICATE, FUSION, NOON, judge, record
 
 VALID, SUSPENDED, SUPERSEDED = CertificateState.VALID, CertificateState.SUSPENDED, CertificateState.SUPERSEDED
@@ -28,19 +27,8 @@ def a_state(number: int, *, version: str = "") -> CalibrationOnRecord:
     )
 
 
-class LearningContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class LearningContract(StoreSuite):
+    """What every database must do."""
 
     # --- verdicts with their decisions -------------------------------------------------------------------------------
 
@@ -249,19 +237,9 @@ class LearningContract:
         assert found == [("Acme", "watches", NOON), ("Bravo", "bags", LATER)]
 
 
-class TestSqliteLearning(LearningContract):
+class TestSqliteLearning(OnSqlite, LearningContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresLearning(LearningContract):
+class TestPostgresLearning(OnPostgres, LearningContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url

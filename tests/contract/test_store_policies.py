@@ -1,15 +1,9 @@
-"""Do policies, legal holds, facts and shadow outcomes fare alike in every database? One suite, one class each.
-
-The suite for PostgreSQL needs a server: $TOUCHSTONE_TEST_POSTGRES is its URL (postgresql+psycopg://HOST/NAME); each
-test has a schema of its own there.
-"""
+"""Do policies, legal holds, facts and shadow outcomes fare alike in every database? One suite, one class each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +12,7 @@ from index.errors import Conflict, NotFound
 from index.holds import HoldSubject, HoldVerdict, LegalHold
 from index.policies import PolicyAction, PolicyState, PolicyStep, ShadowOutcome, StoredPolicy
 from index.store.store import Store
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 ANN, BEN = (PolicyStep(actor=name, time=NOON, why="because") for name in ("ann", "ben"))
@@ -53,19 +48,8 @@ def a_hold(
     )
 
 
-class PolicyContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class PolicyContract(StoreSuite):
+    """What every database must do."""
 
     # --- versions ----------------------------------------------------------------------------------------------------
 
@@ -285,22 +269,12 @@ class PolicyContract:
         assert list(store.iter_shadow_outcomes("q@2")) == []
 
 
-class TestSqlitePolicies(PolicyContract):
+class TestSqlitePolicies(OnSqlite, PolicyContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresPolicies(PolicyContract):
+class TestPostgresPolicies(OnPostgres, PolicyContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url
 
 
 def test_whole_brand_cannot_be_ordered_down() -> None:

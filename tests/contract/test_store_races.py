@@ -26,6 +26,7 @@ from index.store.store import Store
 from index.store.tables.changes import counters
 from tests.contract.test_store import ACME, a_reference
 from tests.contract.test_store_decisions import a_decision
+from tests.support.databases import OnPostgres, OnSqlite
 from tests.unit.judging import CERTIFICATE
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -35,12 +36,7 @@ Race = Callable[[Callable[[Store, int], object]], list[object]]
 
 
 class RaceContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
+    """What every database must do."""
 
     @pytest.fixture
     def stores(self, location: str | Path) -> Iterator[tuple[Store, Store]]:
@@ -174,22 +170,12 @@ class RaceContract:
         assert stores[0].counts().brands == 1
 
 
-class TestSqliteRaces(RaceContract):
+class TestSqliteRaces(OnSqlite, RaceContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresRaces(RaceContract):
+class TestPostgresRaces(OnPostgres, RaceContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url
 
 
 def crossing(database: Database, order: tuple[str, str], steps: Iterator[Callable[[], object]]) -> None:

@@ -28,6 +28,7 @@ from index.records import (
 from index.rulings import RequestKey
 from index.store.reference_life import ReferenceFilter, ReferencePlace
 from index.store.store import Store
+from tests.support.databases import OnPostgres, OnSqlite
 from vision.keypoints import reference_features
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -60,12 +61,7 @@ def a_key(request_id: str = "k", digest: str = "d") -> RequestKey:
 
 
 class ReferenceContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
+    """What every database must do."""
 
     @pytest.fixture
     def store(self, location: str | Path) -> Iterator[Store]:
@@ -254,19 +250,9 @@ class ReferenceContract:
         assert ids(bank_id="b", states=(ReferenceState.PENDING,)) == set()
 
 
-class TestSqliteReferences(ReferenceContract):
+class TestSqliteReferences(OnSqlite, ReferenceContract):
     """SQLite."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Give a file."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresReferences(ReferenceContract):
+class TestPostgresReferences(OnPostgres, ReferenceContract):
     """PostgreSQL."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str:
-        """Give a database of a server."""
-        return postgres_url

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,6 +21,7 @@ from index.store.store import Store
 from index.store.verdicts import add_verdict
 from index.verdicts import HumanVerdict, VerdictSource
 from index.verification import VerificationState
+from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 HALF_LIFE = timedelta(days=180)
@@ -72,19 +71,8 @@ def an_identity(**changes: object) -> SellerIdentity:
     return SellerIdentity(**fields)  # type: ignore[arg-type]
 
 
-class SellerContract:
-    """What every database must do; a subclass says where it is by overriding the fixture `location`."""
-
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Where the database is that this suite tests."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
-        with Store.open(location) as opened:
-            yield opened
+class SellerContract(StoreSuite):
+    """What every database must do."""
 
     # --- tallies -----------------------------------------------------------------------------------------------------
 
@@ -364,19 +352,9 @@ class SellerContract:
         assert store.official_hashes() == (b"p" * 32,)
 
 
-class TestSqliteSellers(SellerContract):
+class TestSqliteSellers(OnSqlite, SellerContract):
     """The embedded default."""
 
-    @pytest.fixture
-    def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
 
-
-class TestPostgresSellers(SellerContract):
+class TestPostgresSellers(OnPostgres, SellerContract):
     """The database of an installation with several replicas."""
-
-    @pytest.fixture
-    def location(self, postgres_url: str) -> str | Path:
-        """Take a database of the test's own."""
-        return postgres_url

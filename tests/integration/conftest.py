@@ -133,6 +133,7 @@ def real_service(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iter
         marks = seed_marks(["nike", "adidas", "puma"])
         add_references(application.store, application.embedder, seed_references(marks))
         application.knowledge.refresh()
+        application.listings.refresh()
         with start(application) as running:
             yield running
 

@@ -93,6 +93,7 @@ def fill(application: Application) -> None:
         for number in range(30)
     )
     application.knowledge.refresh()
+    application.listings.refresh()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,14 +19,24 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.api_keys import PREFIX, make_key
 from serving.caller import ACTOR, ROLES
-from serving.channel import Credentials
+from serving.channel import TOKEN_VARIABLE, Credentials
 from serving.client import ModerationClient
 from serving.domain import Listing
 from serving.errors import SettingsError
 from serving.permissions import RPCS
 from serving.server import serving
 from tests.integration.access_support import Authority, Issuer, access_file, bearer, issuer_at, token_rules
-from tests.integration.support import PATIENCE_S, Service, Start, Touchstone, call_raw, draw
+from tests.integration.support import (
+    AURORA,
+    AURORA_SHOE,
+    PATIENCE_S,
+    Outcome,
+    Service,
+    Start,
+    Touchstone,
+    call_raw,
+    draw,
+)
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
@@ -410,6 +421,43 @@ def test_the_client_that_ships_signs_in(guard: Guard, tmp_path: Path) -> None:
     assert decision.decision_id
     assert held.verdict == decision_pb2.VERDICT_REVIEW
     assert "PERMISSION_DENIED" in held.reasons[0].text
+
+
+def test_every_command_with_a_server_signs_in(
+    guard: Guard, touchstone: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of each kind reach a server with TLS by a token file, and are refused without a token."""
+    (tmp_path / "shoe.png").write_bytes(draw(AURORA_SHOE))
+    (tmp_path / "new.jsonl").write_text(
+        json.dumps({"brand": AURORA.name, "image": "shoe.png", "kind": "product"}) + "\n"
+    )
+    shoe = tmp_path / "shoe.png"
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("doctor",),
+        ("screen", shoe),
+        ("cases", "list"),
+        ("brands", "show", AURORA.brand_id),
+        ("brands", "references", AURORA.brand_id),
+        ("brands", "upload", tmp_path / "new.jsonl", "--hold"),
+        ("brands", "preview", shoe, "--brand", AURORA.brand_id, "--kind", "product"),
+        ("brands", "find", shoe),
+    )
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    with guard(tokens=token_rules()) as guarded:
+        token = tmp_path / "token"
+        token.write_text(guarded.issuer.token(roles=["admin", "pipeline", "moderator", "lead"]))
+        where = ("--server", guarded.target, "--tls-ca", guarded.authority.ca)
+
+        def ask(command: tuple[str | Path, ...], *credentials: str | Path) -> Outcome:
+            at = 1 if command[0] == "cases" else len(command)
+            return touchstone(*command[:at], *where, *credentials, *command[at:])
+
+        signed = {command[:2]: ask(command, "--token-file", token) for command in commands}
+        unsigned = {command[:2]: ask(command) for command in commands if command[0] != "doctor"}
+
+    assert {name: one.stderr for name, one in signed.items() if one.code} == {}
+    assert {one.code for one in unsigned.values()} == {1}
+    assert all("UNAUTHENTICATED" in one.stderr for one in unsigned.values())
 
 
 def test_a_token_does_not_leave_the_machine_in_plaintext() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from index.blobs import open_blobs
 from index.local_blobs import LocalBlobs
+from serving.app import Application
 from tests.integration.support import Touchstone
 
 FILE = b"a file that nothing names"
@@ -57,10 +59,24 @@ def test_damaged_file_is_found_and_not_copied(data: Path, tmp_path: Path, touchs
     verified = touchstone("--data-dir", data, "--json", "blobs", "verify")
     copied = touchstone("--data-dir", data, "--json", "blobs", "copy", "--to", tmp_path / "copy")
 
-    assert (verified.code, json.loads(verified.stdout)) == (3, {"files": 2, "damaged": 1})
+    assert (verified.code, json.loads(verified.stdout)) == (3, {"files": 2, "damaged": 1, "missing": 0})
     assert damaged in verified.stderr
     assert (copied.code, json.loads(copied.stdout)) == (3, {"files": 1, "damaged": 1})
     assert [blob.sha256 for blob in open_blobs(tmp_path / "copy").blobs()] == [sound]
+
+
+def test_reference_without_its_file_is_named(own_application: Application, touchstone: Touchstone) -> None:
+    """A reference of an older release, or one whose file was lost, is named by its id, and the command ends with 3."""
+    store, data = own_application.store, own_application.settings.data_dir
+    without = [reference for reference, _ in store.iter_references(own_application.embedder.fingerprint)]
+    kept = LocalBlobs(data / "blobs").put(FILE)
+    store.add_references([(replace(without[0], reference_id="kept", image_sha256=kept), [])])
+
+    verified = touchstone("--data-dir", data, "--json", "blobs", "verify")
+
+    assert (verified.code, json.loads(verified.stdout)) == (3, {"files": 1, "damaged": 0, "missing": len(without)})
+    assert all(reference.reference_id in verified.stderr for reference in without)
+    assert kept not in verified.stderr
 
 
 def test_doctor_names_a_blob_store_that_cannot_be_used(

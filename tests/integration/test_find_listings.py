@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,14 @@ def test_part_of_an_image_is_looked_for_as_a_mark(own_service: Service) -> None:
 def test_reference_in_any_state_is_looked_for(own_service: Service) -> None:
     """What is not searched for in screening may still be looked for in the catalogue."""
     screen(own_service, "a1", AURORA_SHOE)
-    reference_id = reference_of(own_service, AURORA.brand_id)
-    for state in (ReferenceState.ACTIVE, ReferenceState.QUARANTINED, ReferenceState.RETIRED):
-        own_service.application.store.set_reference_state(reference_id, state)
+    application, store = own_service.application, own_service.application.store
+    known = store.get_reference(reference_of(own_service, AURORA.brand_id))
+    embeddings = store.embeddings_of(known.reference_id, application.embedder.fingerprint)
+    for state in ReferenceState:
+        same = [replace(embedding, reference_id=str(state)) for embedding in embeddings]
+        store.add_references([(replace(known, reference_id=str(state), state=state), same)])
 
-        assert ids(find(own_service, reference_id=reference_id)) == ["a1"]
+        assert ids(find(own_service, reference_id=str(state))) == ["a1"]
 
 
 def test_screening_again_and_removal_change_the_answer(own_service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from serving.sweeping import Sweeper
 from tests.integration.support import (
     AURORA,
     AURORA_SHOE,
+    BOREALIS,
     BOREALIS_BAG,
     Touchstone,
     draw,
@@ -164,17 +166,26 @@ def test_hit_on_a_listing_that_changed_meanwhile_is_left(innocent: Application) 
 
 
 def test_command_sweeps_and_says_what_it_found(innocent: Application, touchstone: Touchstone) -> None:
-    """`brands sweep` takes references or a brand, and prints one summary of each."""
+    """`brands sweep` takes references, a brand or a bank, and prints one summary of each."""
     data = innocent.settings.data_dir
+    innocent.store.add_references([(replace(shoe(innocent), reference_id="seized", bank_id="seizure-7"), [])])
 
     counted = touchstone("--data-dir", data, "--json", "brands", "sweep", "--brand", AURORA.brand_id, "--dry-run")
+    bank, none = (
+        touchstone(
+            "--data-dir", data, "--json", "brands", "sweep", "--brand", brand, "--bank", "seizure-7", "--dry-run"
+        )
+        for brand in (AURORA.brand_id, BOREALIS.brand_id)
+    )
     done = touchstone("--data-dir", data, "--json", "brands", "sweep", shoe(innocent).reference_id)
     text = touchstone("--data-dir", data, "brands", "sweep", shoe(innocent).reference_id)
     misused = touchstone("--data-dir", data, "brands", "sweep")
     unknown = touchstone("--data-dir", data, "brands", "sweep", "nobody")
 
     (report,) = json.loads(done.stdout)["references"]
-    assert len(json.loads(counted.stdout)["references"]) == 2
+    assert len(json.loads(counted.stdout)["references"]) == 3
+    assert [one["reference_id"] for one in json.loads(bank.stdout)["references"]] == ["seized"]
+    assert json.loads(none.stdout)["references"] == []
     assert (report["hits"], report["opened"], report["complete"]) == (2, 2, True)
     assert "known" in text.stdout
     assert (text.code, misused.code, unknown.code) == (0, 2, 1)

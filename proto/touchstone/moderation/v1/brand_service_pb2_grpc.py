@@ -259,6 +259,8 @@ class BrandServiceServicer:
         * `NOT_FOUND`: there is no such reference or brand, or the caller may not see it. The client SHOULD check the id.
         * `DEADLINE_EXCEEDED`: the catalogue is larger than the deadline allows. The client MAY try again with a longer
         one.
+        * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+        again with back-off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,6 +277,8 @@ class BrandServiceServicer:
         * `INVALID_ARGUMENT`: no query, an unreadable image, or `page_token` is not one that this rpc gave for the same
         query. The client MUST correct it.
         * `NOT_FOUND`: there is no such reference, or the caller may not see it. The client SHOULD check the id.
+        * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+        again with back-off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -154,6 +154,8 @@ class BrandServiceStub:
     * `NOT_FOUND`: there is no such reference or brand, or the caller may not see it. The client SHOULD check the id.
     * `DEADLINE_EXCEEDED`: the catalogue is larger than the deadline allows. The client MAY try again with a longer
       one.
+    * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+      again with back-off.
     """
     FindListings: _grpc.UnaryUnaryMultiCallable[_brand_service_pb2.FindListingsRequest, _brand_service_pb2.FindListingsResponse]
     """Finds listings already screened that look like an image or a reference.
@@ -166,6 +168,8 @@ class BrandServiceStub:
     * `INVALID_ARGUMENT`: no query, an unreadable image, or `page_token` is not one that this rpc gave for the same
       query. The client MUST correct it.
     * `NOT_FOUND`: there is no such reference, or the caller may not see it. The client SHOULD check the id.
+    * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+      again with back-off.
     """
     SetAuthorizedSellers: _grpc.UnaryUnaryMultiCallable[_brand_service_pb2.SetAuthorizedSellersRequest, _brand_service_pb2.SetAuthorizedSellersResponse]
     """Replaces the list of sellers who may sell the brand's goods.
@@ -320,6 +324,8 @@ class BrandServiceAsyncStub(BrandServiceStub):
     * `NOT_FOUND`: there is no such reference or brand, or the caller may not see it. The client SHOULD check the id.
     * `DEADLINE_EXCEEDED`: the catalogue is larger than the deadline allows. The client MAY try again with a longer
       one.
+    * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+      again with back-off.
     """
     FindListings: _aio.UnaryUnaryMultiCallable[_brand_service_pb2.FindListingsRequest, _brand_service_pb2.FindListingsResponse]  # type: ignore[assignment]
     """Finds listings already screened that look like an image or a reference.
@@ -332,6 +338,8 @@ class BrandServiceAsyncStub(BrandServiceStub):
     * `INVALID_ARGUMENT`: no query, an unreadable image, or `page_token` is not one that this rpc gave for the same
       query. The client MUST correct it.
     * `NOT_FOUND`: there is no such reference, or the caller may not see it. The client SHOULD check the id.
+    * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+      again with back-off.
     """
     SetAuthorizedSellers: _aio.UnaryUnaryMultiCallable[_brand_service_pb2.SetAuthorizedSellersRequest, _brand_service_pb2.SetAuthorizedSellersResponse]  # type: ignore[assignment]
     """Replaces the list of sellers who may sell the brand's goods.
@@ -537,6 +545,8 @@ class BrandServiceServicer(metaclass=_abc_1.ABCMeta):
         * `NOT_FOUND`: there is no such reference or brand, or the caller may not see it. The client SHOULD check the id.
         * `DEADLINE_EXCEEDED`: the catalogue is larger than the deadline allows. The client MAY try again with a longer
           one.
+        * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+          again with back-off.
         """
 
     @_abc_1.abstractmethod
@@ -555,6 +565,8 @@ class BrandServiceServicer(metaclass=_abc_1.ABCMeta):
         * `INVALID_ARGUMENT`: no query, an unreadable image, or `page_token` is not one that this rpc gave for the same
           query. The client MUST correct it.
         * `NOT_FOUND`: there is no such reference, or the caller may not see it. The client SHOULD check the id.
+        * `UNAVAILABLE`: the index of screened listings is being built, is full or cannot be reached. The client SHOULD try
+          again with back-off.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,43 @@
+"""On which databases does a suite of the store run? SQLite and a real PostgreSQL server, one class each.
+
+class SomethingContract(StoreSuite): ...
+class TestSqliteSomething(OnSqlite, SomethingContract): ...
+class TestPostgresSomething(OnPostgres, SomethingContract): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from index.store.store import Store
+
+
+class StoreSuite:
+    """What every database must do; a subclass of it and of a class below says which one is tested."""
+
+    @pytest.fixture
+    def store(self, location: str | Path) -> Iterator[Store]:
+        """Open the store, empty at first."""
+        with Store.open(location) as opened:
+            yield opened
+
+
+class OnSqlite:
+    """The embedded default."""
+
+    @pytest.fixture
+    def location(self, tmp_path: Path) -> str | Path:
+        """Name a file in a folder of its own."""
+        return tmp_path / "store.db"
+
+
+class OnPostgres:
+    """The database of an installation with several replicas."""
+
+    @pytest.fixture
+    def location(self, postgres_url: str) -> str | Path:
+        """Take a database of the test's own."""
+        return postgres_url
