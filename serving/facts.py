@@ -78,7 +78,9 @@ FACTS: dict[str, Fact] = {
     "price.declared_discount": Fact("double", 0.0, "share of the price that the words say is taken off, 0..1"),
     "seller.known": Fact("bool", False, "the seller is on record"),
     "seller.verified": Fact("bool", False, "the seller's identity is verified"),
-    "seller.authorised": Fact("bool", False, "the brand at stake lists this seller as authorised"),
+    "seller.authorised": Fact(
+        "bool", False, "the brand at stake lists this seller as authorised, and no other brand is seen"
+    ),
     "seller.unauthorised": Fact("bool", False, "the brand at stake keeps a list and this seller is not on it"),
     "seller.strikes": Fact("int", 0, "listings of this seller that count as strikes"),
     "seller.verification": Fact(

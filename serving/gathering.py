@@ -59,7 +59,8 @@ def gather(
         "category.probability": category.probability,
     }
     values |= _legal_holds(holds)
-    values |= _visual([item for item in evidence if isinstance(item, VisualMatch)])
+    matches = [item for item in evidence if isinstance(item, VisualMatch)]
+    values |= _visual(matches)
     values |= _duplicates([item for item in evidence if isinstance(item, Duplicate)])
     values |= _text([item for item in evidence if isinstance(item, TextHit)])
     for item in evidence:
@@ -69,7 +70,7 @@ def gather(
             case PriceEvidence():
                 values |= _price(item)
             case SellerEvidence():
-                values |= _seller(item)
+                values |= _seller(item, shared=_shows_another(matches, brand))
             case ReportEvidence():
                 values |= _reports(item)
             case _:
@@ -192,11 +193,16 @@ def _price(evidence: PriceEvidence) -> dict[str, Value]:
     }
 
 
-def _seller(evidence: SellerEvidence) -> dict[str, Value]:
+def _shows_another(matches: Sequence[VisualMatch], brand: str) -> bool:
+    """Tell whether a brand other than the one at stake is seen, too: whoever may sell the one may not sell the other."""
+    return any(match.probability >= MATCHED and match.brand != brand for match in matches)
+
+
+def _seller(evidence: SellerEvidence, *, shared: bool) -> dict[str, Value]:
     return {
         "seller.known": evidence.known,
         "seller.verified": evidence.verified,
-        "seller.authorised": evidence.authorised is True,
+        "seller.authorised": evidence.authorised is True and not shared,
         "seller.unauthorised": evidence.authorised is False,
         "seller.strikes": evidence.strikes,
         "seller.verification": str(evidence.verification),

@@ -19,7 +19,7 @@ from serving.domain import ImageResult
 from serving.evidence import SEEN
 from serving.matching import SHOWN
 from serving.new_reference import read_picture
-from serving.scoping import Assessor
+from serving.scoping import Assessor, as_sent_by
 from serving.visibility import visible_brand, visible_reference
 from serving.wire_preview import DEFAULT_RESULTS, Draft, from_assessment, to_subject
 from touchstone.moderation.v1 import brand_service_pb2 as pb
@@ -67,6 +67,7 @@ class PreviewAnswers:
         subject = self._subject(wanted, caller, deadline)
         deadline.check("comparing the reference")
         found = self.assessor.assess(subject.brand_id, subject.views, marks=subject.marks)
+        found = as_sent_by(caller, subject.kind, found)
         deadline.check("searching the listings")
         hits = self._hits(subject, most)
         deadline.check("answering")

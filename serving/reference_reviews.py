@@ -15,7 +15,7 @@ from index.records import Reference, ReferenceScope, ReferenceState
 from index.store.store import Store
 from serving.caller import BRAND_OWNER, Caller
 from serving.errors import FieldViolation, InvalidListing, PermissionDenied
-from serving.scoping import Assessment, Assessor
+from serving.scoping import Assessment, Assessor, as_sent_by
 from serving.visibility import visible_reference
 from serving.wire_reference import Change
 
@@ -50,7 +50,7 @@ class Reviews:
             return self._move(change, seen, change.wanted, change.reason, actor=caller.name)
         if seen.state is ReferenceState.QUARANTINED:
             _check_release(change, caller)
-        found = self._assess(seen)
+        found = as_sent_by(caller, seen.kind, self._assess(seen))
         if seen.state is ReferenceState.PENDING and found.state is not ReferenceState.ACTIVE:
             return self._move(change, seen, found.state, found.reason, found.scope, actor=caller.name)
         reason = change.reason or found.reason

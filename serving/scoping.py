@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.records import ReferenceScope, ReferenceState
+from index.records import ReferenceKind, ReferenceScope, ReferenceState
+from serving.caller import BRAND_OWNER, Caller
+
+_COUNTERFEIT = (
+    "It is said to show a counterfeit, and listings with copies of it are taken down: a moderator looks at it first."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,15 @@ class Assessment:
     collisions: tuple[Collision, ...]
     state: ReferenceState
     reason: str
+
+
+def as_sent_by(caller: Caller, kind: ReferenceKind, found: Assessment) -> Assessment:
+    """Hold back what is not a brand owner's to put in force: a copy of a known counterfeit is taken down unseen."""
+    if kind is not ReferenceKind.COUNTERFEIT or BRAND_OWNER not in caller.roles:
+        return found
+    if found.state is not ReferenceState.ACTIVE:
+        return found
+    return replace(found, state=ReferenceState.QUARANTINED, reason=_COUNTERFEIT)
 
 
 class Assessor(Protocol):

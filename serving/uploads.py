@@ -24,7 +24,7 @@ from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.new_reference import NewReference, read_picture, reference_id_of
 from serving.registry import described_by, embedded
-from serving.scoping import Assessor
+from serving.scoping import Assessor, as_sent_by
 from serving.visibility import visible_brand
 from serving.wire_reference import Upload, to_upload
 from touchstone.moderation.v1 import brand_service_pb2 as pb
@@ -80,19 +80,22 @@ class Uploads:
         )
         deadline.check("embedding")
         ((reference, embeddings),) = embedded([new], self.embedder, deadline=deadline)
-        reference = self._judged(reference, embeddings, hold=wanted.hold)
+        reference = self._judged(reference, embeddings, caller, hold=wanted.hold)
         deadline.check("recording")
         self.blobs.put(content)
         points = [described_by(new)]
         recorded = self.store.record_reference(reference, embeddings, points, request=request, actor=caller.name)
         return _not_final(recorded)
 
-    def _judged(self, reference: Reference, embeddings: list[ReferenceEmbedding], *, hold: bool) -> Reference:
+    def _judged(
+        self, reference: Reference, embeddings: list[ReferenceEmbedding], caller: Caller, *, hold: bool
+    ) -> Reference:
         """Say in which state it begins."""
         if hold:
             return replace(reference, state=ReferenceState.PENDING, state_reason=_HELD)
         vectors = np.stack([embedding.vector for embedding in embeddings])
         found = self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
+        found = as_sent_by(caller, reference.kind, found)
         return replace(reference, state=found.state, state_reason=found.reason, scope=found.scope)
 
     def _mark(self, wanted: Upload) -> Mark | None:

@@ -162,6 +162,23 @@ def test_a_rejected_reference_stays_rejected(service: Service) -> None:
     assert activated.value.code() is retired.value.code() is grpc.StatusCode.ABORTED
 
 
+def test_an_owners_counterfeit_waits_for_a_moderator(own_application: Application, start: Start) -> None:
+    """What takes listings down is put in force by a moderator: neither by an owner's upload nor by its activation."""
+    kind = evidence_pb2.REFERENCE_KIND_COUNTERFEIT
+    with start(judged_by(own_application, Judge(ReferenceState.ACTIVE, "narrow"))) as narrow:
+        at_once = uploaded(narrow, draw(911), by=OWNER_OF_AURORA, kind=kind)
+        held = uploaded(narrow, draw(912), by=OWNER_OF_AURORA, kind=kind, hold=True)
+        activated = review(narrow, held.reference_id, "ACTIVATE", by=OWNER_OF_AURORA).reference
+        with pytest.raises(grpc.RpcError, match="PERMISSION_DENIED"):
+            review(narrow, at_once.reference_id, "ACTIVATE", by=OWNER_OF_AURORA, reason="mine")
+        released = review(narrow, at_once.reference_id, "ACTIVATE", reason="a fake indeed").reference
+        of_moderator = uploaded(narrow, draw(913), by=MODERATOR, kind=kind)
+
+    assert (at_once.state, activated.state) == (QUARANTINED, QUARANTINED)
+    assert "moderator" in at_once.state_reason
+    assert (released.state, of_moderator.state) == (ACTIVE, ACTIVE)
+
+
 def test_an_etag_of_before_is_refused(service: Service) -> None:
     """Whoever decides on what is no longer so reads it again; an etag that is none is named as such."""
     reference = uploaded(service, draw(66))

@@ -246,3 +246,15 @@ def test_faults_of_stages_are_kept_and_survive_a_changed_fact() -> None:
 
     assert facts.faults == (failed,)
     assert facts.values["fused.probability"] == 0.25
+
+
+def test_an_authorisation_does_not_cover_another_brand_that_is_seen() -> None:
+    """Whom one brand lists may not sell another's goods under its name; a second look at the same brand is no other."""
+    seen = _match("Nike", similarity=0.99, probability=0.99)
+    other = _match("Adidas", similarity=0.8, probability=0.7)
+    doubtful = _match("Adidas", similarity=0.6, probability=0.3)
+
+    facts = [_gather(*matches, _seller(True)).values for matches in ([seen], [seen, doubtful], [seen, other])]
+
+    assert [values["seller.authorised"] for values in facts] == [True, True, False]
+    assert not facts[2]["seller.unauthorised"]
