@@ -194,7 +194,7 @@ def _price(evidence: PriceEvidence) -> dict[str, Value]:
 
 
 def _shows_another(matches: Sequence[VisualMatch], brand: str) -> bool:
-    """Tell whether a brand other than the one at stake is seen, too: whoever may sell the one may not sell the other."""
+    """Tell whether a brand other than the one at stake is seen: whom the one lists may not sell the other."""
     return any(match.probability >= MATCHED and match.brand != brand for match in matches)
 
 

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from index.records import ReferenceKind, ReferenceScope, ReferenceState
 from serving.caller import BRAND_OWNER, Caller
 
-_COUNTERFEIT = (
-    "It is said to show a counterfeit, and listings with copies of it are taken down: a moderator looks at it first."
-)
+_COUNTERFEIT = "Listings with copies of a counterfeit are taken down, so a moderator looks at its picture first."
 
 
 @dataclass(frozen=True, kw_only=True)

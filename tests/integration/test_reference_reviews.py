@@ -51,6 +51,7 @@ from touchstone.moderation.v1 import brand_service_pb2 as pb
 
 ACTIVE, QUARANTINED = brand_pb2.REFERENCE_STATE_ACTIVE, brand_pb2.REFERENCE_STATE_QUARANTINED
 PENDING, REJECTED = brand_pb2.REFERENCE_STATE_PENDING, brand_pb2.REFERENCE_STATE_REJECTED
+LEAD: Metadata = (("touchstone-actor", "lea"), ("touchstone-roles", "lead"))
 PRODUCT = evidence_pb2.REFERENCE_KIND_PRODUCT
 
 
@@ -172,11 +173,11 @@ def test_an_owners_counterfeit_waits_for_a_moderator(own_application: Applicatio
         with pytest.raises(grpc.RpcError, match="PERMISSION_DENIED"):
             review(narrow, at_once.reference_id, "ACTIVATE", by=OWNER_OF_AURORA, reason="mine")
         released = review(narrow, at_once.reference_id, "ACTIVATE", reason="a fake indeed").reference
-        of_moderator = uploaded(narrow, draw(913), by=MODERATOR, kind=kind)
+        of_lead = uploaded(narrow, draw(913), by=LEAD, kind=kind)
 
     assert (at_once.state, activated.state) == (QUARANTINED, QUARANTINED)
     assert "moderator" in at_once.state_reason
-    assert (released.state, of_moderator.state) == (ACTIVE, ACTIVE)
+    assert (released.state, of_lead.state) == (ACTIVE, ACTIVE)
 
 
 def test_an_etag_of_before_is_refused(service: Service) -> None:
