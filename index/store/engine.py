@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from index.store.dialects import WRITES, for_reading, open_engine
+from index.store.dialects import PATIENCE_S, WRITES, for_reading, open_engine
 from index.store.faults import translated
 from index.store.places import name_of, parse_place, prepare_file
+from index.store.turns import FileTurn
 
 # Rows in one statement or transaction. SQLite takes 32,766 parameters a statement; 5,000 prices
 # hold its writer for about 0.1 s, the longest that a decision waits behind an import.
@@ -36,17 +37,15 @@ class Database:
     def __init__(self, path_or_url: str | Path, *, connections: int = CONNECTIONS) -> None:
         self.url = parse_place(path_or_url)
         self.name = name_of(self.url)
-        sqlite_file = self.url.get_backend_name() == "sqlite"
-        if sqlite_file:
-            self.name = str(prepare_file(self.url))
+        self._turn: FileTurn | None = None
+        if self.url.get_backend_name() == "sqlite":
+            file = prepare_file(self.url)
+            self.name = str(file)
+            self._turn = FileTurn(file.with_name(f"{file.name}-turn"), patience_s=PATIENCE_S)
         with translated(self.name, "open"):
             self.engine = open_engine(self.url, connections=connections)
         self._reader = for_reading(self.engine)
         self._shared = threading.local()
-        # SQLite admits one writer and lets the others poll, unfairly; threads of one process queue up here instead.
-        self._writer: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if sqlite_file else contextlib.nullcontext()
-        )
 
     @contextlib.contextmanager
     def read(self, action: str) -> Iterator[Connection]:
@@ -79,7 +78,8 @@ class Database:
 
         Raises LostRace when it and another one waited for each other: `index.store.retry` runs a method again then.
         """
-        with translated(self.name, action), self._writer, self.engine.connect() as connection:
+        turn = self._turn or contextlib.nullcontext()
+        with translated(self.name, action), turn, self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITES: True})
             with writing.begin():
                 yield writing
@@ -96,6 +96,8 @@ class Database:
     def close(self) -> None:
         """Close all connections that are not in use."""
         self.engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
 
 
 def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:

@@ -26,7 +26,7 @@ BRAND_ID = "live"
 _EDGE = 96
 _PHOTOS = 50
 _PATIENCE_S = 30.0
-_ASK_AGAIN_S = 0.005
+_ASK_AGAIN_S = 0.03
 # References are drawn from other seeds than the photos of listings.
 _FIRST_REFERENCE = 100_000
 
