@@ -1,8 +1,8 @@
 """Whose turn is it to write to an SQLite file? Threads and processes that write soon after one another.
 
-SQLite admits one writer and lets the others ask again after pauses that grow to 0.1 s, so that busy servers leave the file
-idle most of the time: two of them recorded 40 decisions a second ever later, and record 50 within milliseconds since they
-wait in a short loop here before they ask. It is a courtesy: what keeps writers apart is SQLite's own lock.
+SQLite admits one writer and lets the others ask again after pauses that grow to 0.1 s, so that busy servers leave the
+file idle most of the time: two of them could not record 40 decisions a second, and record 50 since they wait in a short
+loop here before they ask. It is a courtesy: what keeps writers apart is SQLite's own lock.
 """
 
 from __future__ import annotations

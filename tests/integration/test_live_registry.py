@@ -40,7 +40,7 @@ def _measured(data: Path, *, uploads: int, listings_per_s: float, swaps: int) ->
     """Run two replicas and a builder that makes `swaps` snapshots at least, and load them."""
     every = str(uploads // swaps - 1)
     with (
-        replicas(data, 2, refresh_s=0.2, points="none") as both,
+        replicas(data, 2, points="none") as both,
         touchstone_process(data, "index", "build", "--follow", "--changes", every, refresh_s=0.05) as builder,
     ):
         builder.wait_for(_BUILT)
