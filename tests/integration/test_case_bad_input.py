@@ -59,7 +59,7 @@ def test_a_bad_field_is_answered_as_promised(own_service: Service, rpc: str) -> 
     """Whatever a field holds, the caller is served or told what is wrong with it."""
     case_id = case_of(own_service, suspicious(own_service, "odd"))
     known_fake(own_service, "fake")
-    ann = person(own_service, "ann", "authority")
+    ann = person(own_service, "ann", "authority,moderator")
     token = ann.claim(case_id).lease.lease_token
     answers = {}
 
