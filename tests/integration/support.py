@@ -124,8 +124,11 @@ Start = Callable[[Application], AbstractContextManager[Service]]
 
 
 def settings_at(folder: Path) -> Settings:
-    """Make the settings of a server without a model; draining is short, for nothing is left that a test waits for."""
-    return Settings(embedder="fake", data_dir=folder, drain_s=5.0, workers=4)
+    """Make the settings of a server without a model; draining is short, for nothing is left that a test waits for.
+
+    Nothing is audited at random, so that what a test sees does not depend on chance.
+    """
+    return Settings(embedder="fake", data_dir=folder, drain_s=5.0, workers=4, audit_share=0.0, takedown_audit_share=0.0)
 
 
 def new_reference(brand: Brand, kind: ReferenceKind, seed: int) -> NewReference:

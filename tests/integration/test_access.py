@@ -414,9 +414,9 @@ def test_the_client_that_ships_signs_in(guard: Guard, tmp_path: Path) -> None:
         credentials = Credentials(ca=guarded.authority.ca, token_file=token_file)
 
         with ModerationClient(guarded.target, credentials) as client:
-            decision = client.screen_or_raise(Listing(listing_id="tls", images=(draw(77),)), timeout_s=PATIENCE_S)
+            decision = client.screen_or_raise(Listing(listing_id="tls", images=(draw(7_077),)), timeout_s=PATIENCE_S)
             token_file.write_text(guarded.issuer.token(roles=["auditor"]))
-            held = client.screen(Listing(listing_id="tls", images=(draw(77),)), timeout_s=PATIENCE_S)
+            held = client.screen(Listing(listing_id="tls", images=(draw(7_077),)), timeout_s=PATIENCE_S)
 
     assert decision.decision_id
     assert held.verdict == decision_pb2.VERDICT_REVIEW

@@ -28,7 +28,7 @@ from tests.integration.support import (
 )  # fmt: skip
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
-SWAPS = 20
+SWAPS = 6
 # A second where the machine is the test's own; here others share it, and both replicas screen as fast as they can.
 SOON_S = 10.0
 _BUILT = r"^index \d+-"
