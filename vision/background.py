@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vision.checkpoint import model_folder
 from vision.concepts import digest_of
 from vision.errors import CheckpointError, ModelError
+from vision.sealed import read_sealed
 
 log = logging.getLogger(__name__)
 
@@ -112,13 +113,7 @@ class Background:
         if not path.is_file():
             return None
         try:
-            with safetensors.safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-            if metadata["format_version"] != str(FORMAT_VERSION):
-                raise ValueError(f"format_version is {metadata['format_version']}, this reads {FORMAT_VERSION}")
-            if metadata["sha256"] != digest_of(**tensors):
-                raise ValueError("the numbers are not those that were saved (sha256)")
+            tensors, metadata = read_sealed(path, format_version=FORMAT_VERSION)
             signed, dim = bool(json.loads(metadata["signed"])), int(metadata["dim"])
             found = cls(
                 fingerprint=metadata["fingerprint"],
