@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, func, select, update
 
 from index.case_records import (
     UNRESOLVED,
@@ -35,6 +35,23 @@ from index.store.tables.cases import case_brands, case_reasons, cases, reports
 # Of a record's fields, those that are a column of the same name.
 _COLUMNS = tuple(name for name in Case.__dataclass_fields__ if name in cases.c)
 _FREE = {"holder": "", "lease_token": "", "lease_expire_time": None}
+
+# Built once, because each decision runs them: building a statement takes several times as long as running it.
+_LISTING = bindparam("of_listing", type_=Text())
+_REPORTED = and_(reports.c.listing_id == _LISTING, reports.c.state == str(ReportState.RECEIVED))
+_WAITING_REPORT = select(reports.c.report_id).where(_REPORTED).limit(1)
+_JOIN_CASE = update(reports).where(_REPORTED).values(case_id=bindparam("to_case"))
+_OVERTAKABLE = and_(
+    cases.c.listing_id == _LISTING,
+    cases.c.state.in_([str(CaseState.OPEN), str(CaseState.SECOND_REVIEW)]),
+    cases.c.origin != str(CaseOrigin.AUDIT),
+)
+_OVERTAKEN = select(cases.c.state).where(_OVERTAKABLE).order_by(cases.c.case_id).with_for_update()
+_SUPERSEDE = (
+    update(cases)
+    .where(_OVERTAKABLE)
+    .values(state=str(CaseState.SUPERSEDED), revision=cases.c.revision + 1, update_time=bindparam("since"), **_FREE)
+)
 
 
 class CaseStore:
@@ -178,8 +195,8 @@ def succeed_cases(
     waits: deciding a listing anew must not shake off what people said. Audits and appeals are about their decision and
     go on.
     """
-    reported = and_(reports.c.listing_id == listing_id, reports.c.state == str(ReportState.RECEIVED))
-    waits_for_report = connection.execute(select(reports.c.report_id).where(reported).limit(1)).first() is not None
+    of = {"of_listing": listing_id}
+    waits_for_report = connection.execute(_WAITING_REPORT, of).first() is not None
     reviewed = supersede(connection, listing_id, time)
     opened = case
     if opened is None and carried is not None and (waits_for_report or reviewed):
@@ -188,21 +205,15 @@ def succeed_cases(
         return ""
     insert_case(connection, opened)
     if waits_for_report:
-        connection.execute(update(reports).where(reported).values(case_id=opened.case_id))
+        connection.execute(_JOIN_CASE, of | {"to_case": opened.case_id})
     return opened.case_id
 
 
 def supersede(connection: Connection, listing_id: str, time: datetime) -> bool:
     """Overtake the open cases of a listing but audits; return whether one waited for a second review or a report."""
-    overtaken = and_(
-        cases.c.listing_id == listing_id,
-        cases.c.state.in_([str(CaseState.OPEN), str(CaseState.SECOND_REVIEW)]),
-        cases.c.origin != str(CaseOrigin.AUDIT),
-    )
-    locking = select(cases.c.state).where(overtaken).order_by(cases.c.case_id).with_for_update()
-    waited = connection.scalars(locking).all()
-    values = {"state": str(CaseState.SUPERSEDED), "revision": cases.c.revision + 1, "update_time": time} | _FREE
-    connection.execute(update(cases).where(overtaken).values(**values))
+    waited = connection.scalars(_OVERTAKEN, {"of_listing": listing_id}).all()
+    if waited:
+        connection.execute(_SUPERSEDE, {"of_listing": listing_id, "since": time})
     return str(CaseState.SECOND_REVIEW) in waited
 
 

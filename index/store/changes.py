@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Text, bindparam, func, select, update
 
 from index.records import Change, ChangeKind
 from index.store.engine import Database
@@ -21,19 +21,25 @@ from index.store.tables.changes import change_log, counters
 CHANGES = "changes"
 EVENTS = "events"
 
+# Built once, because each decision runs them.
+_COUNTER = bindparam("of_counter", type_=Text())
+_HEAD = select(counters.c.value).where(counters.c.name == _COUNTER)
+_TAKE = update(counters).where(counters.c.name == _COUNTER).values(value=counters.c.value + bindparam("count"))
+# What is announced is delivered when the transaction commits, and only then.
+_TAKE_AND_ANNOUNCE = _TAKE.returning(counters.c.value, func.pg_notify(CHANNEL, counters.c.name))
+
 
 def head(connection: Connection, counter: str) -> int:
     """Return the highest number given out by `counter`, 0 before the first."""
-    return int(connection.execute(select(counters.c.value).where(counters.c.name == counter)).scalar_one())
+    return int(connection.execute(_HEAD, {"of_counter": counter}).scalar_one())
 
 
 def take(connection: Connection, counter: str, count: int = 1) -> int:
     """Take the next `count` numbers of `counter`, and return the first of them."""
-    taken = update(counters).where(counters.c.name == counter).values(value=counters.c.value + count)
+    values = {"of_counter": counter, "count": count}
     if connection.dialect.name == "postgresql":
-        announced = func.pg_notify(CHANNEL, counters.c.name)  # delivered when the transaction commits, and only then
-        return int(connection.execute(taken.returning(counters.c.value, announced)).one().value) - count + 1
-    connection.execute(taken)
+        return int(connection.execute(_TAKE_AND_ANNOUNCE, values).one().value) - count + 1
+    connection.execute(_TAKE, values)
     return head(connection, counter) - count + 1
 
 

@@ -31,6 +31,7 @@ from index.store.tallies import count_decision
 
 _FIELDS = tuple(DecisionRecord.__dataclass_fields__)
 _PHOTO = tuple(ListingImage.__dataclass_fields__)
+_INSERT_EVENT, _INSERT_IMAGES = decision_events.insert(), listing_images.insert()  # built once: each decision runs them
 
 
 class DecisionStore:
@@ -191,27 +192,24 @@ def append_event(
 
     `verdict` is the one in force since: the decision's own unless another is given.
     """
-    connection.execute(
-        decision_events.insert().values(
-            cursor=take(connection, EVENTS),
-            kind=str(kind),
-            decision_id=record.decision_id,
-            verdict=str(record.verdict if verdict is None else verdict),
-            case_id=case_id,
-            create_time=create_time or record.create_time,
-        )
-    )
+    event = {
+        "cursor": take(connection, EVENTS),
+        "kind": str(kind),
+        "decision_id": record.decision_id,
+        "verdict": str(record.verdict if verdict is None else verdict),
+        "case_id": case_id,
+        "create_time": create_time or record.create_time,
+    }
+    connection.execute(_INSERT_EVENT, event)
 
 
 def _insert(connection: Connection, record: DecisionRecord, images: Sequence[ListingImage]) -> None:
-    taken = select(decisions.c.number).where(decisions.c.decision_id == record.decision_id)
-    if connection.execute(taken).first() is not None:
-        raise Conflict(f"The decision {record.decision_id!r} is on record already, and decisions do not change.")
     values = {name: getattr(record, name) for name in _FIELDS}
-    connection.execute(decisions.insert().values(values | {"verdict": str(record.verdict)}))
+    if insert_new(connection, decisions, [values | {"verdict": str(record.verdict)}]) != 1:
+        raise Conflict(f"The decision {record.decision_id!r} is on record already, and decisions do not change.")
     if images:
         connection.execute(
-            listing_images.insert(),
+            _INSERT_IMAGES,
             [
                 {"decision_id": record.decision_id, "position": position}
                 | {name: getattr(image, name) for name in _PHOTO}

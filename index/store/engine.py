@@ -7,13 +7,14 @@ its errors turn into ours in `index.store.faults`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, UpdateBase
 from sqlalchemy.dialects import postgresql, sqlite
 
 from index.store.dialects import PATIENCE_S, WRITES, for_reading, open_engine
@@ -107,9 +108,18 @@ def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]])
     # Both know ON CONFLICT DO NOTHING, but SQLAlchemy spells it once per dialect; PostgreSQL's driver does not count
     # the rows of a bulk insert, and SQLite has RETURNING only since 3.35.
     if connection.dialect.name == "sqlite":
-        return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
-    new = postgresql.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-    return len(connection.execute(new, rows).all())
+        return connection.execute(_insert_new_sqlite(table), rows).rowcount
+    return len(connection.execute(_insert_new_postgresql(table), rows).all())
+
+
+@functools.cache
+def _insert_new_sqlite(table: Table) -> sqlite.Insert:
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+@functools.cache
+def _insert_new_postgresql(table: Table) -> UpdateBase:
+    return postgresql.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def in_batches(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:

@@ -10,13 +10,15 @@ then rows of cases, then counters.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import BigInteger, Connection, Text, bindparam, func, select, text
 
 # Any numbers that no other user of the database locks; each kind of name has its own.
 _SCHEMA = 0x70756368
 _LISTINGS = 0x6C697374
 _SELLERS = 0x73656C6C
 _WHOLES = 0x77686F6C
+_HASH = func.hashtextextended(bindparam("name", type_=Text()), bindparam("kind", type_=BigInteger()))
+_LOCK = select(func.pg_advisory_xact_lock(_HASH))
 
 
 def lock_schema(connection: Connection) -> None:
@@ -53,4 +55,4 @@ def lock_certificates(connection: Connection) -> None:
 
 def _lock(connection: Connection, name: str, kind: int) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, kind))))
+        connection.execute(_LOCK, {"name": name, "kind": kind})

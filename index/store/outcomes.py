@@ -21,6 +21,7 @@ from index.store.tables.policies import decision_facts, shadow_outcomes
 _PAGE = 500
 _DECISION = tuple(decisions.c[name] for name in FactsOnRecord.__dataclass_fields__ if name != "facts")
 _SHADOW = tuple(shadow_outcomes.c[name].label(f"shadow_{name}") for name in ("verdict", "fired", "errors"))
+_INSERT_FACTS, _INSERT_SHADOW = decision_facts.insert(), shadow_outcomes.insert()  # built once: each decision runs them
 
 
 class OutcomeStore:
@@ -84,7 +85,7 @@ def insert_outcomes(
 ) -> None:
     """Record what a decision was taken on and what shadow policies said, within its transaction."""
     if facts is not None:
-        connection.execute(decision_facts.insert().values(decision_id=decision_id, facts=facts))
+        connection.execute(_INSERT_FACTS, {"decision_id": decision_id, "facts": facts})
     if shadows:
         rows = [
             {
@@ -96,7 +97,7 @@ def insert_outcomes(
             }
             for outcome in shadows
         ]
-        connection.execute(shadow_outcomes.insert(), rows)
+        connection.execute(_INSERT_SHADOW, rows)
 
 
 def _facts(row: Row[Any]) -> FactsOnRecord:

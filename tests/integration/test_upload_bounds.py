@@ -75,7 +75,7 @@ async def test_a_file_is_handed_on_before_the_next_is_read() -> None:
 
 
 async def test_tiny_chunks_take_no_more_than_their_bytes() -> None:
-    """A quarter of a million chunks of two bytes are held as half a megabyte."""
+    """A quarter of a million chunks of two bytes are held as half a megabyte, not as so many objects of 48 bytes."""
     pieces = 2**18
 
     async def stream() -> AsyncIterator[pb.UploadReferenceRequest]:
@@ -91,7 +91,7 @@ async def test_tiny_chunks_take_no_more_than_their_bytes() -> None:
         tracemalloc.stop()
 
     assert (len(file.content), file.content[-2:]) == (2 * pieces, b"\xff\xff")
-    assert peak < 6 * 2 * pieces
+    assert peak < 32 * pieces  # with room for what servers of other tests do meanwhile: a canary decodes a photo
 
 
 def test_an_idempotency_key_that_is_none_is_not_kept(service: Service) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from itertools import combinations
 
+import cv2
 import numpy as np
+import pdqhash
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +76,17 @@ class TestPdq:
 
         assert callable(copy)
         assert distance(hashed(original).bits, hashed(copy(original)).bits) <= MATCH_DISTANCE
+
+    @pytest.mark.parametrize("edge", [48, 256, 900])
+    @pytest.mark.parametrize("seed", range(20))
+    def test_bits_and_quality_are_those_of_the_reference(self, seed: int, edge: int) -> None:
+        """Facebook's own code says the same of what is hashed, and of its mirror image."""
+        pixels = np.array(photo(seed, width=edge, height=edge))
+        square = cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA if edge >= 256 else cv2.INTER_LINEAR)
+        bits, quality = pdqhash.compute(square)
+        mirrored, _ = pdqhash.compute(np.ascontiguousarray(square[:, ::-1]))
+
+        assert pdq(pixels) == PdqHash(np.packbits(bits).tobytes(), quality, np.packbits(mirrored).tobytes())
 
     def test_other_photos_are_far(self) -> None:
         """Different photos differ in about half of the bits."""
