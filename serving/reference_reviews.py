@@ -15,6 +15,7 @@ from index.records import Reference, ReferenceScope, ReferenceState
 from index.store.store import Store
 from serving.caller import BRAND_OWNER, Caller
 from serving.errors import FieldViolation, InvalidListing, PermissionDenied
+from serving.rejections import unless_rejected_before
 from serving.scoping import Assessment, Assessor, as_sent_by
 from serving.visibility import visible_reference
 from serving.wire_reference import Change
@@ -78,7 +79,8 @@ class Reviews:
                 "upload its file again, then activate it."
             )
         vectors = np.stack([embedding.vector for embedding in embeddings])
-        return self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
+        found = self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
+        return unless_rejected_before(found, reference, vectors, store=self.store, fingerprint=self.fingerprint)
 
 
 def _check_release(change: Change, caller: Caller) -> None:

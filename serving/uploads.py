@@ -24,10 +24,14 @@ from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.new_reference import NewReference, read_picture, reference_id_of
 from serving.registry import described_by, embedded
+from serving.rejections import unless_rejected_before
 from serving.scoping import Assessor, as_sent_by
 from serving.visibility import visible_brand
 from serving.wire_reference import Upload, to_upload
 from touchstone.moderation.v1 import brand_service_pb2 as pb
+
+# What the operator and moderators bring in: evidence would name a source that was never there.
+_NOT_AN_OWNERS = (ReferenceOrigin.SEED, ReferenceOrigin.REMOVED_LISTING)
 
 _HELD = "Held back at the uploader's wish, to be previewed first."
 
@@ -96,6 +100,8 @@ class Uploads:
         vectors = np.stack([embedding.vector for embedding in embeddings])
         found = self.assessor.assess(reference.brand_id, vectors, marks=reference.shows_mark)
         found = as_sent_by(caller, reference.kind, found)
+        model = self.embedder.fingerprint
+        found = unless_rejected_before(found, reference, vectors, store=self.store, fingerprint=model)
         return replace(reference, state=found.state, state_reason=found.reason, scope=found.scope)
 
     def _mark(self, wanted: Upload) -> Mark | None:
@@ -133,8 +139,12 @@ def _not_final(reference: Reference) -> Reference:
 
 
 def _provenance(sent: Provenance, caller: Caller) -> Provenance:
-    unsaid = sent.origin is ReferenceOrigin.UNKNOWN and BRAND_OWNER in caller.roles
-    origin = ReferenceOrigin.BRAND_OWNER if unsaid else sent.origin
+    origin = sent.origin
+    if BRAND_OWNER in caller.roles:
+        if origin in _NOT_AN_OWNERS:
+            fault = "is not a brand owner's to claim; say BRAND_OWNER, NOTICE or TEST_PURCHASE, or leave it unset"
+            raise InvalidListing((FieldViolation("header.provenance.source", fault),))
+        origin = ReferenceOrigin.BRAND_OWNER if origin is ReferenceOrigin.UNKNOWN else origin
     return replace(sent, origin=origin, uploaded_by=caller.name)
 
 

@@ -268,6 +268,37 @@ def test_what_was_retired_or_rejected_does_not_come_in_again(service: Service) -
     assert resent.reference.state == brand_pb2.REFERENCE_STATE_RETIRED
 
 
+def test_a_copy_of_what_was_rejected_waits_for_a_person(service: Service) -> None:
+    """One byte more makes another file of the same picture: it is quarantined, sent at once or held first."""
+    picture = draw(36)
+    rejected = uploaded(service, picture, hold=True)
+    stub = brands_of(service)
+    reject = pb.ReviewReferenceRequest(
+        reference_id=rejected.reference_id, action=pb.REVIEW_ACTION_REJECT, reason="not their mark"
+    )
+    stub.ReviewReference(reject)
+
+    copy, held = uploaded(service, picture + b"\0"), uploaded(service, picture + b"\0\0", hold=True)
+    activate = pb.ReviewReferenceRequest(reference_id=held.reference_id, action=pb.REVIEW_ACTION_ACTIVATE)
+    activated = stub.ReviewReference(activate).reference
+
+    for reference in (copy, activated):
+        assert reference.state == brand_pb2.REFERENCE_STATE_QUARANTINED
+        assert f"looks like {rejected.reference_id}, which was rejected: not their mark" in reference.state_reason
+
+
+@pytest.mark.parametrize("source", [brand_pb2.REFERENCE_SOURCE_SEED, brand_pb2.REFERENCE_SOURCE_REMOVED_LISTING])
+def test_an_owner_cannot_claim_a_source_that_is_not_theirs(
+    service: Service, source: brand_pb2.ReferenceSource.ValueType
+) -> None:
+    """What the operator seeded and what moderators took down is not for owners to invent."""
+    provenance = brand_pb2.ReferenceProvenance(source=source)
+
+    (result,) = upload(service, (header(provenance=provenance), draw(37)), by=OWNER_OF_AURORA)
+
+    assert _fields(result) == ["header.provenance.source"]
+
+
 # --- assessment ------------------------------------------------------------------------------------------------------
 
 
