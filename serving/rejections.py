@@ -16,9 +16,11 @@ from index.store.store import Store
 from serving.scoping import Assessment
 
 ALIKE = 0.95
-"""From this cosine on two pictures of a brand count as copies. Of 60 product photos and 60 shelf photos, JPEG of quality
-90 left 0.985 and more, of quality 50 0.967 and more for nine in ten, a crop by 2% 0.974; two different photos reached 0.90
-at most (`touchstone-s`)."""
+"""From this cosine on two pictures of a brand count as copies (`touchstone-s`, 60 product photos and 60 of shelves).
+
+JPEG of quality 90 left 0.985 and more, of quality 50 0.967 and more for nine in ten, a crop by 2% 0.974; two different
+photos reached 0.90 at most.
+"""
 
 _MOST = 1_000
 _REJECTED = (ReferenceState.REJECTED,)
