@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ class BusySource(FakeSource):
         yield from list(super().iter_references(fingerprint))
         self._write()
 
-    def brand_names_of(self, brand_ids: Sequence[str]) -> dict[str, str]:  # type: ignore[override]
+    def brand_names_of(self, brand_ids: Collection[str]) -> dict[str, str]:
         """Give names, which is the last that a renewal reads."""
         names = super().brand_names_of(brand_ids)
         self._write()
