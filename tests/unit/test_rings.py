@@ -243,7 +243,7 @@ class Market:
 
 
 def test_rings_are_found_and_honest_sellers_left_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two marketplaces: 90% of the linked pairs are right, 85% of all are found; with two shared things, far fewer."""
+    """Of two marketplaces: 90% of the linked pairs are right, 85% of all are found; with two shared things, fewer."""
     markets = [Market(seed) for seed in range(2)]
     right, linked, real = _pairs(markets)
     monkeypatch.setattr("index.rings.LEAST_SHARED", 2)
