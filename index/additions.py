@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from index.columns import Embedded, ReferenceSource
+from index.columns import ReferenceSource
 from index.decision_records import RemovedImage
 from index.records import Change, ChangeKind, ReferenceState
+from index.usable import Embedded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

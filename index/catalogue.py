@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from index.additions import Additions, Changed, read_changes
 from index.brand_table import BrandTable
-from index.columns import CatalogueColumns, ReferenceSource, gather, lay_out
-from index.errors import StoreError
+from index.columns import CatalogueColumns, LaidOut, ReferenceSource, gather, lay_out
 from index.layer import Indexes, Layer, Tables
 from index.matches import BrandMatch, HitTable, ReferenceHit, agreeing, best_brands, distinct_references
 from index.numbering import Numbering
@@ -57,6 +56,8 @@ class ReferenceCatalogue:
     recent: Additions = field(default_factory=Additions)
     brand_version: int = 0
     snapshot: Snapshot | None = None
+    # Ids of references and removed listings of which embeddings were left out as the store was read (`index.usable`).
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def build(cls, source: ReferenceSource, fingerprint: str, backend: str = DEFAULT_BACKEND) -> Self:
@@ -64,10 +65,11 @@ class ReferenceCatalogue:
         # The version comes first: content newer than it says makes the next renewal read it again, never once too few.
         store_version = source.version()
         store_mark = source.mark_of(store_version)
-        columns = gather(source, fingerprint)
-        return cls.of(
-            columns, fingerprint=fingerprint, store_version=store_version, store_mark=store_mark, backend=backend
+        laid = gather(source, fingerprint)
+        built = cls.of(
+            laid.columns, fingerprint=fingerprint, store_version=store_version, store_mark=store_mark, backend=backend
         )
+        return replace(built, left_out=laid.left_out)
 
     @classmethod
     def from_snapshot(
@@ -158,8 +160,11 @@ class ReferenceCatalogue:
         below = self.layers if begins else self.layers[:-1]
         brands = self.brands.renamed(changed.names)
         layers = tuple(layer.without(changed.references, changed.photos) for layer in below)
+        left_out = self.left_out.difference(changed.references, changed.photos)
         if len(recent):
-            layers += (self._layer_of(recent, brands, dim=_dim(below)),)
+            laid = self._laid_out(recent, brands, dim=_dim(below))
+            layers += (Layer.whole(Tables.of(laid.columns, brands, self.backend)),)
+            left_out |= laid.left_out
         new = replace(
             self,
             layers=layers,
@@ -168,21 +173,15 @@ class ReferenceCatalogue:
             store_version=changed.version,
             store_mark=store_mark,
             brand_version=max(self.brand_version, changed.brand_version),
+            left_out=left_out,
         )
         return new._prepared()
 
-    def _layer_of(self, recent: Additions, brands: BrandTable, *, dim: int) -> Layer:
+    def _laid_out(self, recent: Additions, brands: BrandTable, *, dim: int) -> LaidOut:
         """Lay out what came since; `dim` is the length of the vectors below it, 0 without any."""
         named = {one.brand_id: brands.names[brands.rows[one.brand_id]] for one, _ in recent.references.values()}
         photos = [image for images in recent.photos.values() for image in images]
-        columns = lay_out(recent.references.values(), photos, named, self.fingerprint)
-        added = columns.vectors.shape[1]
-        if added and dim not in (0, added):
-            raise StoreError(
-                f"A reference that came since version {self.base_version} has an embedding of {added} values under "
-                f"{self.fingerprint}, and others {dim}: embed the references again with `touchstone index build`."
-            )
-        return Layer.whole(Tables.of(columns, brands, self.backend))
+        return lay_out(recent.references.values(), photos, named, self.fingerprint, dim=dim)
 
     def _prepared(self) -> Self:
         """Work out now what the first listing would wait for."""
@@ -316,4 +315,5 @@ class ReferenceCatalogue:
 
 
 def _dim(layers: Sequence[Layer]) -> int:
-    return max(int(layer.columns.vectors.shape[1]) for layer in layers)
+    columns = [layer.columns for layer in layers]
+    return max(int(table.shape[1]) for one in columns for table in (one.vectors, one.lookalike_vectors))

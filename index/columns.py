@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.decision_records import RemovedImage
-from index.errors import StoreError
 from index.records import Brand, Change, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
-from index.vectors import rows_off_unit_norm
+from index.usable import Embedded, comparable, usable
 from vision.hashing import HASH_BYTES, as_matrix
 
 logger = logging.getLogger(__name__)
@@ -58,9 +57,6 @@ class ReferenceSource(Protocol):
 
     def brand_names_of(self, brand_ids: Collection[str]) -> Mapping[str, str]:
         """Give the names of those of the brands that there are, by id."""
-
-
-Embedded = tuple[Reference, Sequence[ReferenceEmbedding]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,7 +105,15 @@ class CatalogueColumns:
             yield column.name, getattr(self, column.name)
 
 
-def gather(source: ReferenceSource, fingerprint: str) -> CatalogueColumns:
+@dataclass(frozen=True, eq=False)
+class LaidOut:
+    """Columns, and the ids of the references and removed listings of which the store has what cannot be searched."""
+
+    columns: CatalogueColumns
+    left_out: frozenset[str]
+
+
+def gather(source: ReferenceSource, fingerprint: str) -> LaidOut:
     """Read what the active references look like to the model `fingerprint`, and the pictures to recognise copies of.
 
     Brands are read last, so that a reference which a writer adds meanwhile finds its brand among them.
@@ -121,20 +125,34 @@ def gather(source: ReferenceSource, fingerprint: str) -> CatalogueColumns:
 
 
 def lay_out(
-    references: Iterable[Embedded], removed: Iterable[RemovedImage], names: Mapping[str, str], fingerprint: str
-) -> CatalogueColumns:
-    """Lay out the active ones of the references, and the removed photos. `names` has their brands' names by id."""
+    references: Iterable[Embedded],
+    removed: Iterable[RemovedImage],
+    names: Mapping[str, str],
+    fingerprint: str,
+    *,
+    dim: int = 0,
+) -> LaidOut:
+    """Lay out the active ones of the references, and the removed photos. `names` has their brands' names by id.
+
+    Vectors have `dim` values, or, when that is 0, as many as most of them; others are left out: see `index.usable`.
+    """
     active = [one for one in references if one[0].state is ReferenceState.ACTIVE]
     active.sort(key=lambda one: one[0].reference_id.encode())
     unseen = sum(not embeddings for _, embeddings in active)
     if unseen:
         logger.warning("%d of %d active references match nothing: no embedding by %s", unseen, len(active), fingerprint)
     photos = sorted(removed, key=lambda image: (image.listing_id.encode(), image.sha256))
+    searched = usable(active, photos, fingerprint, dim=dim)
+    return LaidOut(_columns(searched.references, searched.photos, names, fingerprint), searched.left_out)
+
+
+def _columns(
+    active: Sequence[Embedded], photos: Sequence[RemovedImage], names: Mapping[str, str], fingerprint: str
+) -> CatalogueColumns:
     brand_rows = {brand_id: row for row, brand_id in enumerate(names)}
-    embeddings = [embedding for _, of_reference in active for embedding in of_reference]
     copies = [*_copies_of(active, names), *(_copy_of(image, fingerprint) for image in photos)]
     return CatalogueColumns(
-        vectors=_stack(embeddings, fingerprint),
+        vectors=_stack([view.vector for _, views in active for view in views]).astype(np.float32, copy=False),
         vector_references=np.repeat(np.arange(len(active), dtype=np.int32), [len(views) for _, views in active]),
         reference_ids=text(reference.reference_id for reference, _ in active),
         reference_kinds=text(reference.kind for reference, _ in active),
@@ -202,22 +220,21 @@ def _copies_of(references: Iterable[Embedded], names: Mapping[str, str]) -> Iter
             source=DuplicateSource.KNOWN_COUNTERFEIT if known_fake else DuplicateSource.OFFICIAL_REFERENCE,
             source_id=reference.reference_id,
             brand=names[reference.brand_id],
-            vector=embeddings[0].vector if embeddings and not reference.shows_mark else None,
+            vector=None if reference.shows_mark else next((one.vector for one in embeddings if one.variant == 0), None),
         )
 
 
 def _copy_of(image: RemovedImage, fingerprint: str) -> _Copy:
-    comparable = image.embedding is not None and image.fingerprint == fingerprint
+    vector = comparable(image, fingerprint)
     return _Copy(
         sha256=image.sha256,
         pdq=image.pdq,
         source=DuplicateSource.REMOVED_LISTING,
         source_id=image.listing_id,
         brand=image.brand,
-        vector=np.frombuffer(image.embedding or b"", "<f2") if comparable else None,
+        vector=vector,
         digest=_digest(
-            (image.listing_id, image.sha256, image.pdq, image.brand),
-            image.embedding or b"" if comparable else b"",
+            (image.listing_id, image.sha256, image.pdq, image.brand), b"" if vector is None else vector.tobytes()
         ),
     )
 
@@ -232,43 +249,14 @@ def _copy_columns(copies: Sequence[_Copy]) -> dict[str, NDArray[Any]]:
         "copy_source_ids": text(copy.source_id for copy in copies),
         "copy_brands": text(copy.brand for copy in copies),
         "copy_digests": np.array([copy.digest for copy in copies], dtype=np.uint64),
-        "lookalike_vectors": _stack_copies([copy for copy in copies if copy.vector is not None]),
+        "lookalike_vectors": _stack([copy.vector for copy in copies if copy.vector is not None]).astype(np.float16),
         "lookalike_copies": np.array([row for row, copy in enumerate(copies) if copy.vector is not None], np.int32),
     }
 
 
-def _stack_copies(embedded: Sequence[_Copy]) -> NDArray[np.float16]:
-    """Stack what copies look like into float16 [e, dim]; dim is 0 when e is."""
-    vectors = [copy.vector for copy in embedded if copy.vector is not None]
-    for copy, vector in zip(embedded, vectors, strict=True):
-        if vector.shape != vectors[0].shape:
-            raise StoreError(
-                f"The embedding of {copy.source_id!r} (photo {copy.sha256}) has {vector.size} values and others "
-                f"{vectors[0].size}: put back a backup of the store."
-            )
-    return np.stack(vectors).astype(np.float16) if vectors else np.empty((0, 0), np.float16)
-
-
-def _stack(embeddings: Sequence[ReferenceEmbedding], fingerprint: str) -> NDArray[np.float32]:
-    """Stack the embeddings' vectors into float32 [n, dim], and name the one that is not what a model makes."""
-    if not embeddings:
-        return np.empty((0, 0), dtype=np.float32)
-    shape = embeddings[0].vector.shape
-    for embedding in embeddings:
-        if embedding.vector.shape != shape:
-            raise _unusable(embedding, fingerprint, f"has {embedding.vector.shape} values and others {shape}")
-    vectors = np.stack([embedding.vector for embedding in embeddings]).astype(np.float32, copy=False)
-    faulty = rows_off_unit_norm(vectors)
-    if len(faulty):
-        raise _unusable(embeddings[faulty[0]], fingerprint, f"has norm {np.linalg.norm(vectors[faulty[0]]):.6g}, not 1")
-    return vectors
-
-
-def _unusable(embedding: ReferenceEmbedding, fingerprint: str, fault: str) -> StoreError:
-    return StoreError(
-        f"Embedding {embedding.variant} of reference {embedding.reference_id} under {fingerprint} {fault}: "
-        "embed the references again with `touchstone index build`."
-    )
+def _stack(vectors: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stack vectors of one length into [n, dim]; dim is 0 when n is."""
+    return np.stack(vectors) if vectors else np.empty((0, 0), dtype=np.float32)
 
 
 def text(words: Iterable[str]) -> NDArray[np.bytes_]:

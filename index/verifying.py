@@ -2,6 +2,9 @@
 
 A snapshot is of the state that it names, and the store may be ahead: what changed since is brought into it first, as a
 replica does. Then every active reference must be there, once, looking as the store says, and nothing else.
+
+The store is read in short transactions, so that a large one may be verified while it is written to: what is read of it
+at first is brought up to date like the snapshot, until both are of one state.
 """
 
 from __future__ import annotations
@@ -13,14 +16,20 @@ import numpy as np
 
 from index.catalogue import ReferenceCatalogue
 from index.columns import ReferenceSource
-from index.errors import SnapshotError
+from index.errors import SnapshotError, StoreError
 from index.opening import catalogue_of
 from index.snapshot import FORMAT_VERSION, check_vectors_file, current_snapshot, load_snapshot
+
+# How often the snapshot and the store are brought up to date, milliseconds each, before one state holds for both.
+_MOST_TRIES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What was found. `behind` counts the changes since the snapshot was made, which a replica reads when it starts."""
+    """What was found. `behind` counts the changes since the snapshot was made, which a replica reads when it starts.
+
+    `unusable` are references and removed listings that the store has embeddings of which cannot be searched.
+    """
 
     snapshot: str
     format_version: int
@@ -30,19 +39,21 @@ class Verification:
     missing: tuple[str, ...]
     surplus: tuple[str, ...]
     differing: tuple[str, ...]
+    unusable: tuple[str, ...]
     same: bool
 
     @property
     def sound(self) -> bool:
-        """Whether the snapshot, brought up to date, is what the store says, to the last bit of its digest."""
-        return self.same and not (self.missing or self.surplus or self.differing)
+        """Whether the snapshot, brought up to date, is what the store says to the last bit, and lacks nothing."""
+        return self.same and not (self.missing or self.surplus or self.differing or self.unusable)
 
 
 def verify_snapshot(source: ReferenceSource, directory: Path, fingerprint: str) -> Verification | None:
-    """Verify the current snapshot, None when there is none. The source must not change meanwhile.
+    """Verify the current snapshot, None when there is none. The source may change meanwhile.
 
     Raises:
         SnapshotError: it is damaged, of another model or store, or of an unknown format.
+        StoreError: the source cannot be read, or changes faster than it is.
 
     """
     path = current_snapshot(directory)
@@ -62,8 +73,7 @@ def verify_snapshot(source: ReferenceSource, directory: Path, fingerprint: str) 
             f"{path} is of another store, or of a state that this one was set back from; replicas build a new one, as "
             "does `touchstone index build`."
         )
-    held = held.up_to_date(source)
-    true = ReferenceCatalogue.build(source, fingerprint, "exact")
+    held, true = _of_one_state(held, ReferenceCatalogue.build(source, fingerprint, "exact"), source)
     here, there = _digests(held), _digests(true)
     return Verification(
         snapshot=str(path),
@@ -74,8 +84,19 @@ def verify_snapshot(source: ReferenceSource, directory: Path, fingerprint: str) 
         missing=tuple(sorted(there.keys() - here.keys())),
         surplus=tuple(sorted(here.keys() - there.keys())),
         differing=tuple(sorted(name for name in here.keys() & there.keys() if here[name] != there[name])),
+        unusable=tuple(sorted(true.left_out)),
         same=held.version == true.version,
     )
+
+
+def _of_one_state(
+    held: ReferenceCatalogue, true: ReferenceCatalogue, source: ReferenceSource
+) -> tuple[ReferenceCatalogue, ReferenceCatalogue]:
+    for _ in range(_MOST_TRIES):
+        held, true = held.up_to_date(source), true.up_to_date(source)
+        if held.store_version == true.store_version:
+            return held, true
+    raise StoreError("The store changes faster than it is read; verify the index while less is written.")
 
 
 def _digests(catalogue: ReferenceCatalogue) -> dict[str, int]:

@@ -22,6 +22,11 @@ class Aside(Generic[T]):
         """Whether work is under way."""
         return self._work is not None and not self._work.done()
 
+    @property
+    def under_way(self) -> Future[T] | None:
+        """The work that was begun and whose result nobody took, to wait for; it may be done."""
+        return self._work
+
     def begin(self, work: Callable[[], T]) -> None:
         """Begin work; none may be under way, and a result that nobody took is lost."""
         if self.busy:

@@ -86,11 +86,19 @@ def name_of(text: str, source: str) -> str:
 def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Trust) -> Caller:
     """Read who calls from a call's metadata. `peer` is gRPC's, such as "ipv4:127.0.0.1:50000".
 
+    A name from where it is not believed is nobody's.
+
     Raises:
-        Unauthenticated: the name is given twice, or is none.
+        Unauthenticated: the name is given twice, or is none; or roles or brands come from where they are not believed.
+            Whoever says what a caller is held to must not find it held to nothing.
 
     """
     if trust == "never" or (trust == "loopback" and not unquote(peer).startswith(_LOOPBACK)):
+        if held := sorted({ROLES, BRANDS}.intersection(key for key, _ in metadata)):
+            raise Unauthenticated(
+                f"{held[0]} is not believed from here: the setting trust_caller is {trust!r}. Leave it out, or ask who "
+                "runs this service to set trust_caller to 'always', where only a proxy reaches it."
+            )
         return NOBODY
     sent: dict[str, list[str]] = {ACTOR: [], ROLES: [], BRANDS: []}
     for key, value in metadata:

@@ -27,6 +27,7 @@ from serving.cli.common import progress
 from serving.client import ModerationClient
 from serving.demo_registry import DemoCounterfeit, demo_registry
 from serving.demo_scenes import DemoScene, demo_scenes
+from serving.knowledge import catch_up
 from serving.new_reference import NewReference, read_picture
 from serving.reference_sources import seed_references
 from serving.registry import add_references
@@ -74,7 +75,7 @@ def _fill(application: Application, console: Console) -> None:
     for authorisation in demo.authorisations:
         store.set_authorised_sellers(authorisation.brand_id, authorisation.sellers)
     store.add_price_observations(demo.prices)
-    application.knowledge.refresh()
+    catch_up(application.knowledge)
     counts = store.counts()
     console.print(
         f"registry: {counts.brands} brands, {counts.references} references, {counts.price_observations} known prices"

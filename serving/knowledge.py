@@ -3,12 +3,15 @@
 Each part is derived from the store and renewed only when the store says that it changed: references by the registry's
 version, names when a brand changed; prices follow the observations one by one as they arrive (`index.price_live`), and
 are read anew when a brand's price bands were set or enough has arrived. That takes seconds with tens of thousands of
-prices, so it is done aside: a new reference matches meanwhile, and prices stay as they were.
+prices, and names do with a thousand brands, so it is done aside: a new reference matches meanwhile, and prices and
+names stay as they were. Who must have the new ones waits with `catch_up`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+from concurrent import futures
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,31 +21,60 @@ from index.named import NameTable
 from index.opening import open_catalogue
 from index.price_live import follow, read_all
 from index.pricing import PriceModel
+from index.refresh import Holder
 from index.store.store import Store
 from index.upkeep import Upkeep
 from serving.aside import Aside
+from serving.known_names import KnownNames, read_known_names
 from serving.wording import BrandLexicon
-from serving.wording_file import load_wording
 
 log = logging.getLogger(__name__)
 
 # So many prices are fitted within a renewal: some tenths of a second.
 _FITTED_AT_ONCE = 1_000
+# The names of so many brands are read within a renewal: some tenths of a second.
+_NAMED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
     """One consistent view; a listing takes it once and keeps it to the end. `prices` is None while there are none.
 
-    Brands are known by the words of a text (`lexicon`) and by those that are read in a photo (`names`).
+    `naming` is under way while a brand changed since `known_names` were read.
     """
 
     catalogue: ReferenceCatalogue
-    lexicon: BrandLexicon
-    names: NameTable
+    known_names: KnownNames
     prices: PriceModel | None
     price_head: int = 0
     band_version: int = 0
+    naming: futures.Future[KnownNames] | None = None
+
+    @property
+    def lexicon(self) -> BrandLexicon:
+        """Brands by the words of a text."""
+        return self.known_names.lexicon
+
+    @property
+    def names(self) -> NameTable:
+        """Brands by the words that are read in a photo."""
+        return self.known_names.table
+
+    def reaches(self, version: float) -> bool:
+        """Tell whether all that the store had in state `version` is known, names included."""
+        named = self.naming is None or self.known_names.version >= version
+        return named and self.catalogue.store_version >= version
+
+
+def catch_up(knowledge: Holder[Knowledge], version: float = math.inf) -> None:
+    """Read what the store has, and wait for the names of state `version` when they are made aside; without, for all.
+
+    Raises StoreError.
+    """
+    knowledge.refresh()
+    while (naming := knowledge.current.naming) is not None and knowledge.current.known_names.version < version:
+        futures.wait([naming])
+        knowledge.refresh()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +98,7 @@ class KnowledgeSource:
     rates: ExchangeRates
     base_currency: str
     fits: Aside[_Prices] = field(default_factory=lambda: Aside("prices"), compare=False)
+    namings: Aside[KnownNames] = field(default_factory=lambda: Aside("names"), compare=False)
 
     def open(self) -> Knowledge:
         """Read everything; the index from its snapshot when that is of the store's state. Raises SnapshotError."""
@@ -73,8 +106,7 @@ class KnowledgeSource:
         head, bands = self.store.price_head(), self.store.price_band_version()
         return Knowledge(
             catalogue=catalogue,
-            lexicon=self._lexicon(),
-            names=self._names(),
+            known_names=read_known_names(self.store, catalogue.brand_version),
             prices=self._prices(head),
             price_head=head,
             band_version=bands,
@@ -87,8 +119,7 @@ class KnowledgeSource:
         if catalogue is not old.catalogue:
             new = replace(new, catalogue=catalogue)
             log.info("references %s replace %s", catalogue.version, old.catalogue.version)
-        if catalogue.brand_version != old.catalogue.brand_version:
-            new = replace(new, lexicon=self._lexicon(), names=self._names())
+        new = self._named(new)
         head, bands = self.store.price_head(), self.store.price_band_version()
         if (head, bands) != (old.price_head, old.band_version):
             prices = self._followed(old, head, bands)
@@ -96,12 +127,18 @@ class KnowledgeSource:
                 new = replace(new, prices=prices.model, price_head=prices.head, band_version=prices.bands)
         return None if new is old else new
 
-    def _lexicon(self) -> BrandLexicon:
-        return BrandLexicon.build(self.store.iter_brands(), self.store.brand_keywords())
-
-    def _names(self) -> NameTable:
-        everyday = (" ".join(words) for words in load_wording().common)
-        return NameTable(self.store.iter_brands(), everyday=everyday)
+    def _named(self, new: Knowledge) -> Knowledge:
+        """Give the names of its brands to `new`, or the newest there are while those are being read."""
+        if (read := self.namings.take()) is not None:
+            new = replace(new, known_names=read, naming=None)
+        last, wanted = new.known_names, new.catalogue.brand_version
+        if last.version == wanted or self.namings.busy:
+            return new
+        # Numbers that go back are those of a store that was put back: no name of its lost history may stay.
+        if len(new.catalogue.brands.ids) <= _NAMED_AT_ONCE or wanted < last.version:
+            return replace(new, known_names=read_known_names(self.store, wanted, last=last), naming=None)
+        self.namings.begin(lambda: read_known_names(self.store, wanted, last=last))
+        return replace(new, naming=self.namings.under_way)
 
     def _prices(self, head: int) -> PriceModel | None:
         """Read all prices up to the number `head`, and all bands; None without any."""

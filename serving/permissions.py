@@ -60,7 +60,8 @@ GRANTS: dict[Permission, frozenset[str]] = {
     # Not the brand owner: an appeal is the seller's, and its answer would tell whose decisions there are.
     Permission.APPEAL: frozenset({PIPELINE, MODERATOR, LEAD}),
     Permission.EXPORT_EVIDENCE: frozenset({MODERATOR, LEAD, AUDITOR}),
-    # Not the brand owner: a name that is taken answers ABORTED, which would tell whose brands there are.
+    # Not the brand owner: it would choose what it owns, and a name that is taken answers ABORTED, which would tell
+    # whose brands there are.
     Permission.CREATE_BRANDS: frozenset({LEAD}),
     Permission.READ_BRANDS: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
     Permission.EDIT_BRANDS: frozenset({LEAD, BRAND_OWNER}),

@@ -34,6 +34,7 @@ from reference_brands.seed import SeedMark, seed_marks
 from serving.app import CALIBRATION, Application, open_application
 from serving.cli.common import progress
 from serving.deadline import NEVER
+from serving.knowledge import catch_up
 from serving.matching import find_candidates, proposed, signs_of
 from serving.new_reference import NewReference, Picture
 from serving.reading import read_names
@@ -224,7 +225,7 @@ def _curve(task: Task, *, photos: int) -> tuple[str, Curve]:
         open_application(Settings(data_dir=Path(folder), store=None)) as application,
     ):
         add_references(application.store, application.embedder, task.references)
-        application.knowledge.refresh()
+        catch_up(application.knowledge)
         searches, known = [], []
         for query in progress(task.queries, what=f"searching ({task.shown})", total=photos):
             searches.append(search(application, query))

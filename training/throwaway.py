@@ -14,6 +14,7 @@ from pathlib import Path
 from index.names import normalise_name
 from index.records import Brand
 from serving.app import Application, open_application
+from serving.knowledge import catch_up
 from serving.new_reference import NewReference
 from serving.registry import add_references
 from serving.settings import Settings
@@ -88,7 +89,7 @@ def throwaway_registry(
         open_application(settings.model_copy(update={"data_dir": Path(folder), "store": None})) as application,
     ):
         add_references(application.store, application.embedder, noted(references(application)))
-        application.knowledge.refresh()
+        catch_up(application.knowledge)
         yield Throwaway(application=application, names=BrandNames(brands.values()), pictures=pictures)
 
 

@@ -90,9 +90,19 @@ class ReferenceStore:
         return found
 
     def embeddings_of(self, reference_id: str, fingerprint: str) -> tuple[ReferenceEmbedding, ...]:
-        """Return a reference's embeddings by the model `fingerprint`, by variant; none when it has none."""
+        """Return a reference's embeddings by the model `fingerprint`, by variant; none when it has none.
+
+        Raises StoreError when one is damaged.
+        """
         with self._database.read("read embeddings") as connection:
-            return tuple(_embeddings(connection, fingerprint, [reference_id]).get(reference_id, ()))
+            found = tuple(_embeddings(connection, fingerprint, [reference_id]).get(reference_id, ()))
+        for one in found:
+            if not one.vector.size:
+                raise StoreError(
+                    f"The embedding {one.variant} of {reference_id!r} has not the bytes that were stored; the database "
+                    "is damaged: put back a backup of it."
+                )
+        return found
 
     def known_references(self, reference_ids: Iterable[str]) -> frozenset[str]:
         """Return those of the ids that are stored, in whatever state."""
@@ -104,7 +114,8 @@ class ReferenceStore:
     ) -> Iterator[tuple[Reference, tuple[ReferenceEmbedding, ...]]]:
         """Yield references in the order of their ids, each with its embeddings under the model `fingerprint`.
 
-        One without any is yielded too: its hashes still find copies. Each page is a short transaction of its own, so a
+        One without any is yielded too: its hashes still find copies. Of an embedding that is damaged the vector has no
+        values: `index.usable` names it, and it holds up no other. Each page is a short transaction of its own, so a
         slow reader holds up nobody; read `version` first, and what changes meanwhile has a higher one.
         """
         after = ""
@@ -179,17 +190,13 @@ def _embeddings(
     found: dict[str, list[ReferenceEmbedding]] = {}
     wanted = (reference_embeddings.c.fingerprint == fingerprint, reference_embeddings.c.reference_id.in_(reference_ids))
     for row in connection.execute(select(reference_embeddings).where(*wanted).order_by(reference_embeddings.c.variant)):
-        if len(row.vector) != row.dim * _FLOAT32_BYTES:
-            raise StoreError(
-                f"The embedding {row.variant} of {row.reference_id!r} has {len(row.vector)} bytes where {row.dim} "
-                "float32 were stored; the database is damaged: put back a backup of it."
-            )
+        whole = len(row.vector) == row.dim * _FLOAT32_BYTES
         found.setdefault(row.reference_id, []).append(
             ReferenceEmbedding(
                 reference_id=row.reference_id,
                 variant=row.variant,
                 fingerprint=row.fingerprint,
-                vector=np.frombuffer(row.vector, dtype="<f4").astype(np.float32, copy=False),
+                vector=np.frombuffer(row.vector if whole else b"", dtype="<f4").astype(np.float32, copy=False),
             )
         )
     return found

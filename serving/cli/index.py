@@ -70,7 +70,7 @@ def verify(context: click.Context, /) -> None:
     """Check the snapshot's format, model and checksums, and that it holds what the store says. Exit code 1 if not."""
     settings = settings_of(context)
     fingerprint = load_embedder(settings).fingerprint
-    with open_store(settings) as store, store.reading():
+    with open_store(settings) as store:
         found = verify_snapshot(store, settings.index_dir, fingerprint)
     if found is None:
         raise click.ClickException(f"no snapshot in {settings.index_dir}; run `touchstone index build`")
@@ -104,9 +104,12 @@ def _sentence(found: Verification) -> str:
             ("references missing", found.missing),
             ("too many", found.surplus),
             ("differing", found.differing),
+            ("with embeddings in the store that cannot be searched", found.unusable),
         )
         if names
     ]
+    if found.same:
+        return f"{found.snapshot} has all of the store that can be searched, but not all of it: {'; '.join(faults)}."
     return (
         f"{found.snapshot} is not what the store says: {'; '.join(faults) or 'brands or removed listings differ'}. "
         "Run `touchstone index build`."

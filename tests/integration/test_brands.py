@@ -129,11 +129,12 @@ def test_ids_are_given_where_names_need_them(lead: Registrant) -> None:
 
 
 def test_owners_make_no_brands(registry: Service) -> None:
-    """A brand owner, a moderator and an auditor may not make a brand; who asks without any role may."""
-    for caller in (owner_of(registry, "zephyr"), registrant(registry, "mo", "moderator,auditor")):
+    """Neither may a moderator, an auditor or the pipeline; a lead may, and so does who asks without any role."""
+    for caller in (owner_of(registry, "zephyr"), registrant(registry, "mo", "moderator,auditor,pipeline")):
         assert refused(lambda: caller.create("Zephyr")) == (Code.PERMISSION_DENIED, set())  # noqa: B023
 
     assert registrant(registry).create("Zephyr").brand_id == "zephyr"
+    assert registrant(registry, "li", "lead").create("Borealis Two").name == "Borealis Two"
 
 
 def test_missing_brand_is_not_found(lead: Registrant) -> None:

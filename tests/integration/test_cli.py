@@ -6,11 +6,17 @@ Commands run in this process, through the entry point that the console script ca
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from index.columns import ReferenceSource
+from index.records import Brand
+from index.store.store import Store
+from index.verifying import Verification, verify_snapshot
 from tests.conftest import EVAL_DATA
 from tests.integration.support import AURORA_SHOE, Service, Touchstone, draw
 
@@ -242,6 +248,47 @@ def test_the_index_is_built_and_verified(data: Path, touchstone: Touchstone) -> 
     assert json.loads(built.stdout)["index_version"] == json.loads(current.stdout)["index_version"]
     assert json.loads(current.stdout)["current"] is True
     assert json.loads(behind.stdout)["current"] is False
+
+
+def test_a_damaged_embedding_costs_one_view_and_is_named(
+    data: Path, touchstone: Touchstone, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A row that lost bytes keeps nothing from being indexed; verifying tells which reference matches less."""
+    touchstone("--data-dir", data, "brands", "seed", "--only", "nike")
+    with closing(sqlite3.connect(data / "touchstone.db")) as store, store:
+        ((damaged,),) = store.execute("SELECT min(reference_id) FROM reference_embeddings").fetchall()
+        store.execute(
+            "UPDATE reference_embeddings SET vector = x'00' WHERE reference_id = ? AND variant = 0", [damaged]
+        )
+
+    built = touchstone("--data-dir", data, "index", "build")
+    told = touchstone("--data-dir", data, "--json", "index", "verify")
+    sentence = touchstone("--data-dir", data, "index", "verify")
+
+    assert built.code == 0
+    assert f"embedding 0 of reference {damaged} has 0 values and others 128" in caplog.text
+    assert (told.code, sentence.code) == (1, 1)
+    assert json.loads(told.stdout)["unusable"] == [damaged]
+    assert f"1 with embeddings in the store that cannot be searched ({damaged})" in sentence.stdout
+
+
+def test_verifying_the_index_holds_no_transaction(
+    data: Path, touchstone: Touchstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashing takes minutes on a large installation, and a database ends a transaction that is idle for one."""
+    touchstone("--data-dir", data, "brands", "seed", "--only", "nike")
+    touchstone("--data-dir", data, "index", "build")
+
+    def meanwhile(source: ReferenceSource, directory: Path, fingerprint: str) -> Verification | None:
+        with Store.open(data / "touchstone.db") as other:
+            other.put_brands([Brand(brand_id="new", name="New")])
+        return verify_snapshot(source, directory, fingerprint)
+
+    monkeypatch.setattr("serving.cli.index.verify_snapshot", meanwhile)
+    verified = touchstone("--data-dir", data, "--json", "index", "verify")
+
+    assert verified.code == 0
+    assert json.loads(verified.stdout)["behind"] == 1  # within one transaction the new brand would not be seen
 
 
 def test_a_policy_is_checked_before_use(tmp_path: Path, touchstone: Touchstone) -> None:

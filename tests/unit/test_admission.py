@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from serving.admission import Gate, while_admitted
-from serving.caller import CALLING, NOBODY, Caller
+from serving.caller import CALLING, NOBODY, Caller, Trust
 from serving.errors import Unauthenticated
 from serving.identity import ByCertificate, ByProxy, Call, Identity
 
@@ -139,15 +139,32 @@ def test_certificates_are_known_by_any_of_their_names() -> None:
 
 
 def test_a_proxy_that_says_nothing_is_no_credential() -> None:
-    """Metadata without a name and roles, or from where they are not believed, say nothing."""
-    said = [("touchstone-actor", "ann"), ("touchstone-brands", "acme")]
+    """Metadata without a name and roles, and a name from where it is not believed, say nothing."""
+    name = ("touchstone-actor", "ann")
 
     def who(metadata: list[tuple[str, str]], peer: str) -> Identity | None:
         return asyncio.run(ByProxy("loopback").identify(Call(metadata, peer)))
 
-    assert who(said, "ipv4:127.0.0.1:5") == Identity(Caller("ann", brands=frozenset({"acme"})), "proxy")
-    assert who(said, "ipv4:10.0.0.1:5") is who([], "ipv4:127.0.0.1:5") is None
+    assert who([name, ("touchstone-brands", "acme")], "ipv4:127.0.0.1:5") == Identity(
+        Caller("ann", brands=frozenset({"acme"})), "proxy"
+    )
+    assert who([name], "ipv4:10.0.0.1:5") is who([], "ipv4:127.0.0.1:5") is None
     assert Caller() == NOBODY
+
+
+@pytest.mark.parametrize("limit", [("touchstone-roles", "auditor"), ("touchstone-brands", "acme")])
+@pytest.mark.parametrize("trust", ["loopback", "never"])
+def test_who_is_held_to_roles_that_are_not_believed_is_refused(limit: tuple[str, str], trust: Trust) -> None:
+    """Without the setting `access` whoever has no roles may do everything: ignoring some would give more, not less."""
+    gate = Gate([ByProxy(trust)], required=False)
+    rpc = "touchstone.moderation.v1.BrandService/CreateBrand"
+
+    def admitted(*metadata: tuple[str, str]) -> Identity:
+        return asyncio.run(gate.admit(rpc, Call(metadata, "ipv4:10.0.0.1:5")))
+
+    with pytest.raises(Unauthenticated, match=f"{limit[0]} is not believed from here.*trust_caller"):
+        admitted(("touchstone-actor", "ann"), limit)
+    assert admitted(("touchstone-actor", "ann")).caller == NOBODY
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from index.build_lock import building
 from index.catalogue import ReferenceCatalogue
 from index.decision_records import RemovedImage
-from index.errors import StoreError
 from index.fake_source import FakeSource
 from index.opening import open_catalogue
 from index.records import Brand, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
@@ -328,19 +327,85 @@ def test_references_that_the_model_has_not_seen_are_reported(
     assert catalogue.near_duplicates(bits(b"\x0f" * 32), bits(b"\x0f" * 32), [FAR])[0].source_id == "r2"
 
 
-@pytest.mark.parametrize(
-    ("vector", "fault"), [(2 * AXES[0], "norm 2"), (np.full(8, np.nan, dtype=np.float32), "nan"), (AXES[0, :4], "4")]
+BAD_VECTORS = pytest.mark.parametrize(
+    ("vector", "fault"),
+    [
+        (2 * AXES[0], "has norm 2, not 1"),
+        (np.full(8, np.nan, dtype=np.float32), "has norm nan, not 1"),
+        (AXES[0, :4], "has 4 values and others 8"),
+        (AXES[0, :0], "has 0 values and others 8"),
+    ],
 )
-def test_a_stored_vector_that_no_model_makes_is_named(
-    source: FakeSource, vector: NDArray[np.float32], fault: str
+
+
+@BAD_VECTORS
+def test_a_stored_vector_that_no_model_makes_stops_nothing(
+    source: FakeSource, caplog: pytest.LogCaptureFixture, vector: NDArray[np.float32], fault: str
 ) -> None:
-    """A bad vector in the store is refused with its reference's id and the remedy."""
+    """It is left out and named in the log; the reference's other views, and all other references, are searched."""
     source.put_reference(reference("r4"), views("r4", AXES[4], vector))
 
-    with pytest.raises(
-        StoreError, match=f"Embedding 1 of reference r4 under {MODEL} .*{fault}.*touchstone index build"
-    ):
-        ReferenceCatalogue.build(source, MODEL, "exact")
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+
+    assert f"1 embeddings by {MODEL} are LEFT OUT" in caplog.text
+    assert f"embedding 1 of reference r4 {fault}. " in caplog.text
+    assert catalogue.left_out == {"r4"}
+    assert [one[0].reference_id for one in catalogue.search(AXES[[2, 4]], 1)] == ["r2", "r4"]
+
+
+@BAD_VECTORS
+def test_a_bad_vector_among_additions_holds_up_no_later_one(
+    source: FakeSource, caplog: pytest.LogCaptureFixture, vector: NDArray[np.float32], fault: str
+) -> None:
+    """Renewals go on, each says in the log what it leaves out, and searches say nothing; once mended it is searched."""
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+    source.put_reference(reference("r4"), views("r4", vector))
+    followed = catalogue.up_to_date(source)
+    source.put_reference(reference("r5"), views("r5", AXES[5]))
+    caplog.clear()
+
+    followed = followed.up_to_date(source)
+    found = followed.search(AXES[[5]], 1)
+
+    assert found[0][0].reference_id == "r5"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert f"embedding 0 of reference r4 {fault}. " in caplog.text
+    assert followed.left_out == {"r4"}
+    assert followed.version == ReferenceCatalogue.build(source, MODEL, "exact").version
+    source.put_reference(reference("r4"), views("r4", AXES[4]))
+    mended = followed.up_to_date(source)
+    assert mended.left_out == frozenset()
+    assert mended.search(AXES[[4]], 1)[0][0].reference_id == "r4"
+
+
+@pytest.mark.parametrize("embedding", [bytes(16), b"odd", AXES[0, :4].astype("<f2").tobytes()])
+def test_a_removed_photo_with_a_bad_embedding_is_still_known_by_its_hash(
+    source: FakeSource, caplog: pytest.LogCaptureFixture, embedding: bytes
+) -> None:
+    """What a removed photo looks like may be damaged, too: its listing is named, and its file is still recognised."""
+    photo = RemovedImage(
+        listing_id="l7", sha256="7" * 64, pdq=None, brand="Acme", embedding=embedding, fingerprint=MODEL
+    )
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+    source.add_removed_image(photo)
+
+    followed = catalogue.up_to_date(source)
+
+    assert "the embedding of removed listing l7" in caplog.text
+    assert followed.left_out == {"l7"}
+    copies = followed.near_duplicates(bits(b"\x33" * 32), bits(b"\x33" * 32), ["7" * 64])
+    assert [one.source_id for one in copies] == ["l7"]
+
+
+def test_a_damaged_whole_view_is_not_replaced_by_another_view(source: FakeSource) -> None:
+    """Pictures are recognised by their whole, the first view: without it a crop must not pass for it."""
+    product = reference("r4", kind=ReferenceKind.PRODUCT, sha256="4" * 64, box=None)
+    source.put_reference(product, views("r4", 2 * AXES[4], AXES[5]))
+
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+
+    assert "r4" not in [one.source_id for one in catalogue.lookalikes(AXES[[5]], most=4)]
+    assert catalogue.search(AXES[[5]], 1, photos=1)[0][0].reference_id == "r4"
 
 
 def test_the_version_follows_the_store_and_the_content(source: FakeSource) -> None:

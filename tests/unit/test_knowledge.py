@@ -22,11 +22,13 @@ from index.price_bands import PriceBand
 from index.price_live import read_all
 from index.pricing import PriceModel
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
+from index.refresh import Holder
 from index.store.store import Store
 from index.upkeep import Upkeep
 from index.verifying import verify_snapshot
 from serving import knowledge as knowledge_module
-from serving.knowledge import KnowledgeSource
+from serving.knowledge import Knowledge, KnowledgeSource, catch_up
+from serving.known_names import KnownNames, read_known_names
 
 MODEL = "model@1"
 
@@ -230,6 +232,99 @@ def test_a_fit_that_fails_is_told_and_tried_again(source: KnowledgeSource, monke
         later = source.renew(old)
         time.sleep(0.01)
     assert later.prices is not None
+
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Let names be read aside however few there are, and not be ready before the event is set."""
+    finish = threading.Event()
+    monkeypatch.setattr(knowledge_module, "_NAMED_AT_ONCE", 0)
+
+    def slow(store: Store, version: int, *, last: KnownNames | None = None) -> KnownNames:
+        assert last is None or finish.wait(30)
+        return read_known_names(store, version, last=last)
+
+    monkeypatch.setattr(knowledge_module, "read_known_names", slow)
+    yield finish
+    finish.set()
+
+
+def test_the_names_of_many_brands_hold_up_no_reference(source: KnowledgeSource, slow_names: threading.Event) -> None:
+    """While the names of a thousand brands are read anew, for seconds, an upload is matched at once."""
+    old = source.open()
+    source.store.put_brands([Brand(brand_id="puma", name="Puma")])
+    _add_reference(source.store, "r1")
+
+    new = source.renew(old)
+    assert new is not None
+    _add_reference(source.store, "r2")
+    newer = source.renew(new)
+
+    assert newer is not None
+    assert (len(new.catalogue), len(newer.catalogue)) == (2, 3)
+    assert newer.lexicon.resolve("puma") is None
+    version = source.store.version()
+    assert not newer.reaches(version)
+    slow_names.set()
+    holder: Holder[Knowledge] = Holder(newer, source.renew)
+    catch_up(holder, version)
+    assert holder.current.lexicon.resolve("puma") is not None
+    assert holder.current.names.find("PUMA") is not None
+    assert holder.current.reaches(version)
+    assert source.renew(holder.current) is None
+
+
+def test_a_brand_that_changes_while_names_are_read_is_known_in_the_end(
+    source: KnowledgeSource, slow_names: threading.Event
+) -> None:
+    """Names that were read of an older state are taken up, and those of the newest one are read after them."""
+    source.store.put_brands([Brand(brand_id="puma", name="Puma")])
+    holder = Holder(source.open(), source.renew)
+    source.store.put_brands([Brand(brand_id="zara", name="Zara")])
+    holder.refresh()
+    source.store.put_brands([Brand(brand_id="gucci", name="Gucci")])
+    holder.refresh()
+    slow_names.set()
+
+    catch_up(holder)
+
+    assert holder.current.naming is None
+    assert all(holder.current.lexicon.resolve(name) for name in ("zara", "gucci"))
+
+
+def test_a_brand_that_keeps_its_names_renews_no_table(source: KnowledgeSource) -> None:
+    """Most changes of a brand, of its rights or marks say, leave its names as they were: the tables stay, too."""
+    old = source.open()
+    source.store.put_brands([Brand(brand_id="nike", name="Nike", aliases=("Swoosh",))])
+    source.store.put_brands([Brand(brand_id="nike", name="Nike")])
+
+    new = source.renew(old)
+
+    assert new is not None
+    assert new.known_names.version == source.store.version() > old.known_names.version
+    assert new.lexicon is old.lexicon
+    assert new.names is old.names
+
+
+def test_a_reading_of_names_that_fails_is_told_and_tried_again(
+    source: KnowledgeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the names learns of the error; the next renewal begins anew."""
+    monkeypatch.setattr(knowledge_module, "_NAMED_AT_ONCE", 0)
+
+    def fail(*_arguments: Any, **_options: Any) -> KnownNames:
+        raise StoreError("gone")
+
+    holder = Holder(source.open(), source.renew)
+    source.store.put_brands([Brand(brand_id="puma", name="Puma")])
+    with monkeypatch.context() as broken:
+        broken.setattr(knowledge_module, "read_known_names", fail)
+        with pytest.raises(StoreError, match="gone"):
+            catch_up(holder)
+
+    catch_up(holder)
+
+    assert holder.current.lexicon.resolve("puma") is not None
 
 
 def test_opening_again_takes_the_snapshot(source: KnowledgeSource) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
@@ -97,3 +99,12 @@ def test_health_may_be_probed_by_anybody() -> None:
     public = {rpc for rpc, permission in RPCS.items() if permission is Permission.PROBE}
 
     assert {rpc.partition("/")[0] for rpc in public} == {"grpc.health.v1.Health"}
+
+
+def test_the_registry_page_names_who_may_create_brands() -> None:
+    """The guide to the registry tells the same roles as the table that decides."""
+    page = (Path(__file__).parents[2] / "docs" / "registry.md").read_text()
+    creators = [role for role in ROLES if role in {*GRANTS[Permission.CREATE_BRANDS], ADMIN}]
+
+    assert f"Brands are made by the roles {' and '.join(f'`{role}`' for role in creators)}:" in page
+    assert f"# {' or '.join(creators)} only" in page

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from index import catalogue as catalogue_module
 from index.catalogue import ReferenceCatalogue
 from index.decision_records import RemovedImage
-from index.errors import StoreError
 from index.fake_source import FakeSource
 from index.opening import build_catalogue, catalogue_of, changes_until_due, is_due
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
@@ -205,18 +204,6 @@ def test_only_what_changed_is_read() -> None:
     assert renewed is not None
     assert len(renewed) == 49
     assert source.read == 1
-
-
-def test_embeddings_of_another_length_are_refused() -> None:
-    """A reference whose embedding is not what the model makes is an error of the renewal, not a wrong answer."""
-    source = many(3)
-    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
-    short = ReferenceEmbedding(reference_id="x", variant=0, fingerprint=MODEL, vector=np.eye(1, 3, dtype=np.float32)[0])
-    reference = Reference(reference_id="x", brand_id="b0", kind=ReferenceKind.LOGO, image_sha256="0" * 64)
-    source.put_reference(reference, [short])
-
-    with pytest.raises(StoreError, match=r"of 3 values .* and others 6"):
-        catalogue.renewed(source)
 
 
 def test_a_new_base_is_due_after_enough_changes(tmp_path: Path) -> None:

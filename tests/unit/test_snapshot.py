@@ -46,7 +46,7 @@ def make_columns() -> CatalogueColumns:
         view = ReferenceEmbedding(reference_id=f"r{number}", variant=0, fingerprint=MODEL, vector=vector)
         source.put_reference(reference, [view])
     source.add_removed_image(RemovedImage(listing_id="l1", sha256="f" * 64, pdq=None, brand=""))
-    return gather(source, MODEL)
+    return gather(source, MODEL).columns
 
 
 def write(root: Path, *, store_version: int = 4) -> Path:
