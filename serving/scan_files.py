@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from serving.scan_places import OBJECT_STORES, Place, Root, refusal, root_of, to_place, to_root
-from serving.scan_storage import FolderEntry, is_remote_folder, list_local, list_remote, open_local, open_remote, told
+from serving.scan_storage import FolderEntry, is_remote_folder, list_local, list_remote, open_local, open_remote
 from vision.decode import DecodeLimits
 
 MAX_IMAGE_BYTES = DecodeLimits().max_bytes
@@ -42,7 +42,7 @@ class ScanFiles:
 
     def read(self, location: str) -> bytes:
         """Return an image file's bytes, at most 25 MiB. Raises OSError that names it."""
-        with self.open(location) as file, told(location):
+        with self.open(location) as file:
             content = file.read(MAX_IMAGE_BYTES + 1)
         if len(content) > MAX_IMAGE_BYTES:
             remedy = f"has more than {MAX_IMAGE_BYTES:,} bytes; compress the image or make it smaller"

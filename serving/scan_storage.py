@@ -38,11 +38,14 @@ class FolderEntry:
 
 def open_local(path: str, *, root: Root | None, location: str) -> BinaryIO:
     """Open a regular file. Below a root no link is followed any more: `path` is resolved. Raises OSError."""
+    raw: BinaryIO | None = None
     with told(location), _descriptor(path, root, flags=os.O_NONBLOCK) as descriptor:
         # Before anything is read: a pipe or a device could keep its reader waiting for ever.
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise refusal(errno.EINVAL, "is no regular file; give one", location)
-        return open(os.dup(descriptor), "rb", buffering=_BUFFER_BYTES)  # noqa: PTH123 - of a descriptor
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raw = open(os.dup(descriptor), "rb", buffering=0)  # noqa: PTH123, SIM115 - closed by who reads
+    if raw is None:
+        raise refusal(errno.EINVAL, "is no regular file; give one", location)
+    return io.BufferedReader(_Stored(raw, location), _BUFFER_BYTES)
 
 
 def list_local(path: str, *, root: Root | None, location: str) -> list[FolderEntry]:
@@ -64,9 +67,10 @@ def open_remote(place: Place, options: Mapping[str, str], *, location: str) -> B
     """Open a file of a storage. Raises OSError."""
     with told(location):
         storage = _filesystem(place.scheme, options)
-        found = storage.info(place.path)  # before: a file that obstore fails to open complains once more when it goes
-        if found["type"] == "directory":
-            raise refusal(errno.EISDIR, "is a folder; give a file", location)
+        found = storage.info(place.path)
+    if found["type"] == "directory":
+        raise refusal(errno.EISDIR, "is a folder; give a file", location)
+    with told(location):
         raw = _Stored(storage.open(place.path, "rb", size=found["size"]), location)
     return io.BufferedReader(raw, _BUFFER_BYTES)
 
@@ -85,7 +89,7 @@ def is_remote_folder(place: Place, options: Mapping[str, str], *, location: str)
 
 
 class _Stored(io.RawIOBase):
-    """A file of a storage, whose library's errors come out as OSErrors that name it."""
+    """An open file whose errors come out as OSErrors that name it."""
 
     def __init__(self, file: BinaryIO, location: str) -> None:
         self._file = file
@@ -153,12 +157,15 @@ def _filesystem(scheme: str, options: Mapping[str, str]) -> Any:
 @contextmanager
 def _descriptor(path: str, root: Root | None, *, flags: int) -> Iterator[int]:
     """Open a path; below a root part by part from the root on, so that a link put there meanwhile leads nowhere."""
-    flags |= os.O_RDONLY | os.O_CLOEXEC
-    opened = os.open(path if root is None else root.place.path, flags if root is None else os.O_RDONLY | os.O_CLOEXEC)
+    flags |= os.O_CLOEXEC
+    if root is None:
+        opened, parts = os.open(path, flags), []
+    else:
+        opened = os.open(root.place.path, os.O_CLOEXEC)
+        parts = [part for part in path[len(root.place.path) :].split("/") if part]
     try:
-        parts = [] if root is None else [part for part in path[len(root.place.path) :].split("/") if part]
         for part in parts:
-            inner = os.open(part, flags if part is parts[-1] else os.O_RDONLY | os.O_CLOEXEC, dir_fd=opened)
+            inner = os.open(part, flags | os.O_NOFOLLOW, dir_fd=opened)
             os.close(opened)
             opened = inner
         yield opened
@@ -174,8 +181,6 @@ def told(location: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise refusal(errno.ENOENT, _GONE, location) from error
     except OSError as error:
-        if error.filename == location:
-            raise
         said = error.strerror or _first_line(error)
         raise refusal(
             error.errno or errno.EIO, f"cannot be read ({said}); check its rights and its storage", location
