@@ -22,6 +22,7 @@ from vision.errors import TouchstoneError
 COMMANDS = {
     "serve": ("serving.cli.serve:serve", "Run the service."),
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
+    "scan": ("serving.cli.scan:scan", "Look at many listings in one go; compare and report what was found."),
     "brands": ("serving.cli.brands:brands", "The registry of brands and references; find listings, sweep."),
     "prices": ("serving.cli.prices:prices", "Prices: import, bands, show, drift."),
     "sellers": ("serving.cli.sellers:sellers", "Sellers: import, authorise, show, fit, rings."),
