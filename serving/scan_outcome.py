@@ -24,7 +24,7 @@ def row_of(
     decision = screening.decision
     matches = [one for one in decision.evidence if isinstance(one, VisualMatch)]
     best = max(matches, key=lambda one: one.probability, default=None)
-    box = best and best.box
+    box = best.box if best else None
     price = next((one for one in decision.evidence if isinstance(one, PriceEvidence)), None)
     broken = [image.result.message for image in images if image.code]
     return ScanRow(
@@ -34,7 +34,7 @@ def row_of(
         counterfeit_probability=decision.counterfeit_probability,
         brand=screening.brand or None,
         category=PATH.join(decision.category.path) or None,
-        price_score=price and _at_even_odds(price.score),
+        price_score=_at_even_odds(price.score) if price else None,
         reasons=tuple(reason.code for reason in decision.reasons),
         decision_id=decision_id,
         model_fingerprint=decision.model_fingerprint,
@@ -47,10 +47,10 @@ def row_of(
         price_amount=float(item.price.amount / pieces(listing)) if item.price else None,
         price_currency=item.price.currency if item.price else None,
         images=item.images,
-        match_brand=best and best.brand,
-        match_reference_id=best and best.reference_id,
-        match_score=best and best.probability,
-        match_image=best and best.image_index,
+        match_brand=best.brand if best else None,
+        match_reference_id=best.reference_id if best else None,
+        match_score=best.probability if best else None,
+        match_image=best.image_index if best else None,
         match_box=(box.x1, box.y1, box.x2, box.y2) if box else None,
         image_sha256=tuple(image.result.sha256 for image in images),
         image_hashes=tuple(_hash(image) for image in images),

@@ -43,8 +43,10 @@ COMMANDS = {
 
 
 # Errors about what the caller gave, not about the installation.
-BAD_INPUT = (InvalidListing, SettingsError, PolicyError, ScanError, CatalogueError)
-BAD_INPUT += (PriceDataError, SellerDataError, SeedError)
+BAD_INPUT = (
+    *(InvalidListing, SettingsError, PolicyError, ScanError),
+    *(CatalogueError, PriceDataError, SellerDataError, SeedError),
+)
 
 
 class CommandTable(click.Group):

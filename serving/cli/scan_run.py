@@ -124,7 +124,7 @@ class Bar:
         """Listings a second in this run."""
         return (self.tally.rows - self.before) / max(self.seconds, 1e-9)
 
-    def add(self, tally: Tally, before: bool) -> None:  # noqa: FBT001 - the signature is `Progress`'s
+    def add(self, tally: Tally, before: bool) -> None:
         """Count a block in."""
         self.tally.add(tally)
         self.before += tally.rows if before else 0
@@ -154,7 +154,7 @@ def _stopping() -> Iterator[Stopping]:
     if threading.current_thread() is not threading.main_thread():
         yield stopping
         return
-    before = {}
+    before: dict[signal.Signals, Any] = {}
 
     def ask(_number: int, _frame: object) -> None:
         stderr.print("stopping: what is in hand is finished first; once more ends at once")
