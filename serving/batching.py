@@ -179,12 +179,9 @@ class BatchingEmbedder:
             answers = batch[0].work.do(crops)
             if len(answers) != len(crops):  # slices of it would go to the wrong callers
                 raise ModelError(f"{batch[0].work.name} gave {len(answers)} answers for {len(crops)} crops")
-        except Exception as error:  # noqa: BLE001 - the owner must outlive any failure, and tells the caller at fault
-            if len(batch) == 1:
-                batch[0].result.set_exception(error)
-            else:
-                for job in batch:
-                    self._run_batch([job])
+        except Exception as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
+            for job in batch:
+                job.result.set_exception(error)
             return
         start = 0
         for job in batch:

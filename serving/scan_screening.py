@@ -118,7 +118,7 @@ class ScanScreener:
     def _decide(self, item: ScanItem, images: tuple[ReadImage, ...], seen: dict[str, PhotoRegions]) -> _Outcome:
         try:
             listing = _checked(item)
-            screening = self._pipeline.screen(listing, sight=Foreseen(images, seen, self._pipeline.embedder))
+            screening = self._pipeline.screen(listing, sight=Foreseen(images, seen, self._pipeline.embedder.dim))
             row = row_of(item, listing, images, screening, decision_id=self.decision_id(item.listing_id))
         except InvalidListing as error:
             return _failed(item, "MANIFEST_ROW", str(error))

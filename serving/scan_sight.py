@@ -6,7 +6,9 @@ were embedded before (`serving.scan_reuse`), and each listing is then shown its 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -20,10 +22,13 @@ from serving.domain import ImageResult, Reason
 from serving.stages import Stages
 from serving.visual import Photo, Regions, embed_regions, read_photos
 from vision.decode import DecodeLimits
-from vision.errors import ImageFault
+from vision.errors import ImageFault, ModelError
 from vision.regions import Region
 
 log = logging.getLogger(__name__)
+
+# The owner of the networks joins what waits: two photos at fault must not be asked for side by side with good ones.
+_one_by_one = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +76,11 @@ class ReadImage:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """A `Sight` of what was read and embedded ahead; `seen` may lack photos, which are then embedded by themselves."""
+    """A `Sight` of what was read and embedded ahead, on vectors of length `dim`; `seen` lacks photos that failed."""
 
     images: Sequence[ReadImage]
     seen: Mapping[str, PhotoRegions]
-    embedder: BatchingEmbedder
+    dim: int
 
     def photos(self, stages: Stages) -> tuple[tuple[ImageResult, ...], tuple[Photo, ...]]:
         """Give what was read."""
@@ -86,14 +91,15 @@ class Foreseen:
         photos = tuple(replace(photo, index=place) for place, photo in placed if photo is not None)
         return tuple(image.result for image in self.images), photos
 
-    def regions(self, photos: Sequence[Photo], stages: Stages) -> Regions:
+    def regions(self, photos: Sequence[Photo], stages: Stages) -> Regions:  # noqa: ARG002 - nothing is waited for
         """Put the photos' regions together as `embed_regions` does: all middles, then all marks."""
-        if not photos or any(photo.image.sha256 not in self.seen for photo in photos):
-            return embed_regions(photos, self.embedder, stages.deadline)
+        if failed := [photo.image.sha256 for photo in photos if photo.image.sha256 not in self.seen]:
+            raise ModelError(f"the networks failed on {', '.join(failed)}")
         of = [(photo.index, self.seen[photo.image.sha256]) for photo in photos]
         middles = [(index, seen.regions[0]) for index, seen in of]
         marks = [(index, region) for index, seen in of for region in seen.regions[1:]]
-        vectors = np.concatenate([*(seen.vectors[:1] for _, seen in of), *(seen.vectors[1:] for _, seen in of)])
+        none = np.empty((0, self.dim), np.float32)
+        vectors = np.concatenate([none, *(seen.vectors[:1] for _, seen in of), *(seen.vectors[1:] for _, seen in of)])
         return Regions((*middles, *marks), vectors, len(middles))
 
 
@@ -116,17 +122,20 @@ def missing_image(error: OSError) -> ReadImage:
 def embed_ahead(photos: Sequence[Photo], embedder: BatchingEmbedder, reuse: Reuse) -> dict[str, PhotoRegions]:
     """Find and embed the regions of photos, each file once and none that `reuse` has; by sha256.
 
-    When that fails nothing is lost: each listing's photos are embedded by themselves, and the one at fault says so.
+    When that fails, each photo is embedded by itself, and only those at fault are left out.
     """
     by_digest = {photo.image.sha256: photo for photo in photos}
     seen = reuse.find(sorted(by_digest))
     new = [digest for digest in by_digest if digest not in seen]
+    fresh: dict[str, PhotoRegions] = {}
     try:
-        found = _embed([by_digest[digest] for digest in new], embedder)
+        fresh = dict(zip(new, _embed([by_digest[digest] for digest in new], embedder), strict=True))
     except Exception:
-        log.exception("embedding %d photos at once failed; they are embedded listing by listing", len(new))
-        return seen
-    fresh = dict(zip(new, found, strict=True))
+        log.exception("embedding %d photos at once failed; they are embedded one by one", len(new))
+        with _one_by_one:
+            for digest in new:
+                with contextlib.suppress(Exception):  # whose listing says that it failed
+                    (fresh[digest],) = _embed([by_digest[digest]], embedder)
     reuse.keep(fresh)
     return seen | fresh
 
