@@ -32,6 +32,7 @@ from serving.scan_opening import LocalFiles
 from serving.scan_reuse import open_reuse
 from serving.scan_screening import ScanScreener
 from serving.scan_workspace import ROW_GROUP, faults_of, folder_of, open_workspace
+from serving.settings import Settings
 from serving.steadying import SCAN_BATCH, steady
 from tests.integration.scan_support import drawn_manifest, scan, write_lines
 from tests.integration.support import (
@@ -128,13 +129,13 @@ def test_each_fault_is_named_and_the_others_are_done(touchstone: Touchstone, tmp
     assert (document["rows"], sum(document["faults"].values())) == (195, 10)
 
 
-def test_one_defect_costs_one_listing(own_application: Application, tmp_path: Path) -> None:
+def test_one_defect_costs_one_listing(application: Application, tmp_path: Path) -> None:
     """A photo on which the network fails leaves its own listing to a person; the others are decided."""
     manifest = drawn_manifest(tmp_path / "in", listings=6, photos=6)
     (manifest.parent / "3.png").write_bytes(draw(500, edge=222))
 
-    with with_embedder(own_application, _Fragile()) as application:
-        done = scan(application.pipeline, manifest, tmp_path / "out.parquet")
+    with with_embedder(application, _Fragile()) as fragile:
+        done = scan(fragile.pipeline, manifest, tmp_path / "out.parquet")
 
     rows = done.rows
     assert [row["listing_id"] for row in rows if "STAGE_FAILED" in row["reasons"]] == ["l3"]
@@ -157,7 +158,7 @@ def test_killed_scans_end_as_undisturbed_ones(kills: int, filled: Path, tmp_path
         process.kill()
         process.communicate(timeout=PATIENCE_S)
     left = _count(parts)
-    with open_application(settings_at(filled), exactly=SCAN_BATCH) as application:
+    with open_application(_settings(filled), exactly=SCAN_BATCH) as application:
         scan(application.pipeline, manifest, tmp_path / "undisturbed.parquet")
         scan(application.pipeline, manifest, out, resume=True)
 
@@ -182,57 +183,57 @@ def test_a_signal_leaves_a_scan_that_goes_on(filled: Path, tmp_path: Path) -> No
     assert process.returncode == 1, errors
     assert f"--out {out} --resume" in " ".join(errors.split())
     assert 0 < _count(folder_of(out) / "parts") < 2_000 // BLOCK_ENTRIES
-    with open_application(settings_at(filled), exactly=SCAN_BATCH) as application:
+    with open_application(_settings(filled), exactly=SCAN_BATCH) as application:
         assert scan(application.pipeline, manifest, out, resume=True).tally.rows == 2_000
 
 
-def test_a_stopped_scan_is_not_taken_for_another(own_application: Application, tmp_path: Path) -> None:
+def test_a_stopped_scan_is_not_taken_for_another(application: Application, tmp_path: Path) -> None:
     """Without --resume it is not touched; with another source, or other versions, it does not go on."""
     manifest, out = drawn_manifest(tmp_path / "in", listings=70), tmp_path / "out.parquet"
     stopping = Stopping()
     stopping.ask()
-    assert not scan(own_application.pipeline, manifest, out, stopping=stopping).finished
+    assert not scan(application.pipeline, manifest, out, stopping=stopping).finished
 
     with pytest.raises(ScanError, match="--resume"):
-        scan(own_application.pipeline, manifest, out)
+        scan(application.pipeline, manifest, out)
     other = drawn_manifest(tmp_path / "other", listings=71)
     with pytest.raises(ScanError, match=r"the source holds something else.*--restart"):
-        scan(own_application.pipeline, other, out, resume=True)
+        scan(application.pipeline, other, out, resume=True)
     with (
-        with_embedder(own_application, FakeEmbedder(dim=64)) as application,
+        with_embedder(application, FakeEmbedder(dim=64)) as other_model,
         pytest.raises(ScanError, match=r"model_fingerprint was fake@.* and is fake@"),
     ):
-        scan(application.pipeline, manifest, out, resume=True)
+        scan(other_model.pipeline, manifest, out, resume=True)
 
-    assert scan(own_application.pipeline, manifest, out, resume=True).tally.rows == 70
+    assert scan(application.pipeline, manifest, out, resume=True).tally.rows == 70
     with pytest.raises(ScanError, match="exists"):
-        scan(own_application.pipeline, manifest, out)
-    assert scan(own_application.pipeline, manifest, out, restart=True).tally.rows == 70
+        scan(application.pipeline, manifest, out)
+    assert scan(application.pipeline, manifest, out, restart=True).tally.rows == 70
 
 
-def test_two_scans_do_not_write_to_one_file(own_application: Application, tmp_path: Path) -> None:
+def test_two_scans_do_not_write_to_one_file(application: Application, tmp_path: Path) -> None:
     """The second one is refused as long as the first is at work, and leaves it alone."""
     out = tmp_path / "out.parquet"
-    identity = identify(own_application.pipeline, "00")
+    identity = identify(application.pipeline, "00")
     with open_workspace(out, identity, resume=False, restart=False):
         with pytest.raises(ScanBusy), open_workspace(out, identity, resume=True, restart=False):
             pass
         assert (folder_of(out) / "plan.json").exists()
 
 
-def test_an_image_is_embedded_once(own_application: Application, tmp_path: Path) -> None:
+def test_an_image_is_embedded_once(application: Application, tmp_path: Path) -> None:
     """A scan after another one embeds new images only, and its rows are the same to the byte."""
     manifest = drawn_manifest(tmp_path / "in", listings=30)
-    fingerprint = own_application.embedder.fingerprint
-    pipeline, settings = own_application.pipeline, own_application.settings
+    fingerprint = application.embedder.fingerprint
+    pipeline, settings = application.pipeline, application.settings
     scan(pipeline, manifest, tmp_path / "alone.parquet")
 
     with open_reuse(settings, fingerprint) as reuse:
         scan(pipeline, manifest, tmp_path / "first.parquet", reuse=reuse)
-        before = own_application.embedder.forwards
+        before = application.embedder.forwards
         scan(pipeline, manifest, tmp_path / "second.parquet", reuse=reuse)
 
-        assert own_application.embedder.forwards == before
+        assert application.embedder.forwards == before
         assert reuse.found == 12
     with open_reuse(settings, "another@model") as other:
         assert not other.find(list(_digests(tmp_path / "first.parquet")))
@@ -240,18 +241,18 @@ def test_an_image_is_embedded_once(own_application: Application, tmp_path: Path)
     assert len(contents) == 1
 
 
-def test_the_file_of_embeddings_is_bounded_and_may_be_broken(own_application: Application, tmp_path: Path) -> None:
+def test_the_file_of_embeddings_is_bounded_and_may_be_broken(application: Application, tmp_path: Path) -> None:
     """The oldest photos go first; a file that is no database is passed over, and the scan is done without it."""
     manifest = drawn_manifest(tmp_path / "in", listings=30)
-    settings = own_application.settings.model_copy(update={"scan_reuse_photos": 5})
-    with open_reuse(settings, own_application.embedder.fingerprint) as reuse:
-        done = scan(own_application.pipeline, manifest, tmp_path / "out.parquet", reuse=reuse)
+    settings = application.settings.model_copy(update={"scan_reuse_photos": 5})
+    with open_reuse(settings, application.embedder.fingerprint) as reuse:
+        done = scan(application.pipeline, manifest, tmp_path / "out.parquet", reuse=reuse)
         kept = reuse.find(list(_digests(done.out)))
     assert len(kept) == 5
 
     (settings.data_dir / "scan-embeddings.db").write_bytes(b"no database" * 1_000)
-    with open_reuse(settings, own_application.embedder.fingerprint) as reuse:
-        done = scan(own_application.pipeline, manifest, tmp_path / "again.parquet", reuse=reuse)
+    with open_reuse(settings, application.embedder.fingerprint) as reuse:
+        done = scan(application.pipeline, manifest, tmp_path / "again.parquet", reuse=reuse)
     assert done.finished
 
 
@@ -270,14 +271,14 @@ def test_batches_have_one_size() -> None:
     assert steady(brightest, None) is brightest
 
 
-def test_row_groups_are_of_one_size(own_application: Application, tmp_path: Path) -> None:
+def test_row_groups_are_of_one_size(application: Application, tmp_path: Path) -> None:
     """Parts of any size become groups of 4,096 rows, in the source's order, with the versions in the metadata."""
     out = tmp_path / "out.parquet"
-    identity = identify(own_application.pipeline, "00")
+    identity = identify(application.pipeline, "00")
     entries = [ScanItem(line=line, listing_id=str(line)) for line in range(1, 5_001)]
     with open_workspace(out, identity, resume=False, restart=False) as workspace:
         assert workspace is not None
-        with ScanScreener(own_application.pipeline, LocalFiles(), identity) as screener:
+        with ScanScreener(application.pipeline, LocalFiles(), identity) as screener:
             assert scan_locally(screener, blocks(entries, 1_000), workspace)
 
     metadata = pq.read_metadata(out)
@@ -292,14 +293,14 @@ def test_row_groups_are_of_one_size(own_application: Application, tmp_path: Path
     ("small", "large"), [pytest.param(400, 1_600, id="short"), pytest.param(2_000, 20_000, marks=pytest.mark.measure)]
 )
 def test_memory_does_not_grow_with_the_manifest(
-    small: int, large: int, own_application: Application, tmp_path: Path
+    small: int, large: int, application: Application, tmp_path: Path
 ) -> None:
     """The peak of scanning four or ten times as much is at most 16 MiB and 5% higher: rows are on disk, not here."""
     peaks = []
     for count in (small, large):
         manifest = drawn_manifest(tmp_path / str(count), listings=count, photos=8, edge=200)
         with _peak() as peak:
-            scan(own_application.pipeline, manifest, tmp_path / f"{count}.parquet")
+            scan(application.pipeline, manifest, tmp_path / f"{count}.parquet")
         peaks.append(max(peak))
     print(f"peak memory of {small} listings {peaks[0] / 2**20:.0f} MiB, of {large} {peaks[1] / 2**20:.0f} MiB")
 
@@ -318,6 +319,18 @@ def test_a_plan_writes_nothing(touchstone: Touchstone, tmp_path: Path) -> None:
     assert second["reused_image_count"] > 0
     assert not out.exists()
     assert not folder_of(out).exists()
+
+
+def _settings(folder: Path) -> Settings:
+    """Compare nothing point by point: 0.1 s a photo, and none of these tests is about it."""
+    return settings_at(folder).model_copy(update={"points": "none"})
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[Application]:
+    """Open an application for scans, over an empty registry."""
+    with open_application(_settings(tmp_path / "data"), exactly=SCAN_BATCH) as opened:
+        yield opened
 
 
 class _Fragile(FakeEmbedder):
@@ -350,7 +363,12 @@ def _command(data: Path, manifest: Path, out: Path, *options: str) -> subprocess
     """Start a scan in a process of its own."""
     code = "from serving.cli.main import main; main()"
     command = [sys.executable, "-c", code, "--data-dir", str(data), "scan", str(manifest), "--out", str(out), *options]
-    environment = os.environ | {"TOUCHSTONE_EMBEDDER": "fake", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {
+        "TOUCHSTONE_EMBEDDER": "fake",
+    own = {"TOUCHSTONE_EMBEDDER": "fake", "TOUCHSTONE_POINTS": "none", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | own
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
