@@ -363,12 +363,8 @@ def _command(data: Path, manifest: Path, out: Path, *options: str) -> subprocess
     """Start a scan in a process of its own."""
     code = "from serving.cli.main import main; main()"
     command = [sys.executable, "-c", code, "--data-dir", str(data), "scan", str(manifest), "--out", str(out), *options]
-    environment = os.environ | {
-        "TOUCHSTONE_EMBEDDER": "fake",
     own = {"TOUCHSTONE_EMBEDDER": "fake", "TOUCHSTONE_POINTS": "none", "PYTHONPATH": os.pathsep.join(sys.path)}
     environment = os.environ | own
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
