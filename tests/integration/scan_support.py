@@ -1,0 +1,98 @@
+"""What do the suites of scans share? Manifests of drawn photos, and a scan in this process without a command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from serving.pipeline import Pipeline
+from serving.scan_blocks import ScanItem, blocks
+from serving.scan_identity import identify
+from serving.scan_local import Stopping, scan_locally
+from serving.scan_opening import open_source
+from serving.scan_screening import ScanScreener
+from serving.scan_sight import Reuse
+from serving.scan_workspace import Tally, open_workspace
+from tests.integration.support import draw
+
+
+def drawn_manifest(folder: Path, *, listings: int, photos: int = 12, edge: int = 96) -> Path:
+    """Write a manifest of listings that show a few drawn photos, and the photos."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(photos):
+        (folder / f"{seed}.png").write_bytes(draw(seed, edge=edge))
+    rows = [
+        {"listing_id": f"l{number}", "images": [f"{number % photos}.png"], "title": f"Bag {number}", "seller_id": "s1"}
+        for number in range(listings)
+    ]
+    return write_lines(folder / "listings.jsonl", map(json.dumps, rows))
+
+
+def write_lines(path: Path, lines: Any) -> Path:
+    """Write lines into a file."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def real_listings(data: Path, each: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Take the first listings of manifests of the development data, with absolute paths and ids of their own."""
+    found = []
+    for name, most in each:
+        manifest = data / f"{name}.jsonl"
+        for line in manifest.read_text(encoding="utf-8").splitlines()[:most]:
+            row = json.loads(line)
+            images = [str(manifest.parent / image) for image in row["images"]]
+            found.append({"listing_id": f"{name}/{row['listing_id']}", "images": images, "title": row.get("title", "")})
+    return found
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What a scan left."""
+
+    out: Path
+    finished: bool
+    tally: Tally
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the file."""
+        rows: list[dict[str, Any]] = pq.read_table(self.out).to_pylist()
+        return rows
+
+
+def scan(
+    pipeline: Pipeline,
+    manifest: Path,
+    out: Path,
+    *,
+    reuse: Reuse | None = None,
+    stopping: Stopping | None = None,
+    resume: bool = False,
+    restart: bool = False,
+) -> Scanned:
+    """Scan a manifest with the local runner."""
+    opened = open_source(str(manifest))
+    identity = identify(pipeline, opened.source.digest)
+    tally = Tally.none()
+    with open_workspace(out, identity, resume=resume, restart=restart) as workspace:
+        assert workspace is not None, "the scan is finished"
+        with ScanScreener(pipeline, opened.opener, workspace.identity, reuse=reuse) as screener:
+            finished = scan_locally(
+                screener,
+                blocks(opened.source.entries()),
+                workspace,
+                progress=lambda block, _before: tally.add(block),
+                stopping=stopping,
+            )
+    return Scanned(out, finished, tally)
+
+
+def items_of(manifest: Path) -> list[ScanItem]:
+    """Read the items of a manifest."""
+    return [entry for entry in open_source(str(manifest)).source.entries() if isinstance(entry, ScanItem)]
