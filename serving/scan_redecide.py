@@ -148,7 +148,7 @@ def _as_judged(judgement: Judgement) -> dict[str, Any]:
     return {
         "verdict": str(judgement.outcome.verdict),
         "counterfeit_probability": judgement.probability,
-        "reasons": tuple(dict.fromkeys(reason.code for reason in judgement.reasons)),
+        "reasons": tuple(reason.code for reason in judgement.reasons),
         "policy_version": judgement.policy_version,
         "price_score": price_score(judgement.facts),
         "facts": pack(judgement.facts),
@@ -167,6 +167,7 @@ def _as_decided(item: DecidedItem, listing: DecidedListing) -> ScanRow:
         category=" > ".join(decision.category.path) or None,
         model_fingerprint=record.model_fingerprint,
         index_version=record.index_version,
+        error="; ".join(result.message for result in decision.image_results if result.message) or None,
         seller_id=record.seller_id or None,
         market=record.market or None,
         image_sha256=sha256s,
