@@ -50,7 +50,9 @@ def row(
     listing_id: str, verdict: str = "ALLOW", *reasons: str, brand: str | None = "Aurora", p: float = 0.1
 ) -> ScanRow:
     """Make a row."""
-    return ScanRow(listing_id=name, line=1, verdict=verdict, counterfeit_probability=p, brand=brand, reasons=reasons)
+    return ScanRow(
+        listing_id=listing_id, line=1, verdict=verdict, counterfeit_probability=p, brand=brand, reasons=reasons
+    )
 
 
 def write(path: Path, rows: Iterable[ScanRow], **metadata: str) -> Path:
@@ -170,9 +172,8 @@ def test_million_rows_are_compared_in_bounded_memory(tmp_path: Path) -> None:
 
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    print(
-        f"\n2 x {MILLION:,} rows: {said['seconds']:.0f} s, {said['peak_mib']:.0f} MiB, {said['imported_mib']:.0f} before"
-    )
+    seconds, peak, imported = said["seconds"], said["peak_mib"], said["imported_mib"]
+    print(f"\n2 x {MILLION:,} rows compared in {seconds:.0f} s, at most {peak:.0f} MiB ({imported:.0f} before)")
     assert said["changed"] == MILLION
     assert pq.read_metadata(tmp_path / "out.parquet").num_rows == MILLION
     assert said["peak_mib"] - said["imported_mib"] < 250
