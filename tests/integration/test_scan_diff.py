@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-import tracemalloc
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -129,22 +128,6 @@ def test_order_of_the_files_changes_nothing(tmp_path: Path) -> None:
 def made(chance: random.Random) -> tuple[str, ...]:
     """Draw a verdict and reasons."""
     return (chance.choice(VERDICTS), *chance.sample(CODES, chance.randrange(3)))
-
-
-def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
-    """Three times as many rows, every one changed and of a brand of its own, take no more of Python's memory."""
-    peaks = []
-    for count in (4_000, 12_000):
-        before = write_many(tmp_path / "a.parquet", count, "ALLOW")
-        after = write_many(tmp_path / "b.parquet", count, "REVIEW")
-        tracemalloc.start()
-        with open_scan(before) as was, open_scan(after) as now, comparing() as comparison:
-            assert comparison.compare(was, now).changed == count
-            assert sum(1 for _ in comparison.changes()) == count
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-
-    assert peaks[1] < 1.2 * peaks[0]
 
 
 def write_many(path: Path, count: int, verdict: str, *, step: int = 1) -> Path:
