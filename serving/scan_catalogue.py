@@ -104,6 +104,20 @@ def write_selection(listings: Iterable[ScreenedListing], path: Path) -> int:
     return count
 
 
+def selection_of(out: Path) -> Path:
+    """Name the file in which a scan of `out` keeps what it selected, until it is done."""
+    return out.with_name(f"{out.name}.selection")
+
+
+def open_selection(out: Path, listings: Iterable[ScreenedListing], *, resume: bool) -> CatalogueSource:
+    """Write down what a scan of `out` looks at; one that goes on has done so, and `listings` are not read again."""
+    path = selection_of(out)
+    if not (resume and path.exists()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_selection(listings, path)
+    return CatalogueSource(path)
+
+
 @dataclass(frozen=True)
 class CatalogueSource:
     """A `serving.scan_blocks.ScanSource` of listings already screened, over what `write_selection` wrote."""

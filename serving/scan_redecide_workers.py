@@ -1,15 +1,14 @@
 """How are many decisions taken again at once? Processes side by side, each with its own reader of the store.
 
-Rules are evaluated by one processor at a time in one process. Each worker opens the store and what is in force itself,
-and is refused when that is no longer what the scan began with.
+One process evaluates rules on one core. Each worker opens the store and what is in force itself, and is refused when
+that is no longer what the scan began with.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -21,9 +20,6 @@ from serving.scan_redecide import Judges, Redecider
 from serving.scan_rows import BlockResult
 from serving.settings import Settings
 
-# Blocks handed out for each worker: one at work, one that waits for it.
-_AHEAD = 2
-
 
 @dataclass(frozen=True, kw_only=True)
 class RedecideJob:
@@ -34,27 +30,30 @@ class RedecideJob:
     versions: dict[str, str]
 
 
-def redecide(blocks: Iterable[ScanBlock], job: RedecideJob, *, processes: int) -> Iterator[BlockResult]:
-    """Decide on blocks again, and yield the results in the blocks' order, reading few blocks ahead.
+@dataclass(frozen=True)
+class RedecideWorkers:
+    """Decides on blocks in other processes. Any number of threads may use it; as many wait as there are processes."""
 
-    Raises:
-        Conflict: what decides was changed meanwhile; blocks that were yielded stay good.
-        StoreError, PolicyError: see `Judges.open`.
+    job: RedecideJob
+    _pool: ProcessPoolExecutor
 
-    """
+    def screen(self, block: ScanBlock) -> BlockResult:
+        """Decide on a block's listings again, as `Redecider.screen` does.
+
+        Raises:
+            Conflict: what decides was changed since the scan began.
+            StoreError, PolicyError: see `Judges.open`.
+
+        """
+        return self._pool.submit(_screen, self.job, block).result()
+
+
+@contextmanager
+def redecide_workers(job: RedecideJob, *, processes: int) -> Iterator[RedecideWorkers]:
+    """Start workers; they end with the block."""
     # Not forked: threads of this process may hold locks.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        waiting: deque[Future[BlockResult]] = deque()
-        try:
-            for block in blocks:
-                waiting.append(pool.submit(_screen, job, block))
-                if len(waiting) >= _AHEAD * processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield RedecideWorkers(job, pool)
 
 
 def open_redecider(store: Store, job: RedecideJob) -> Redecider:
@@ -68,7 +67,7 @@ def open_redecider(store: Store, job: RedecideJob) -> Redecider:
 
 
 class _Worker:
-    """What a worker process keeps from block to block; closed as the process ends."""
+    """What a worker process keeps from block to block; it goes with the process."""
 
     def __init__(self) -> None:
         self._resources = ExitStack()

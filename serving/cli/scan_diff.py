@@ -73,12 +73,15 @@ def _page(found: ScanDiff) -> Group:
         parts.append(_reasons(found))
     if found.brands:
         parts.append(_brands(found))
-    parts += [_examples(kind, shown) for kind, shown in found.examples.items() if shown]
+    if any(found.examples.values()):
+        parts.append(_examples(found))
     return Group(*parts)
 
 
 def _verdicts(found: ScanDiff) -> Table:
-    table = Table("before", *(f"now {verdict}" for verdict in Verdict), "gone", title="Listings by verdict")
+    table = Table(
+        "before", *(f"now {verdict}" for verdict in Verdict), "gone", title="Listings by verdict", title_justify="left"
+    )
     for was in Verdict:
         counts = [found.verdicts[str(was), str(now)] for now in Verdict]
         table.add_row(str(was), *map(_figure, counts), _figure(found.only_before[str(was)]))
@@ -87,7 +90,7 @@ def _verdicts(found: ScanDiff) -> Table:
 
 
 def _reasons(found: ScanDiff) -> Table:
-    table = Table("reason", "gained", "lost", title="Reasons, listings in both")
+    table = _table("Reasons, of listings in both", "reason", "gained", "lost")
     moved = found.gained + found.lost
     for code, _ in moved.most_common(_MOST_REASONS):
         table.add_row(code, _figure(found.gained[code]), _figure(found.lost[code]))
@@ -97,23 +100,37 @@ def _reasons(found: ScanDiff) -> Table:
 
 
 def _brands(found: ScanDiff) -> Table:
-    table = Table("brand", "changed", "graver", "milder", title="Brands with most changes of verdict")
+    table = Table(
+        "brand", "changed", "graver", "milder", title="Brands with most changes of verdict", title_justify="left"
+    )
     for one in found.brands:
         table.add_row(one.brand or "(none)", *map(_figure, (one.changed, one.graver, one.milder)))
     return _to_the_right(table)
 
 
-def _examples(kind: tuple[str | None, str | None], shown: list[Change]) -> Table:
-    was, now = kind
-    title = f"Such as, {was or 'new'} -> {now or 'gone'}"
-    table = Table("listing", "probability", "brand", "reasons", title=title)
-    for one in shown:
-        reasons = [f"+{code}" for code in one.reasons_gained.split()] + [
-            f"-{code}" for code in one.reasons_lost.split()
-        ]
-        figures = [_share(p) for p in (one.probability_before, one.probability_after) if p is not None]
-        table.add_row(one.listing_id, " -> ".join(figures), one.brand or "(none)", " ".join(reasons))
+def _examples(found: ScanDiff) -> Table:
+    """Show the gravest changes first, what stands in one scan only last; a reason a line."""
+    table = _table("Examples", "verdict", "listing", "probability", "brand", "reasons")
+    for kind in sorted(found.examples, key=_gravest_first):
+        was, now = (verdict or nothing for verdict, nothing in zip(kind, ("new", "gone"), strict=True))
+        shown = found.examples[kind]
+        for one in shown:
+            figures = [f"{p:.2f}" for p in (one.probability_before, one.probability_after) if p is not None]
+            reasons = [f"+ {code}" for code in one.reasons_gained.split()]
+            reasons += [f"- {code}" for code in one.reasons_lost.split()]
+            said = f"{was} -> {now}" if one is shown[0] else ""
+            table.add_row(said, one.listing_id, " -> ".join(figures), one.brand or "(none)", "\n".join(reasons))
+        table.add_section()
     return table
+
+
+def _gravest_first(kind: tuple[str | None, str | None]) -> tuple[bool, int]:
+    was, now = (list(Verdict).index(Verdict(verdict)) if verdict else 0 for verdict in kind)
+    return None in kind, was - now
+
+
+def _table(title: str, *headings: str) -> Table:
+    return Table(*headings, title=title, title_justify="left")
 
 
 def _to_the_right(table: Table) -> Table:
@@ -124,7 +141,3 @@ def _to_the_right(table: Table) -> Table:
 
 def _figure(count: int) -> str:
     return f"{count:,}" if count else "·"
-
-
-def _share(probability: float) -> str:
-    return f"{probability:.2f}"

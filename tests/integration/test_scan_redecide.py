@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import click
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,13 +19,14 @@ from index.errors import Conflict
 from index.listings import ListingWhere
 from index.policies import PolicyStep
 from serving.app import Application, open_application
+from serving.cli.scan_query import catalogue_options, query_of
 from serving.errors import InvalidListing
 from serving.facts_record import unpack
 from serving.policy_file import compile_policy
 from serving.scan_blocks import ScanBlock, ScanItem, blocks
-from serving.scan_catalogue import CatalogueQuery, CatalogueSource, select, to_query, write_selection
+from serving.scan_catalogue import CatalogueQuery, CatalogueSource, open_selection, select, to_query
 from serving.scan_redecide import REDECIDE_ENTRIES, Judges, Redecider
-from serving.scan_redecide_workers import RedecideJob, open_redecider, redecide
+from serving.scan_redecide_workers import RedecideJob, open_redecider, redecide_workers
 from serving.scan_rows import SCHEMA, BlockResult, ScanRow, to_table
 from tests.integration.support import AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE, draw, fill, listing, settings_at
 from tests.support.decided import copy_decisions
@@ -81,9 +87,7 @@ def originals(application: Application) -> list[DecisionRecord]:
 
 def source(application: Application, folder: Path, query: CatalogueQuery | None = None) -> CatalogueSource:
     """Write down what a query selects."""
-    path = folder / "selection.parquet"
-    write_selection(select(application.store, query or CatalogueQuery()), path)
-    return CatalogueSource(path)
+    return open_selection(folder / "out.parquet", select(application.store, query or CatalogueQuery()), resume=False)
 
 
 def job(application: Application) -> RedecideJob:
@@ -101,6 +105,18 @@ def redecided(application: Application, chosen: CatalogueSource) -> list[BlockRe
     """Decide again in this process."""
     redecider = Redecider(application.store, Judges.open(application.store, application.settings), "scan-1")
     return [redecider.screen(block) for block in blocks(chosen.entries(), REDECIDE_ENTRIES)]
+
+
+def at_work(application: Application, chosen: CatalogueSource, *, entries: int) -> Iterator[BlockResult]:
+    """Decide again in two processes, as a runner does: a thread waits for each block in hand."""
+    in_hand = 3
+    with redecide_workers(job(application), processes=2) as workers, ThreadPoolExecutor(in_hand) as threads:
+        waiting: deque[Future[BlockResult]] = deque()
+        for block in blocks(chosen.entries(), entries):
+            waiting.append(threads.submit(workers.screen, block))
+            if len(waiting) > in_hand:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
 
 
 def activate(application: Application, content: bytes) -> str:
@@ -161,7 +177,7 @@ def test_workers_say_what_one_process_says(screened: Application, tmp_path: Path
     copy_decisions(screened.store, originals(screened), 300)
     chosen = source(screened, tmp_path)
 
-    results = list(redecide(blocks(chosen.entries(), 64), job(screened), processes=2))
+    results = list(at_work(screened, chosen, entries=64))
 
     assert [result.number for result in results] == list(range(len(results)))
     assert rows_of(results) == rows_of(redecided(screened, chosen))
@@ -197,7 +213,8 @@ def test_selection_stays_while_the_store_changes(screened: Application, tmp_path
     screened.store.remove_listing("fake", RemovalReason.COUNTERFEIT, screened.cases.desk.clock())
     screened.moderation.screen(pb.ScreenListingRequest(listing=listing(draw(710), listing_id="a-new-one")))
 
-    assert (chosen.digest, list(chosen.entries())) == (digest, before)
+    resumed = open_selection(tmp_path / "out.parquet", select(screened.store, CatalogueQuery()), resume=True)
+    assert (resumed.digest, list(resumed.entries())) == (digest, before)
     now = source(screened, tmp_path)
     assert [one.listing_id for one in now.entries()] == ["a-new-one", "bag", "broken", "plain", "shoe", "words"]
     assert now.digest != digest
@@ -221,6 +238,25 @@ def test_query_narrows_by_filter_and_likeness(shared: Application, tmp_path: Pat
         to_query(scan_pb2.CatalogueQuery(reference_id="r", min_similarity=2.0), catalogue_pb2.ListingFilter())
 
 
+def test_options_say_which_listings() -> None:
+    """The command line's words become the query that a request would be; what breaks a rule is named."""
+
+    @click.command()
+    @catalogue_options
+    def command(**words: Any) -> None:
+        asked.append(query_of(words))
+
+    asked: list[CatalogueQuery] = []
+    words = ["--seller", "s1", "--verdict", "allow", "--since", "2026-03-01"]
+    command.main([*words, "--category", "a > b"], "scan", standalone_mode=False)
+
+    noon = datetime(2026, 3, 1, tzinfo=UTC)
+    where = ListingWhere(seller_ids=("s1",), category_path=("a", "b"), verdicts=("ALLOW",), screened_from=noon)
+    assert asked == [CatalogueQuery(where=where)]
+    with pytest.raises(InvalidListing, match="markets"):
+        command.main(["--market", "Germany"], "scan", standalone_mode=False)
+
+
 def test_item_of_another_source_is_refused(shared: Application) -> None:
     """A manifest's entry names no decision: mixing sources up is a defect and says so."""
     redecider = Redecider(shared.store, Judges.open(shared.store, shared.settings), "scan-1")
@@ -237,7 +273,7 @@ def test_hundred_thousand_decisions_are_taken_again_in_a_minute(screened: Applic
     chosen = source(screened, tmp_path)
     selected_s = time.perf_counter() - begin
     with pq.ParquetWriter(tmp_path / "out.parquet", SCHEMA) as writer:
-        for result in redecide(blocks(chosen.entries(), REDECIDE_ENTRIES), job(screened), processes=2):
+        for result in at_work(screened, chosen, entries=REDECIDE_ENTRIES):
             writer.write_table(to_table(result.rows))
     took_s = time.perf_counter() - begin
 
