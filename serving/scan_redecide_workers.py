@@ -6,11 +6,14 @@ that is no longer what the scan began with.
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from index.errors import Conflict
 from index.store.store import Store
@@ -52,7 +55,7 @@ class RedecideWorkers:
 def redecide_workers(job: RedecideJob, *, processes: int) -> Iterator[RedecideWorkers]:
     """Start workers; they end with the block."""
     # Not forked: threads of this process may hold locks.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin) as pool:
         yield RedecideWorkers(job, pool)
 
 
@@ -64,6 +67,19 @@ def open_redecider(store: Store, job: RedecideJob) -> Redecider:
         names = ", ".join(f"{name} {job.versions.get(name)!r} -> {judges.versions[name]!r}" for name in changed)
         raise Conflict(f"What decides was changed since the scan began ({names}); start it again.")
     return Redecider(store, judges, job.scan_id)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to whoever runs the scan, and end with it, even when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="end with the scan", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _Worker:
