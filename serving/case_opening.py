@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -43,6 +43,7 @@ class CaseOpening:
         origin: CaseOrigin = CaseOrigin.SCREENING,
         scan_id: str = "",
         time: datetime | None = None,
+        case_id: str = "",
     ) -> Case:
         """Make the case of a decision, opened at `time` (None: with it); storing it is the caller's.
 
@@ -50,7 +51,7 @@ class CaseOpening:
         """
         opened = time or record.create_time
         decision = decision_pb2.Decision.FromString(record.payload)
-        case_id = uuid.uuid4().hex
+        case_id = case_id or uuid.uuid4().hex
         probability = decision.counterfeit_probability
         due = timedelta(hours=self.rules.report_due_hours)
         return Case(
@@ -69,10 +70,41 @@ class CaseOpening:
             probability=probability,
             uncalibrated_probability=decision.uncalibrated_probability,
             certificate_id=decision.certificate_id,
-            expected_harm=probability * reach(decision) * self.rules.brand_weight(record.brand),
+            expected_harm=self._harm(record, decision, probability),
             drawn=lot_of(case_id) < self.rules.random_share,
             due_time=opened + due if origin is CaseOrigin.REPORT else None,
         )
+
+    def found_later(
+        self,
+        record: DecisionRecord,
+        *,
+        scan_id: str,
+        time: datetime,
+        reason_codes: Iterable[str],
+        brands: Iterable[Brand] = (),
+        case_id: str = "",
+        probability: float | None = None,
+    ) -> Case:
+        """Make a case for what a sweep or a scan found about a decision that called for none.
+
+        Reasons and brands found come before the decision's own. `case_id` makes it the same case whoever opens it,
+        `probability` is what expected harm goes by: None for the decision's.
+        """
+        found = tuple(brands)
+        case = self.case(record, origin=CaseOrigin.SCAN, scan_id=scan_id, time=time, case_id=case_id)
+        if probability is not None:
+            decision = decision_pb2.Decision.FromString(record.payload)
+            case = replace(case, expected_harm=self._harm(record, decision, probability))
+        return replace(
+            case,
+            brand=case.brand or next((brand.name for brand in found), ""),
+            brand_ids=tuple(dict.fromkeys((*(brand.brand_id for brand in found), *case.brand_ids))),
+            reason_codes=tuple(dict.fromkeys((*reason_codes, *case.reason_codes))),
+        )
+
+    def _harm(self, record: DecisionRecord, decision: decision_pb2.Decision, probability: float) -> float:
+        return probability * reach(decision) * self.rules.brand_weight(record.brand)
 
     def _brands_in(self, decision: decision_pb2.Decision) -> Iterator[str]:
         """Name the brands in the evidence: a match knows its brand's id, other evidence the name."""

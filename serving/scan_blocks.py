@@ -44,7 +44,8 @@ class ScanFault:
     """What could not be done, and why. `line` 0: it has none; `listing_id` "": not even that could be read.
 
     code: one of MANIFEST_ROW (a row that breaks the rules), DUPLICATE_ID (`listing_id` came before; the first one
-        counts), IMAGE_MISSING, IMAGE_UNREADABLE, FAILED (a defect; a person must look).
+        counts), IMAGE_MISSING, IMAGE_UNREADABLE, NO_FACTS (nothing to decide again on: screen it), FAILED (a defect; a
+        person must look).
     """
 
     line: int

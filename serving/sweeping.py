@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.case_records import Case, CaseOrigin
+from index.case_records import Case
 from index.listings import EVERYWHERE, ListingMatch, ListingSource, ListingWhere
 from index.records import Brand, Reference
 from index.store.store import Store
@@ -130,12 +130,10 @@ class Sweeper:
         return self.store.note_sweep_hit(hit, self._case(reference, brand, match, now))
 
     def _case(self, reference: Reference, brand: Brand, match: ListingMatch, now: datetime) -> Case:
-        record = self.store.get_decision(match.decision_id)
-        scan_id = f"sweep-{reference.reference_id}"
-        case = self.opening.case(record, origin=CaseOrigin.SCAN, scan_id=scan_id, time=now)
-        return replace(
-            case,
-            brand=case.brand or brand.name,
-            brand_ids=tuple(dict.fromkeys((brand.brand_id, *case.brand_ids))),
-            reason_codes=tuple(dict.fromkeys((SWEEP_MATCH, *case.reason_codes))),
+        return self.opening.found_later(
+            self.store.get_decision(match.decision_id),
+            scan_id=f"sweep-{reference.reference_id}",
+            time=now,
+            reason_codes=(SWEEP_MATCH,),
+            brands=(brand,),
         )

@@ -47,7 +47,7 @@ _RULED = (
     .limit(1)
     .scalar_subquery()
 )
-_IN_FORCE = func.coalesce(_RULED, decisions.c.verdict)
+IN_FORCE = func.coalesce(_RULED, decisions.c.verdict)
 _ON_SALE = ~exists().where(
     removed_listings.c.listing_id == listing_regions.c.listing_id,
     removed_listings.c.decision_id == listing_regions.c.decision_id,
@@ -131,7 +131,7 @@ class ListingStore:
             decisions.c.number,
             listing_regions.c.listing_id,
             listing_regions.c.decision_id,
-            _IN_FORCE.label("verdict"),
+            IN_FORCE.label("verdict"),
             decisions.c.seller_id,
             decisions.c.create_time.label("screen_time"),
             listing_regions.c.places,
@@ -139,14 +139,14 @@ class ListingStore:
         found: dict[int, ListedDecision] = {}
         with self._database.read("look up listings") as connection:
             for batch in in_batches(numbers):
-                asked = _listed(fingerprint, decisions.c.number.in_(batch), *_fitting(where), columns=columns)
+                asked = _listed(fingerprint, decisions.c.number.in_(batch), *fitting(where), columns=columns)
                 for row in connection.execute(asked):
                     found[row.number] = ListedDecision(**{name: getattr(row, name) for name in _LISTED})
         return found
 
     def catalogue_matching(self, where: ListingWhere, fingerprint: str, *, limit: int) -> tuple[str, ...]:
         """Name up to `limit` listings of the catalogue that fit."""
-        asked = _listed(fingerprint, *_fitting(where), columns=(listing_regions.c.listing_id,)).limit(limit)
+        asked = _listed(fingerprint, *fitting(where), columns=(listing_regions.c.listing_id,)).limit(limit)
         with self._database.read("look for listings") as connection:
             return tuple(connection.scalars(asked))
 
@@ -202,7 +202,7 @@ def _listed(fingerprint: str, *conditions: ColumnElement[bool], columns: Sequenc
     return joined.where(listing_regions.c.fingerprint == fingerprint, _ON_SALE, *conditions)
 
 
-def _fitting(where: ListingWhere) -> Iterator[ColumnElement[bool]]:
+def fitting(where: ListingWhere) -> Iterator[ColumnElement[bool]]:
     """Say what a listing must meet."""
     if where.brand_ids:
         named = (listing_brands.c.listing_id == listing_regions.c.listing_id,)
@@ -214,7 +214,7 @@ def _fitting(where: ListingWhere) -> Iterator[ColumnElement[bool]]:
         below = listing_regions.c.category.startswith(path + STEP, autoescape=True)
         yield or_(listing_regions.c.category == path, below)
     if where.verdicts:
-        yield _IN_FORCE.in_(where.verdicts)
+        yield IN_FORCE.in_(where.verdicts)
     if where.markets:
         yield decisions.c.market.in_(where.markets)
     if where.screened_from is not None:

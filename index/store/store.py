@@ -48,6 +48,7 @@ from index.store.requests import RequestStore
 from index.store.resolutions import ResolutionStore
 from index.store.rings import RingStore
 from index.store.rulings import RulingStore
+from index.store.scans import ScanStore
 from index.store.sellers import SellerStore
 from index.store.standings import StandingStore
 from index.store.sweeps import SweepStore
@@ -81,6 +82,7 @@ class Store(
     DecisionStore,
     ListingStore,
     SweepStore,
+    ScanStore,
     OutcomeStore,
     PolicyStore,
     HoldStore,
