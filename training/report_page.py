@@ -15,7 +15,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from serving.html_pages import page_environment
-from training.thumbnails import thumbnail
+from vision.thumbnails import thumbnail
 from vision.decode import decode
 from vision.errors import ImageError
 from vision.regions import Box

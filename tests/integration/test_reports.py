@@ -16,7 +16,7 @@ from training.evaluate_categories import evaluate_categories
 from training.report_brands import failure_sheets, write_brand_report
 from training.report_categories import JudgedCategory, confusion, write_category_report
 from training.report_page import spread
-from training.thumbnails import thumbnail
+from vision.thumbnails import thumbnail
 from vision.decode import decode
 from vision.fake import FakeEmbedder
 from vision.regions import Box
