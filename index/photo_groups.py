@@ -19,9 +19,7 @@ from index.rings import iter_near_pairs
 _MOST_PAIRS = 2**22
 
 
-def photo_groups(
-    files: NDArray[np.uint8], hashes: NDArray[np.uint8], hashed: NDArray[np.bool_]
-) -> NDArray[np.intp]:
+def photo_groups(files: NDArray[np.uint8], hashes: NDArray[np.uint8], hashed: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Number the pictures that n photos show: int [n], the same number for the same picture.
 
     files: uint8 [n, d], digests of the files. hashes: uint8 [n, 32], PDQ hashes; hashed: bool [n], which have one.

@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 
 from index.errors import CatalogueError
 from index.money import ExchangeRates
-from serving.comparison import UNKNOWN
 from serving.scan_report_faults import FaultGroup, read_faults
 from serving.scan_report_prices import BRANDS, Prices, PriceSample, main_currency
 from serving.scan_report_rings import Rings, SharedPhotos
 from serving.scan_report_tallies import Kept, NameRow, NameTally, Strongest
 from serving.scan_rows import SCHEMA
 
-MOST_ROWS_OF_TABLE = 25
+MOST_ROWS_OF_TABLE = 15
 MOST_FLAGGED = 500
 MOST_MATCHES = 48
 
@@ -136,9 +135,9 @@ class _Counts:
         self._tallies["category"].add(table["category"], verdicts)
         reasons = table["reasons"]
         self._tallies["reason"].add(pc.list_flatten(reasons), verdicts.take(pc.list_parent_indices(reasons)))
-        priced = pc.is_valid(table["price_amount"])
+        priced = pc.and_(pc.is_valid(table["price_amount"]), pc.is_valid(brands))
         self.priced.add(brands.filter(priced), verdicts.filter(priced))
-        _count(self.currencies, table["price_currency"].filter(priced))
+        _count(self.currencies, table["price_currency"])
         self._offer(table)
         self.shared.add(table, first_row)
 
@@ -186,7 +185,7 @@ class _Counts:
 
 def _sampled(file: pq.ParquetFile, sample: PriceSample, found: _Counts) -> Prices:
     for first_row, table in _batches(file):
-        sample.add(table, pc.fill_null(brands_of(table), UNKNOWN), first_row)
+        sample.add(table, brands_of(table), first_row)
     return sample.prices(max(0, len(found.priced) - len(sample.brands)))
 
 
@@ -219,7 +218,9 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
 
 def _metadata(schema: pa.Schema) -> dict[str, str]:
     """Read what the scan says of itself; pandas' and Arrow's own notes are none of it."""
-    found = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in (schema.metadata or {}).items()}
+    found = {
+        key.decode(errors="replace"): value.decode(errors="replace") for key, value in (schema.metadata or {}).items()
+    }
     return {key: value for key, value in sorted(found.items()) if key != "pandas" and not key.startswith("ARROW:")}
 
 

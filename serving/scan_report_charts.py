@@ -22,12 +22,14 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 14, 74  # margins, pixels
 _STREWN = 0.62
 
 _RING_EDGE, _RING_RADIUS, _RING_CENTRE = 320, 92, 160
-_NODE = 7
+_CROWD = 12
 
 
 def plain(text: object, most: int = 120) -> str:
     """Make text from a listing harmless to look at: no control or direction characters, no more than `most`."""
-    shown = "".join("\ufffd" if unicodedata.category(letter) in _INVISIBLE else letter for letter in str(text)[: most + 1])
+    shown = "".join(
+        "\ufffd" if unicodedata.category(letter) in _INVISIBLE else letter for letter in str(text)[: most + 1]
+    )
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
@@ -72,12 +74,11 @@ def scatter(prices: Prices) -> Markup:
 def ring(drawn: ScanRing, flagged: Collection[str]) -> Markup:
     """Draw a ring: members on a circle in order, a line for each bond, thicker for more photos; dashed below three."""
     count = len(drawn.sellers)
+    turn = 0.25 if count == 2 else 0.0  # two stand side by side
+    angles = [2 * math.pi * (number / count + turn) for number in range(count)]
     places = [
-        (
-            _RING_CENTRE + _RING_RADIUS * math.sin(2 * math.pi * number / count),
-            _RING_CENTRE - _RING_RADIUS * math.cos(2 * math.pi * number / count),
-        )
-        for number in range(count)
+        (_RING_CENTRE + _RING_RADIUS * math.sin(angle), _RING_CENTRE - _RING_RADIUS * math.cos(angle))
+        for angle in angles
     ]
     parts = []
     for bond in sorted(drawn.bonds, key=lambda bond: bond.photos):
@@ -88,23 +89,31 @@ def ring(drawn: ScanRing, flagged: Collection[str]) -> Markup:
             f'<line class="bond{" strong" if bond.strong else ""}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" '
             f'y2="{y2:.1f}" stroke-width="{width:.1f}"><title>{escape(names)}: {bond.photos:,} photos</title></line>'
         )
-    for number, (seller, (x, y)) in enumerate(zip(drawn.sellers, places, strict=True)):
-        parts.extend(_member(seller, x, y, angle=360 * number / count, crowded=count > 24, bad=seller in flagged))
+    for seller, angle, (x, y) in zip(drawn.sellers, angles, places, strict=True):
+        parts.extend(_member(seller, x, y, angle=angle, crowded=count > _CROWD, bad=seller in flagged))
     return _svg(parts, _RING_EDGE, _RING_EDGE, "ring", f"Ring of {count} sellers with {drawn.photos} photos in common")
 
 
 def _member(seller: str, x: float, y: float, *, angle: float, crowded: bool, bad: bool) -> Iterator[str]:
-    name = plain(seller, 80)
-    kind = "member flagged" if bad else "member"
-    yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{4 if crowded else _NODE}"><title>{escape(name)}</title></circle>'
-    # Names run outwards, and upright on both halves.
-    left = angle > 180
-    turned = angle + 90 if left else angle - 90
-    dx = -12 if left else 12
+    """Draw a seller with their name, which runs outwards where there are many and else lies flat."""
+    kind, radius = "member flagged" if bad else "member", 4 if crowded else 7
+    yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(plain(seller, 80))}</title></circle>'
+    across, left = math.sin(angle), math.sin(angle) < 0
+    anchor, dx, dy, turned = "end" if left else "start", -12 if left else 12, 4.0, 0.0
+    if crowded:
+        turned = math.degrees(angle) + (90 if left else -90)
+    elif abs(across) < 0.3:
+        anchor, dx, dy = "middle", 0, 22.0 if math.cos(angle) < 0 else -13.0
     yield (
         f'<text class="{"tiny" if crowded else ""}" transform="translate({x:.1f} {y:.1f}) rotate({turned:.1f})" '
-        f'x="{dx}" y="4" text-anchor="{"end" if left else "start"}">{escape(plain(seller, 9))}</text>'
+        f'x="{dx}" y="{dy}" text-anchor="{anchor}">{escape(_short(seller))}</text>'
     )
+
+
+def _short(seller: str) -> str:
+    """Shorten an identifier in its middle: those of one maker differ in their ends."""
+    name = plain(seller, 80)
+    return name if len(name) <= 11 else f"{name[:4]}…{name[-6:]}"
 
 
 def _price_axis(low: float, high: float, currency: str) -> Iterator[str]:

@@ -64,7 +64,7 @@ def write_page(path: Path, report: ScanReport, *, scan: Path, pictures: Pictures
         cards=[_card(kept, pictures) for kept in report.matches],
         rings=list(_rings(report, pictures)),
         flagged_count=report.rows - report.verdicts.get("ALLOW", 0),
-        command=f"touchstone cases batch {shlex.quote(str(scan))} selection.json",
+        command=f"touchstone cases batch {shlex.quote(str(scan))} selection.json --verdict takedown --reason COUNTERFEIT",
         brand_of=_brand_of,
     )
     _replace(path, html)
