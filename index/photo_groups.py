@@ -20,7 +20,7 @@ _MOST_PAIRS = 2**22
 
 
 def photo_groups(files: NDArray[np.uint8], hashes: NDArray[np.uint8], hashed: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Number the pictures that n photos show: int [n], the same number for the same picture.
+    """Give each of n photos the number of the picture that it shows: int [n].
 
     files: uint8 [n, d], digests of the files. hashes: uint8 [n, 32], PDQ hashes; hashed: bool [n], which have one.
     """
@@ -38,7 +38,7 @@ def photo_groups(files: NDArray[np.uint8], hashes: NDArray[np.uint8], hashed: ND
 
 
 def _near_groups(bits: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Number the groups into which nearness joins distinct hashes, uint8 [n, 32]."""
+    """Give each of n distinct hashes, uint8 [n, 32], the number of the group into which nearness joins it."""
     groups: NDArray[np.intp] = np.arange(len(bits))
     waiting: list[NDArray[np.intp]] = []
     for pairs in iter_near_pairs(bits):

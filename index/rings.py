@@ -87,6 +87,7 @@ class Link:
 
     @property
     def strength(self) -> int:
+        """How many things they share; none without a photo."""
         return len(self.photos) + len(self.titles) if self.photos else 0
 
 

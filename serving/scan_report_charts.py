@@ -21,7 +21,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 14, 74  # margins, pixels
 # Share of a brand's column over which its points are strewn.
 _STREWN = 0.62
 
-_RING_EDGE, _RING_RADIUS, _RING_CENTRE = 320, 92, 160
+_RING_WIDTH, _RING_HEIGHT, _RING_RADIUS = 400, 320, 92
+_PAIR_HEIGHT = 60  # two stand side by side
 _CROWD = 12
 
 
@@ -74,10 +75,10 @@ def scatter(prices: Prices) -> Markup:
 def ring(drawn: ScanRing, flagged: Collection[str]) -> Markup:
     """Draw a ring: members on a circle in order, a line for each bond, thicker for more photos; dashed below three."""
     count = len(drawn.sellers)
-    turn = 0.25 if count == 2 else 0.0  # two stand side by side
+    height, turn = (_PAIR_HEIGHT, 0.25) if count == 2 else (_RING_HEIGHT, 0.0)
     angles = [2 * math.pi * (number / count + turn) for number in range(count)]
     places = [
-        (_RING_CENTRE + _RING_RADIUS * math.sin(angle), _RING_CENTRE - _RING_RADIUS * math.cos(angle))
+        (_RING_WIDTH / 2 + _RING_RADIUS * math.sin(angle), height / 2 - _RING_RADIUS * math.cos(angle))
         for angle in angles
     ]
     parts = []
@@ -91,13 +92,14 @@ def ring(drawn: ScanRing, flagged: Collection[str]) -> Markup:
         )
     for seller, angle, (x, y) in zip(drawn.sellers, angles, places, strict=True):
         parts.extend(_member(seller, x, y, angle=angle, crowded=count > _CROWD, bad=seller in flagged))
-    return _svg(parts, _RING_EDGE, _RING_EDGE, "ring", f"Ring of {count} sellers with {drawn.photos} photos in common")
+    return _svg(parts, _RING_WIDTH, height, "ring", f"Ring of {count} sellers with {drawn.photos} photos in common")
 
 
 def _member(seller: str, x: float, y: float, *, angle: float, crowded: bool, bad: bool) -> Iterator[str]:
     """Draw a seller with their name, which runs outwards where there are many and else lies flat."""
     kind, radius = "member flagged" if bad else "member", 4 if crowded else 7
-    yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(plain(seller, 80))}</title></circle>'
+    title = f"<title>{escape(plain(seller, 80))}</title>"
+    yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{title}</circle>'
     across, left = math.sin(angle), math.sin(angle) < 0
     anchor, dx, dy, turned = "end" if left else "start", -12 if left else 12, 4.0, 0.0
     if crowded:
@@ -127,11 +129,11 @@ def _price_axis(low: float, high: float, currency: str) -> Iterator[str]:
                 yield f'<path class="grid" d="M{_LEFT} {down:.1f}H{_WIDTH - _RIGHT}"/>'
                 yield f'<text x="{_LEFT - 8}" y="{down + 4:.1f}" text-anchor="end">{label}</text>'
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(currency)}, log scale</text>'
+    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(currency)} (log)</text>'
 
 
 def _mark(point: PricePoint, x: float, y: float) -> str:
-    title = f"<title>{escape(plain(point.listing_id, 60))}: {escape(plain(point.said, 40))}, {escape(point.verdict)}</title>"
+    title = f"<title>{escape(plain(f'{point.listing_id}: {point.said}, {point.verdict}'))}</title>"
     match point.verdict:
         case "ALLOW":
             return f'<circle class="allow" cx="{x:.1f}" cy="{y:.1f}" r="2.6">{title}</circle>'

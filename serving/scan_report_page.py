@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from markupsafe import Markup
 
 from serving.html_pages import page_environment
@@ -27,6 +28,7 @@ from serving.scan_report_tallies import Kept, NameRow
 MOST_RINGS = 12
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_EXAMPLE = "--verdict takedown --reason COUNTERFEIT"
 _CARD_EDGE, _RING_PHOTO_EDGE = 320, 96  # pixels
 
 
@@ -64,7 +66,7 @@ def write_page(path: Path, report: ScanReport, *, scan: Path, pictures: Pictures
         cards=[_card(kept, pictures) for kept in report.matches],
         rings=list(_rings(report, pictures)),
         flagged_count=report.rows - report.verdicts.get("ALLOW", 0),
-        command=f"touchstone cases batch {shlex.quote(str(scan))} selection.json --verdict takedown --reason COUNTERFEIT",
+        command=f"touchstone cases batch {shlex.quote(str(scan))} selection.json {_EXAMPLE}",
         brand_of=_brand_of,
     )
     _replace(path, html)
@@ -104,7 +106,7 @@ def _percents(box: object) -> tuple[float, float, float, float] | None:
     """Turn [x1, y1, x2, y2] of 0..1 into x, y, width, height in percent; None when it is no box."""
     if not isinstance(box, list) or len(box) != 4:
         return None
-    x1, y1, x2, y2 = (min(1.0, max(0.0, float(each))) if each == each else 0.0 for each in box)
+    x1, y1, x2, y2 = (float(np.clip(np.nan_to_num(each), 0, 1)) for each in box)
     return (100 * x1, 100 * y1, 100 * (x2 - x1), 100 * (y2 - y1)) if x2 > x1 and y2 > y1 else None
 
 

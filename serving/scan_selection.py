@@ -61,7 +61,7 @@ def selected_listings(scan: Path, selection: ScanSelection) -> Iterator[str]:
             own = (file.schema_arrow.metadata or {}).get(b"scan_id", b"").decode(errors="replace")
             if own != selection.scan_id:
                 raise CatalogueError(
-                    f"{scan}: is scan {own!r}, but the selection was made on {selection.scan_id!r}; give that scan's file"
+                    f"{scan}: is scan {own!r}, but the selection is of {selection.scan_id!r}; give that scan's file"
                 )
             for batch in file.iter_batches(columns=_COLUMNS):
                 yield from _selected(pa.Table.from_batches([batch]), selection)
