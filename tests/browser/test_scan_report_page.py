@@ -157,7 +157,7 @@ def test_ticks_become_a_selection_that_the_command_takes(opened: Page, scan: Pat
     assert told == "Ticked: 2 listings, 1 brand"
     assert set(selection.listing_ids) == {"l8", HOSTILE}
     assert list(selected_listings(scan, selection)) == [HOSTILE, "l8", "l12", "l20", "l28", "l36"]
-    assert "touchstone cases batch" in opened.locator("#command").inner_text(timeout=1) or True
+    assert f"touchstone cases batch {scan} selection.json" in (opened.locator("#command").text_content() or "")
 
 
 @pytest.mark.parametrize("opened", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
