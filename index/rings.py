@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +40,8 @@ MOST_MEMBERS = 50
 _BAND_BYTES = 2
 # Neighbours within a band that are compared with each other: more hashes that agree in 16 bits are of flat pictures.
 _NEIGHBOURS = 256
+# Pairs compared at a time: 64 MiB of temporaries.
+_BLOCK_PAIRS = 2**19
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class RingStanding:
 
 
 @dataclass(frozen=True)
-class _Link:
+class Link:
     """What two sellers share: photos and titles, each as the numbers of the shared ones."""
 
     photos: frozenset[int]
@@ -85,6 +87,7 @@ class _Link:
 
     @property
     def strength(self) -> int:
+        """How many things they share; none without a photo."""
         return len(self.photos) + len(self.titles) if self.photos else 0
 
 
@@ -99,7 +102,7 @@ def find_rings(listings: Iterable[SellerListing], *, official: Iterable[bytes] =
             photo_sellers[photo].add(listing.seller_id)
         if listing.title_signature is not None:
             title_sellers[listing.title_signature].add(listing.seller_id)
-    links = _links(_shared_photos(photo_sellers, list(official)), _shared_titles(title_sellers))
+    links = links_between(_shared_photos(photo_sellers, list(official)), _shared_titles(title_sellers))
     strong = {pair: link for pair, link in links.items() if link.strength >= _least(pair, offers)}
     return tuple(sorted(_rings(strong, least=LEAST_SHARED), key=lambda ring: ring.seller_ids))
 
@@ -145,55 +148,72 @@ def near_pairs(hashes: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return nearly all pairs of rows whose hashes, distinct and of 32 bytes each, are at most 31 bits apart."""
     bits = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES)
     found: set[tuple[int, int]] = set()
+    for pairs in iter_near_pairs(bits):
+        found.update((min(left, right), max(left, right)) for left, right in pairs.tolist())
+    return sorted(found)
+
+
+def iter_near_pairs(bits: NDArray[np.uint8]) -> Iterator[NDArray[np.intp]]:
+    """Yield what `near_pairs` returns as rows [n, 2], piece by piece and some more than once. `bits`: uint8 [m, 32]."""
     for start in range(0, HASH_BYTES, _BAND_BYTES):
         keys = np.ascontiguousarray(bits[:, start : start + _BAND_BYTES]).view(np.uint16)[:, 0]
         order = np.argsort(keys, kind="stable")
-        found.update(_near_in_band(bits, keys[order], order))
-    return sorted(found)
+        yield from _near_in_band(bits, keys[order], order)
 
 
 def _near_in_band(
     bits: NDArray[np.uint8], keys: NDArray[np.uint16], order: NDArray[np.intp]
-) -> Iterable[tuple[int, int]]:
+) -> Iterator[NDArray[np.intp]]:
     """Compare the rows that have the same key, which stand one after the other."""
     words = bits.view(np.uint64)
     for apart in range(1, _NEIGHBOURS):
         at = np.flatnonzero(keys[apart:] == keys[:-apart])
         if len(at) == 0:
             return
-        left, right = order[at], order[at + apart]
-        distance = np.bitwise_count(words[left] ^ words[right]).sum(axis=1)
-        for row in np.flatnonzero(distance <= MATCH_DISTANCE):
-            yield min(int(left[row]), int(right[row])), max(int(left[row]), int(right[row]))
+        for block in range(0, len(at), _BLOCK_PAIRS):
+            left = order[at[block : block + _BLOCK_PAIRS]]
+            right = order[at[block : block + _BLOCK_PAIRS] + apart]
+            near = np.bitwise_count(words[left] ^ words[right]).sum(axis=1) <= MATCH_DISTANCE
+            if near.any():
+                yield np.stack([left[near], right[near]], axis=1)
 
 
-def _links(photos: Sequence[set[str]], titles: Sequence[set[str]]) -> dict[tuple[str, str], _Link]:
+def links_between(photos: Sequence[set[str]], titles: Sequence[set[str]] = ()) -> dict[tuple[str, str], Link]:
+    """Link every two of the sellers who share a photo or a title; each is given by its sellers."""
     shared: dict[tuple[str, str], tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
     for kind, items in enumerate((photos, titles)):
         for number, sellers in enumerate(items):
             for pair in itertools.combinations(sorted(sellers), 2):
                 shared[pair][kind].add(number)
-    return {pair: _Link(frozenset(of[0]), frozenset(of[1])) for pair, of in shared.items()}
+    return {pair: Link(frozenset(of[0]), frozenset(of[1])) for pair, of in shared.items()}
 
 
-def _rings(links: dict[tuple[str, str], _Link], *, least: int) -> list[Ring]:
-    """Join who is linked by at least so many shared things; a ring that comes out too large is joined by more."""
+def _rings(links: dict[tuple[str, str], Link], *, least: int) -> list[Ring]:
+    rings: list[Ring] = []
+    for of_ring in joined(links, least=least):
+        members = tuple(sorted({seller for pair in of_ring for seller in pair}))
+        photos = frozenset[int]().union(*(link.photos for link in of_ring.values()))
+        titles = frozenset[int]().union(*(link.titles for link in of_ring.values()))
+        rings.append(Ring(seller_ids=members, shared_photos=len(photos), shared_titles=len(titles)))
+    return rings
+
+
+def joined(links: dict[tuple[str, str], Link], *, least: int) -> list[dict[tuple[str, str], Link]]:
+    """Join who is linked by at least so many shared things; a ring that comes out too large is joined by more.
+
+    Returns the links of each ring.
+    """
     strong = {pair: link for pair, link in links.items() if link.strength >= least}
     sellers = sorted({seller for pair in strong for seller in pair})
     row = {seller: number for number, seller in enumerate(sellers)}
     groups = _components(len(sellers), [(row[left], row[right]) for left, right in strong])
-    within: dict[int, dict[tuple[str, str], _Link]] = defaultdict(dict)
+    within: dict[int, dict[tuple[str, str], Link]] = defaultdict(dict)
     for pair, link in strong.items():
         within[groups[row[pair[0]]]][pair] = link
-    rings: list[Ring] = []
+    rings: list[dict[tuple[str, str], Link]] = []
     for of_ring in within.values():
-        members = tuple(sorted({seller for pair in of_ring for seller in pair}))
-        if len(members) > MOST_MEMBERS:
-            rings += _rings(of_ring, least=least + 1)
-        else:
-            photos = frozenset[int]().union(*(link.photos for link in of_ring.values()))
-            titles = frozenset[int]().union(*(link.titles for link in of_ring.values()))
-            rings.append(Ring(seller_ids=members, shared_photos=len(photos), shared_titles=len(titles)))
+        too_large = len({seller for pair in of_ring for seller in pair}) > MOST_MEMBERS
+        rings += joined(of_ring, least=least + 1) if too_large else [of_ring]
     return rings
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from serving.html_pages import page_environment
-from training.thumbnails import thumbnail
 from vision.decode import decode
 from vision.errors import ImageError
 from vision.regions import Box
+from vision.thumbnails import thumbnail
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _PHOTO_EDGE = 320  # pixels: 40 photos take half a megabyte

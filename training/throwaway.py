@@ -19,7 +19,7 @@ from serving.new_reference import NewReference
 from serving.registry import add_references
 from serving.settings import Settings
 from training.progress import Progress
-from training.thumbnails import thumbnail
+from vision.thumbnails import thumbnail
 
 _THUMBNAIL_EDGE = 112  # pixels: enough to recognise a reference beside the photo that matched it
 

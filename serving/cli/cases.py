@@ -5,41 +5,23 @@ Works on the store of this installation, or through a running service with `--se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
-from serving.app import make_case_answers, open_store
-from serving.caller import ACTOR, Caller
-from serving.case_rules import load_case_rules
-from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
-from serving.cli.connection import reached, refusals_told, with_credentials
+from serving.cli.case_asking import Ask, asking
+from serving.cli.case_batch import VERDICTS, batch, read_statement
+from serving.cli.common import by_actor, message_dict, print_json, wants_json
+from serving.cli.connection import with_credentials
 from touchstone.moderation.v1 import case_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
-from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
 from vision.errors import TouchstoneError
 
-_TIMEOUT_S = 60.0
-# rpc -> the method of `CaseAnswers` behind it
-_METHODS = {
-    "ListCases": "list",
-    "GetCase": "get",
-    "ClaimCase": "claim",
-    "ResolveCase": "resolve",
-    "UndoResolution": "undo",
-    "ReportListing": "report",
-    "AppealDecision": "appeal",
-}
 _STATES = {name.removeprefix("CASE_STATE_").lower(): value for name, value in case_pb2.CaseState.items() if value}
 _ORDERS = {name.removeprefix("CASE_ORDER_").lower(): value for name, value in pb.CaseOrder.items() if value}
-_VERDICTS = {"allow": decision_pb2.VERDICT_ALLOW, "takedown": decision_pb2.VERDICT_TAKEDOWN}
-
-Ask = Callable[[str, Message], Any]
 
 
 @click.group()
@@ -49,6 +31,9 @@ Ask = Callable[[str, Message], Any]
 def cases(context: click.Context, /, **options: Any) -> None:
     """Cases: what waits for a person, and what people decided."""
     context.meta.update({f"cases.{key}": value for key, value in options.items()})
+
+
+cases.add_command(batch)
 
 
 @cases.command("list")
@@ -64,7 +49,7 @@ def list_cases(context: click.Context, /, **given: Any) -> None:
         states=[_STATES[state] for state in given["state"]], seller_id=given["seller"], listing_id=given["listing"]
     )
     request = pb.ListCasesRequest(filter=wanted, order=_ORDERS[given["order"]], page_size=given["limit"])
-    with _asking(context) as ask:
+    with asking(context) as ask:
         page = ask("ListCases", request)
     if wants_json(context):
         print_json(message_dict(page))
@@ -79,7 +64,7 @@ def list_cases(context: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def show(context: click.Context, /, case_id: str) -> None:
     """Show a case whole, as JSON."""
-    with _asking(context) as ask:
+    with asking(context) as ask:
         print_json(message_dict(ask("GetCase", pb.GetCaseRequest(case_id=case_id)).case))
 
 
@@ -93,13 +78,13 @@ def claim(context: click.Context, /, case_id: str | None, *, release: bool) -> N
     request = pb.ClaimCaseRequest(next=pb.CaseFilter(), action=action)
     if case_id is not None:
         request.case_id = case_id
-    with _asking(context) as ask:
+    with asking(context) as ask:
         print_json(message_dict(ask("ClaimCase", request).case))
 
 
 @cases.command()
 @click.argument("case_id")
-@click.argument("verdict", type=click.Choice(list(_VERDICTS)))
+@click.argument("verdict", type=click.Choice(list(VERDICTS)))
 @click.option("--reason", default="", help="Code of the operator's list; a takedown needs one.")
 @click.option("--note", default="", help="For colleagues.")
 @click.option(
@@ -112,13 +97,10 @@ def resolve(
     context: click.Context, /, case_id: str, verdict: str, reason: str, note: str, statement: Path | None
 ) -> None:
     """Claim a case and resolve it; prints the resolution's id, by which it can be undone."""
-    outcome = case_pb2.Outcome(verdict=_VERDICTS[verdict], reason_code=reason, note=note)
+    outcome = case_pb2.Outcome(verdict=VERDICTS[verdict], reason_code=reason, note=note)
     if statement is not None:
-        try:
-            json_format.Parse(statement.read_text(encoding="utf-8"), outcome.statement)
-        except (json_format.ParseError, UnicodeDecodeError) as error:
-            raise click.UsageError(f"{statement} is no StatementOfReasons: {error}") from error
-    with _asking(context) as ask, _holding(ask, case_id) as token:
+        read_statement(statement, outcome)
+    with asking(context) as ask, _holding(ask, case_id) as token:
         done = ask("ResolveCase", pb.ResolveCaseRequest(case_id=case_id, outcome=outcome, lease_token=token))
     if wants_json(context):
         print_json(message_dict(done))
@@ -137,7 +119,7 @@ def undo(context: click.Context, /, resolution_id: str | None, batch_id: str | N
         raise click.UsageError("name either a resolution or --batch")
     target = {"resolution_id": resolution_id} if resolution_id else {"batch_id": batch_id or ""}
     request = pb.UndoResolutionRequest(reason=reason, **target)
-    with _asking(context) as ask:
+    with asking(context) as ask:
         undone = ask("UndoResolution", request)
     if wants_json(context):
         print_json(message_dict(undone))
@@ -163,7 +145,7 @@ def report(context: click.Context, /, listing_id: str, reporter: str, **given: A
         text=given["text"],
         images=[listing_pb2.Image(content=path.read_bytes()) for path in given["image"]],
     )
-    with _asking(context) as ask:
+    with asking(context) as ask:
         print_json(message_dict(ask("ReportListing", request)))
 
 
@@ -175,33 +157,8 @@ def report(context: click.Context, /, listing_id: str, reporter: str, **given: A
 def appeal(context: click.Context, /, decision_id: str, seller: str, statement: str) -> None:
     """Record a seller's appeal against a decision and print the receipt as JSON."""
     request = pb.AppealDecisionRequest(decision_id=decision_id, appellant_id=seller, statement=statement)
-    with _asking(context) as ask:
+    with asking(context) as ask:
         print_json(message_dict(ask("AppealDecision", request)))
-
-
-@contextmanager
-def _asking(context: click.Context) -> Iterator[Ask]:
-    """Give a way to ask CaseService: over the wire, or in this process."""
-    server, name = context.meta["cases.server"], context.meta["cases.actor"]
-    if server is None:
-        settings = settings_of(context)
-        rules = load_case_rules(settings.case_rules)
-        with open_store(settings) as store:
-            answers = make_case_answers(store, rules)
-
-            def ask_here(rpc: str, request: Message) -> Any:
-                return getattr(answers, _METHODS[rpc])(request, Caller(name))
-
-            yield ask_here
-        return
-    with reached(server, context.meta["cases.credentials"]) as channel:
-        stub = CaseServiceStub(channel)
-
-        def ask_there(rpc: str, request: Message) -> Any:
-            with refusals_told(server):
-                return getattr(stub, rpc)(request, timeout=_TIMEOUT_S, metadata=[(ACTOR, name)])
-
-        yield ask_there
 
 
 @contextmanager

@@ -31,7 +31,7 @@ COMMANDS = {
     "blobs": ("serving.cli.blobs:blobs", "Files of references: verify, collect, copy."),
     "keys": ("serving.cli.keys:keys", "API keys: create, list, revoke."),
     "catalogue": ("serving.cli.catalogue:catalogue", "The index of screened listings: build, verify, move, forget."),
-    "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, undo, report, appeal."),
+    "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, batch, undo, report, appeal."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),
     "learn": ("serving.cli.learn:learn", "What verdicts teach: run, status, verify."),

@@ -16,10 +16,10 @@ from training.evaluate_categories import evaluate_categories
 from training.report_brands import failure_sheets, write_brand_report
 from training.report_categories import JudgedCategory, confusion, write_category_report
 from training.report_page import spread
-from training.thumbnails import thumbnail
 from vision.decode import decode
 from vision.fake import FakeEmbedder
 from vision.regions import Box
+from vision.thumbnails import thumbnail
 
 HOSTILE = '<script>alert("1")</script>'
 FIGURES = BrandReport(
