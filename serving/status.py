@@ -45,6 +45,7 @@ from serving.errors import (
     Overloaded,
     PermissionDenied,
     PolicyError,
+    RunnerError,
     SettingsError,
     Unauthenticated,
 )
@@ -109,6 +110,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     TaxonomyError: _NOT_READY,
     PolicyError: _NOT_READY,
     SettingsError: _NOT_READY,
+    RunnerError: _NOT_READY,
 }
 
 
