@@ -25,6 +25,8 @@ _ALONE = {
     # Its name notwithstanding: without "cluster" a node is 127.0.0.1, and listens there only.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
+    # What goes wrong with a block becomes a fault of its listings; what ends a scan is raised.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 
@@ -72,7 +74,6 @@ def _connected(options: dict[str, object]) -> Iterator[None]:
         import ray.data
     except ImportError as error:
         raise RunnerError("Ray is not installed: pip install 'touchstone[ray]'") from error
-    # What goes wrong with a block becomes a fault of its listings; what ends a scan is raised.
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)

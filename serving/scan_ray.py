@@ -13,23 +13,19 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from serving.domain import Verdict
 from serving.errors import RunnerError
-from serving.ray_session import ray_session
-from serving.scan_blocks import BLOCK_ENTRIES, Opener, ScanBlock, ScanEntry, ScanFault, ScanItem, ScanSource, blocks
-from serving.scan_ray_worker import Probe, Refusal, ScanWorker, WorkerTask
+from serving.scan_blocks import BLOCK_ENTRIES, ScanBlock, ScanEntry, ScanFault, ScanSource, blocks
+from serving.scan_ray_worker import Refusal, ScanWorker, WorkerTask
 from serving.scan_rows import BlockResult, ScanRow
-from serving.settings import Settings
 
 ATTEMPTS = 3
 """So often is a block tried: a machine that goes away takes some with it, and once more may be bad luck."""
@@ -37,35 +33,33 @@ MOST_LOST = 16
 """More blocks than this, lost with their workers, say that the cluster is at fault and not the listings."""
 
 
-@contextmanager
-def ray_runner(task: WorkerTask, *, address: str | None, workers: int) -> Iterator[RayRunner]:
-    """Start Ray here (`address` None) or join a cluster, for as long as the block runs.
+class Parts(Protocol):
+    """Where results are kept, whole and once: the scan's workspace."""
 
-    workers: how many; 0 is one for each GPU, without GPUs one for each processor.
+    def __contains__(self, number: int, /) -> bool:
+        """Whether this block's result is there."""
 
-    Raises:
-        RunnerError: Ray cannot be had, is too small, or reaches over machines that cannot share the store.
+    def keep(self, result: BlockResult) -> None:
+        """Take a block's result in."""
 
-    """
-    with ray_session(address, workers=workers):
-        total = _resources()
-        gpus = total["GPU"] if task.settings.embedder == "torch" and task.settings.device != "cpu" else 0
-        workers = workers or int(gpus) or int(total["CPU"])
-        _check(task.settings, total, workers, gpus)
-        share = min(1.0, gpus / workers)
-        yield RayRunner(replace(task, settings=_for_workers(task.settings, share)), workers=workers, gpus=share)
+    def finish(self, block_count: int) -> None:
+        """Make the file of all of them."""
 
 
 @dataclass(frozen=True)
 class RayRunner:
-    """Runs blocks over the Ray that is connected, in `workers` processes with so much of a GPU each."""
+    """Runs blocks over the Ray that is connected, in `workers` processes with so much of a GPU each.
+
+    A block of `size` entries is tried `attempts` times.
+    """
 
     task: WorkerTask
     workers: int
     gpus: float = 0.0
     attempts: int = ATTEMPTS
+    size: int = BLOCK_ENTRIES
 
-    def run(self, source: ScanSource, *, done: Collection[int] = frozenset()) -> Iterator[BlockResult]:
+    def run(self, source: ScanSource, *, done: Collection[int] = frozenset()) -> Generator[BlockResult, None, None]:
         """Yield the result of each block of the source whose number is not in `done`, as soon as it is there.
 
         The source is read in another process: it must be picklable, and must not need what only this one has.
@@ -76,7 +70,7 @@ class RayRunner:
         """
         received: set[int] = set(done)
         count = None
-        for answer in self._screened(partial(_pending, source, frozenset(done)), most_lost=MOST_LOST):
+        for answer in self._screened(partial(_pending, source, self.size, frozenset(done)), most_lost=MOST_LOST):
             if answer.rows or answer.faults:
                 received.add(answer.number)
                 yield answer
@@ -86,7 +80,7 @@ class RayRunner:
             raise RunnerError(f"the last of the blocks was lost with {self.attempts} workers")
         if len(received) < count:
             yield from self._screen_singly(
-                [block for block in blocks(source.entries()) if block.number not in received]
+                [block for block in blocks(source.entries(), self.size) if block.number not in received]
             )
 
     def _screen_singly(self, lost: Sequence[ScanBlock]) -> Iterator[BlockResult]:
@@ -132,18 +126,19 @@ class RayRunner:
         import ray
         from ray.data import ActorPoolStrategy, DataContext
 
-        context = DataContext.get_current().copy()
-        context.max_errored_blocks = most_lost
-        context.enable_progress_bars = False
-        context.target_max_block_size = 1  # a block of ours is a block of Ray's, passed on at once
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-        with DataContext.current(context), warnings.catch_warnings():
-            # Ray 2.60 calls `max_task_retries` deprecated and has nothing in its place.
-            warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
-            return (
-                ray.data.from_items([0], override_num_blocks=1)
-                .map_batches(partial(_rows, read), batch_size=None, num_cpus=0, label_selector=here)
-                .map(
+        with warnings.catch_warnings():
+            # Ray 2.60 warns of names that its own copying of a context uses, and of `max_task_retries`, which has no
+            # other name yet.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context = DataContext.get_current().copy()
+            context.max_errored_blocks = most_lost
+            context.enable_progress_bars = False
+            context.target_max_block_size = 1  # a block of ours is a block of Ray's, passed on at once
+            with DataContext.current(context):
+                start = ray.data.from_items([0], override_num_blocks=1)
+                entries = start.map_batches(partial(_rows, read), batch_size=None, num_cpus=0, label_selector=here)
+                return entries.map(
                     ScanWorker,
                     fn_constructor_args=(self.task,),
                     compute=ActorPoolStrategy(size=self.workers, max_tasks_in_flight_per_actor=1),
@@ -151,51 +146,37 @@ class RayRunner:
                     num_gpus=self.gpus,
                     max_task_retries=self.attempts - 1,
                 )
-            )
 
 
-def probe_of(source: ScanSource, opener: Opener) -> Probe | None:
-    """Read the first image that there is, so that workers can be asked whether they see the same one."""
-    for entry in itertools.islice(source.entries(), BLOCK_ENTRIES):
-        for image in entry.images if isinstance(entry, ScanItem) else ():
-            try:
-                return Probe(image, sha256(opener.read(image)).hexdigest())
-            except OSError:
-                continue  # a fault of that listing, told in its place
-    return None
+def scan_over_ray(
+    runner: RayRunner,
+    source: ScanSource,
+    parts: Parts,
+    *,
+    block_count: int,
+    kept: Callable[[BlockResult], None] = lambda _result: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Do every block that is not done, and make the file; False when the scan was stopped before.
+
+    `kept` is told of each result once it is on disk. What workers have in hand when the scan is stopped is left, and
+    done by the scan that goes on.
+    """
+    done = {number for number in range(block_count) if number in parts}
+    with closing(runner.run(source, done=done)) as results:
+        for result in results:
+            parts.keep(result)
+            kept(result)
+            if stopped():
+                return False
+    parts.finish(block_count)
+    return True
 
 
-def _resources() -> dict[str, float]:
-    import ray
-
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    return {"CPU": 0.0, "GPU": 0.0} | ray.cluster_resources() | {"nodes": len(nodes)}
-
-
-def _check(settings: Settings, total: dict[str, float], workers: int, gpus: float) -> None:
-    """Raise RunnerError where waiting would not help."""
-    if workers > total["CPU"]:
-        raise RunnerError(f"{workers} workers are asked for, and Ray has {total['CPU']:.0f} processors for them")
-    if settings.device.startswith("cuda") and not gpus:
-        raise RunnerError(f"device is {settings.device}, and Ray knows of no GPU")
-    place = settings.store_place
-    if total["nodes"] > 1 and (isinstance(place, Path) or not place.startswith("postgresql")):
-        raise RunnerError(
-            f"Ray has {total['nodes']:.0f} machines, and an SQLite store is one machine's: set `store` to PostgreSQL"
-            " (docs/storage.md)"
-        )
-
-
-def _for_workers(settings: Settings, share: float) -> Settings:
-    """Make settings mean the same in another process: whole paths, and the one GPU that Ray shows a worker."""
-    paths = {name: value.absolute() for name, value in settings if isinstance(value, Path)}
-    return settings.model_copy(update={**paths, "device": "cuda" if share else "cpu"})
-
-
-def _pending(source: ScanSource, done: frozenset[int]) -> Iterator[ScanBlock]:
+def _pending(source: ScanSource, size: int, done: frozenset[int]) -> Iterator[ScanBlock]:
     """Read the blocks that are not done, and an empty one after the last, whose number says how many there are."""
     number = -1
-    for block in blocks(source.entries()):
+    for block in blocks(source.entries(), size):
         number = block.number
         if number not in done:
             yield block

@@ -83,7 +83,7 @@ class ScanWorker:
             self._refusal = Refusal(f"a worker on {platform.node()} {fault}")
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Screen the row's block; the answer is a `BlockResult` or a `Refusal`. Nothing is done about the source's own."""
+        """Screen the row's block; the answer is a `BlockResult` or a `Refusal`. The reader's own are passed on."""
         return {"answer": self._refusal or self._screen(row["block"])}
 
     def _screen(self, block: ScanBlock | Refusal) -> BlockResult | Refusal:

@@ -72,6 +72,6 @@ def open_bench(settings: Settings) -> Iterator[Workbench]:
             versions={
                 "model_fingerprint": application.embedder.fingerprint,
                 "index_version": application.knowledge.current.catalogue.version,
-                "policy_version": application.policies.current.version,
+                "policy_version": application.policies.current.active.version,
             },
         )
