@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 
 from serving.errors import RunnerError
 
@@ -84,6 +85,7 @@ def _connected(options: dict[str, object]) -> Iterator[None]:
     try:
         if options["address"] == "local" and ray.util.get_node_ip_address() != LOOPBACK:
             raise RunnerError("Ray was imported before the scan began, and would listen beyond this machine")
-        yield
+        with redirect_stdout(sys.stderr):  # Ray tells there of workers that died; what a command prints is JSON maybe
+            yield
     finally:
         ray.shutdown()

@@ -31,7 +31,7 @@ def ray_runner(task: WorkerTask, *, address: str | None, workers: int) -> Iterat
         total = _resources()
         gpus = total["GPU"] if task.settings.embedder == "torch" and task.settings.device != "cpu" else 0
         workers = workers or int(gpus) or int(total["CPU"])
-        _check(task.settings, total, workers, gpus)
+        check_fit(task.settings, total, workers, gpus)
         share = min(1.0, gpus / workers)
         yield RayRunner(replace(task, settings=_for_workers(task.settings, share)), workers=workers, gpus=share)
 
@@ -54,8 +54,8 @@ def _resources() -> dict[str, float]:
     return {"CPU": 0.0, "GPU": 0.0} | ray.cluster_resources() | {"nodes": len(nodes)}
 
 
-def _check(settings: Settings, total: dict[str, float], workers: int, gpus: float) -> None:
-    """Raise RunnerError where waiting would not help."""
+def check_fit(settings: Settings, total: dict[str, float], workers: int, gpus: float) -> None:
+    """Raise RunnerError where waiting would not help. `total` are Ray's CPU, GPU and nodes."""
     if workers > total["CPU"]:
         raise RunnerError(f"{workers} workers are asked for, and Ray has {total['CPU']:.0f} processors for them")
     if settings.device.startswith("cuda") and not gpus:

@@ -15,13 +15,14 @@ from serving.app import open_application
 from serving.errors import RunnerError
 from serving.ray_session import ray_session
 from serving.scan_blocks import blocks
-from serving.scan_ray import RayRunner
+from serving.scan_ray import RayRunner, scan_over_ray
 from serving.scan_ray_start import probe_of
 from serving.scan_ray_worker import Probe, WorkerTask
+from serving.scan_rows import BlockResult
 from serving.settings import Settings
 from tests.integration.support import draw, fill
 from tests.support import scan_pipeline
-from tests.support.scan_bench import DIGEST_BENCH, PIPELINE_BENCH, POISON, Photos, open_bench
+from tests.support.scan_bench import DIGEST_BENCH, PIPELINE_BENCH, POISON, KeptParts, Photos, open_bench
 
 BLOCK = 4
 
@@ -61,7 +62,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_two_workers_say_what_one_process_says(connected: None, photos: tuple[Path, ...], settings: Settings) -> None:
-    """The rows and faults of each block are those of screening the blocks in order here; blocks done are left out."""
+    """The rows and faults of each block are those of screening the blocks in order here; a block done is left as it is."""
     source = Photos(photos)
     with scan_pipeline.open_bench(settings) as bench:
         expected = [bench.screener.screen(block) for block in blocks(source.entries(), BLOCK)]
@@ -69,11 +70,18 @@ def test_two_workers_say_what_one_process_says(connected: None, photos: tuple[Pa
             make=PIPELINE_BENCH, settings=settings, versions=bench.versions, probe=probe_of(source, bench.opener)
         )
 
-    found = sorted(RayRunner(task, workers=2, size=BLOCK).run(source, done={2}), key=lambda result: result.number)
+    parts, kept = KeptParts(BlockResult(2, (), ())), []
+    runner = RayRunner(task, workers=2, size=BLOCK)
 
-    assert found == [result for result in expected if result.number != 2]
-    assert {row.brand for result in found for row in result.rows} >= {"Aurora"}
-    assert [fault.code for result in found for fault in result.faults] == ["MANIFEST_ROW", "IMAGE_MISSING"]
+    finished = scan_over_ray(
+        runner, source, parts, block_count=len(expected), kept=lambda each: kept.append(each.number)
+    )
+
+    assert finished
+    assert sorted(kept) == [0, 1, 3, 4, 5]
+    assert parts.finished == [*expected[:2], BlockResult(2, (), ()), *expected[3:]]
+    assert {row.brand for result in expected for row in result.rows} >= {"Aurora"}
+    assert [fault.code for result in expected for fault in result.faults] == ["MANIFEST_ROW", "IMAGE_MISSING"]
 
 
 def test_a_killed_worker_changes_nothing(connected: None, photos: tuple[Path, ...], tmp_path: Path) -> None:

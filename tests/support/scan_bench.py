@@ -35,6 +35,26 @@ class Photos:
                 yield ScanFault(line=line, listing_id="", code="MANIFEST_ROW", message="no JSON")
 
 
+class KeptParts:
+    """A workspace in memory."""
+
+    def __init__(self, *done: BlockResult) -> None:
+        self.results = {result.number: result for result in done}
+        self.finished: list[BlockResult] = []
+
+    def __contains__(self, number: int, /) -> bool:
+        return number in self.results
+
+    def keep(self, result: BlockResult) -> None:
+        """Take a result in, which must be new."""
+        assert result.number not in self.results
+        self.results[result.number] = result
+
+    def finish(self, block_count: int) -> None:
+        """Put all results in order."""
+        self.finished = [self.results[number] for number in range(block_count)]
+
+
 class DiskOpener:
     """Reads any file. One that holds `POISON` ends the process at once, as a decoder's crash does."""
 
