@@ -53,6 +53,10 @@ class SettingsError(ServingError):
     """A setting is unknown or out of range; the message names the settings that there are."""
 
 
+class RunnerError(ServingError):
+    """A scan's workers cannot be started or reached, or are not what the scan was planned with."""
+
+
 class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
 

@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
     workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
+    ray_workers: Annotated[
+        int,
+        Field(ge=0, description="workers of a scan over Ray; 0: one for each GPU, without GPUs one for each processor"),
+    ] = 0
     store: Annotated[
         SecretStr | None,
         Field(description="`postgresql+psycopg://USER:PASSWORD@HOST/NAME` or an SQLite file; unset: in `data_dir`"),

@@ -47,6 +47,7 @@ from serving.errors import (
     PolicyError,
     ScanBusy,
     ScanError,
+    RunnerError,
     SettingsError,
     Unauthenticated,
 )
@@ -113,6 +114,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     TaxonomyError: _NOT_READY,
     PolicyError: _NOT_READY,
     SettingsError: _NOT_READY,
+    RunnerError: _NOT_READY,
 }
 
 
