@@ -48,6 +48,7 @@ from serving.policy_book import Policies, PolicySource
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_reviews import Reviews
+from serving.scan_parts import ScanParts
 from serving.scoping import Assessor
 from serving.settings import Settings
 from serving.uploads import Uploads
@@ -96,6 +97,7 @@ class Application:
     blobs: BlobShelf
     listings: Holder[Followed]
     catalogue: ListingCatalogue
+    scans: ScanParts
 
     @property
     def pipeline(self) -> Pipeline:
@@ -199,6 +201,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
             blobs=shelf,
             listings=listings,
             catalogue=catalogue,
+            scans=ScanParts.of(settings, store),
         )
 
 
