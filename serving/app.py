@@ -123,8 +123,8 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_application(settings: Settings) -> Iterator[Application]:
-    """Build everything that screening needs; closed in reverse order on exit.
+def open_application(settings: Settings, *, exactly: int | None = None) -> Iterator[Application]:
+    """Build everything that screening needs; closed in reverse order on exit. `exactly` is `BatchingEmbedder`'s.
 
     Raises:
         TouchstoneError: a checkpoint, snapshot, policy, fusion model, taxonomy or rate table cannot be used; it names
@@ -144,6 +144,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
                 load_finder(settings),
                 load_reader(settings),
                 max_waiting=settings.max_waiting,
+                exactly=exactly,
             )
         )
         shelf = open_blobs(settings)

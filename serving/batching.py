@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from serving.deadline import NEVER, Deadline
 from serving.errors import DeadlineExceeded, Overloaded
+from serving.steadying import steady
 from vision.embedder import Embedder
 from vision.errors import ModelError
 from vision.finder import Finder, GridFinder
@@ -41,6 +42,7 @@ class _Work:
 class BatchingEmbedder:
     """The one owner of an embedder, a finder (without one `GridFinder`) and a reader (`BlindReader`). Thread-safe.
 
+    With `exactly`, embedder and finder see batches of that many crops and no other: see `serving.steadying`.
     Close it, or use it as a context manager, to end its thread.
     """
 
@@ -52,13 +54,14 @@ class BatchingEmbedder:
         *,
         max_crops: int = 64,
         max_waiting: int = 256,
+        exactly: int | None = None,
     ) -> None:
         self._embedder = embedder
         self._finder: Finder = finder or GridFinder()
         self._reader: Reader = reader or BlindReader()
-        self._wholes = _Work(embedder.fingerprint, embedder.embed)
-        self._marks = _Work(f"{embedder.fingerprint} for marks", embedder.embed_marks)
-        self._finding = _Work("the finder", self._finder.find)
+        self._wholes = _Work(embedder.fingerprint, steady(embedder.embed, exactly))
+        self._marks = _Work(f"{embedder.fingerprint} for marks", steady(embedder.embed_marks, exactly))
+        self._finding = _Work("the finder", steady(self._finder.find, exactly))
         self._reading = _Work("the reader", self._reader.read)
         self._paging = _Work("the reader of whole photos", self._reader.read_pages)
         self._max_crops = max_crops

@@ -67,7 +67,7 @@ class CopyFinder:
             if (photos[one.image_row].index, one.source, one.source_id) not in said
         ]
         features = self._kept.get({_key(one) for one in lookalikes}, self._read)
-        asked = {photos[one.image_row].index for one in lookalikes}
+        asked = {photos[one.image_row].index for one in lookalikes if _key(one) in features}
         matchers = {index: CopyMatcher(keypoints[index]) for index in asked & keypoints.keys()}
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:

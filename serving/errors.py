@@ -65,6 +65,14 @@ class IndexBehind(ServingError):
     """The caller asks for a version of the index that this replica's store has not reached."""
 
 
+class ScanError(ServingError):
+    """A scan cannot begin or go on as it was asked for; the message says how it can."""
+
+
+class ScanBusy(ScanError):
+    """Another scan writes to the same output."""
+
+
 class Overloaded(ServingError):
     """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again."""
 

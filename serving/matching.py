@@ -122,7 +122,9 @@ class Verifier:
         """
         wanted = [reference for candidate in candidates for reference in candidate.match.proposed]
         features = self._kept.get(wanted, self._source.features_of)
-        matchers = {index: PhotoMatcher(photo) for index, photo in photos.items()}
+        provable = [one for one in candidates if any(reference in features for reference in one.match.proposed)]
+        asked = {one.image_index for one in provable} & photos.keys()
+        matchers = {index: PhotoMatcher(photos[index]) for index in asked}
         return tuple(_verified(candidate, matchers.get(candidate.image_index), features) for candidate in candidates)
 
 

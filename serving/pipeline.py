@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from serving.judging import Judge
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
 from serving.reading import read_names
+from serving.sight import OwnFiles, Sight
 from serving.stages import Stages
 from serving.visual import (
     Photo,
@@ -54,21 +56,29 @@ from vision.taxonomy import Taxonomy
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
 _NO_CANDIDATES: tuple[Candidate, ...] = ()
-_NO_KEYPOINTS: dict[int, LocalFeatures] = {}
+_NO_KEYPOINTS: Mapping[int, LocalFeatures] = {}
 _NO_ATTRIBUTES: tuple[Attribute, ...] = ()
 _NO_HITS: tuple[TextHit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Screening:
-    """A decision that is not on record yet, with what recording it needs."""
+    """A decision that is not on record yet, with what recording it needs.
+
+    `images` are made when they are first asked for: keypoints that nothing was compared by are found only then.
+    """
 
     decision: Decision
-    images: tuple[ListingImage, ...]
     regions: ListingRegions
     brand: str
     facts: Facts
+    images_of: Callable[[], tuple[ListingImage, ...]] = field(repr=False)
     shadows: tuple[ShadowOutcome, ...] = ()
+
+    @cached_property
+    def images(self) -> tuple[ListingImage, ...]:
+        """What the store keeps of the photos."""
+        return self.images_of()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +96,12 @@ class Pipeline:
     copies: CopyFinder
     judge: Callable[[], Judge]
     holds: HoldRecords
-    find_points: Callable[[Sequence[Photo]], dict[int, LocalFeatures]] = find_keypoints
+    find_points: Callable[[Sequence[Photo]], Mapping[int, LocalFeatures]] = find_keypoints
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
-    def screen(self, listing: Listing, *, deadline: Deadline = Deadline()) -> Screening:
-        """Decide on one listing.
+    def screen(self, listing: Listing, *, deadline: Deadline = Deadline(), sight: Sight | None = None) -> Screening:
+        """Decide on one listing, by its own images unless `sight` has looked at them already.
 
         Raises:
             DeadlineExceeded: the deadline passed between or during stages.
@@ -101,9 +111,10 @@ class Pipeline:
         stages, known, last = Stages(deadline), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
         hits = read_words(listing, stages, known)
-        results, photos = read_photos(listing.images, self.limits, stages)
+        sight = sight or OwnFiles(listing.images, self.limits, self.embedder)
+        results, photos = sight.photos(stages)
         keypoints = stages.run("keypoints", lambda: self.find_points(photos), _NO_KEYPOINTS)
-        evidence, category, regions = self._look(photos, keypoints, stages, known)
+        evidence, category, regions = self._look(photos, keypoints, sight, stages, known)
         firm = settled(category, self.taxonomy)
         considered = consider(
             listing,
@@ -158,7 +169,7 @@ class Pipeline:
         )
         return Screening(
             decision=decision,
-            images=records_of(photos, keypoints, regions),
+            images_of=lambda: records_of(photos, keypoints, regions),
             regions=regions_of(regions, category.path),
             brand=at_stake.name,
             facts=judgement.facts,
@@ -182,12 +193,17 @@ class Pipeline:
         return result, judge(candidates, verified, self.calibration, most=most, read=read), known.catalogue.version
 
     def _look(
-        self, photos: Sequence[Photo], keypoints: Mapping[int, LocalFeatures], stages: Stages, known: Knowledge
+        self,
+        photos: Sequence[Photo],
+        keypoints: Mapping[int, LocalFeatures],
+        sight: Sight,
+        stages: Stages,
+        known: Knowledge,
     ) -> tuple[tuple[Evidence, ...], Category, Regions]:
         """Run the stages that need pixels: copies, matches, category; and give what was embedded."""
         nothing = Regions((), np.empty((0, self.embedder.dim), np.float32))
         copies = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
-        regions = stages.run("embed", lambda: embed_regions(photos, self.embedder, stages.deadline), nothing)
+        regions = stages.run("embed", lambda: sight.regions(photos, stages), nothing)
         copies += stages.run(
             "copies",
             lambda: self.copies.find(photos, keypoints, regions, known.catalogue, known=copies),

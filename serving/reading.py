@@ -14,7 +14,7 @@ from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
 from serving.findings import Reading, VisualMatch
 from serving.knowledge import Knowledge
-from serving.matching import Candidate, Line, Readings
+from serving.matching import NOTHING_READ, Candidate, Line, Readings
 from serving.visual import Photo, Regions
 from vision.reading import Words
 from vision.regions import Box, Region, crop
@@ -57,6 +57,8 @@ def read_names(
         ModelError: from the reader.
 
     """
+    if not candidates and not known.catalogue.brand_count:  # whatever is read names nothing that could be shown
+        return NOTHING_READ
     parts = _parts(photos, regions, settled={match.image_index for match in seen if match.probability >= SETTLED})
     pixels = {photo.index: photo.image.pixels for photo in photos}
     crops = [crop(pixels[part.image_index], part.box.grown(_FURTHER)) for part in parts]

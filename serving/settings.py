@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="`postgresql+psycopg://USER:PASSWORD@HOST/NAME` or an SQLite file; unset: in `data_dir`"),
     ] = None
+    scan_reuse_photos: Annotated[
+        int, Field(ge=1, description="photos whose embeddings are kept for later scans, 5 kB each")
+    ] = 500_000
     store_connections: Annotated[int, Field(ge=2, description="most connections of one process to PostgreSQL")] = 20
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
     drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0

@@ -45,6 +45,8 @@ from serving.errors import (
     Overloaded,
     PermissionDenied,
     PolicyError,
+    ScanBusy,
+    ScanError,
     SettingsError,
     Unauthenticated,
 )
@@ -95,6 +97,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     IndexBehind: Answer(grpc.StatusCode.UNAVAILABLE),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ScanError: Answer(grpc.StatusCode.INVALID_ARGUMENT),
+    ScanBusy: Answer(grpc.StatusCode.ABORTED),
     BatchTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     StoreError: _NOT_READY,

@@ -6,7 +6,7 @@ Each is a function of its inputs; `serving.pipeline` runs them in order and owns
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -96,6 +96,29 @@ def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline:
 def find_keypoints(photos: Sequence[Photo]) -> dict[int, LocalFeatures]:
     """Find the keypoints of every photo, by its place in the listing."""
     return {photo.index: photo_features(photo.image.pixels) for photo in photos}
+
+
+class PointsOnDemand(Mapping[int, LocalFeatures]):
+    """The keypoints of photos, by their places: those of a photo are found when they are first asked for.
+
+    0.1 s of processor time a photo, which most photos of a scan are spared: nothing on record may look like them. For
+    one thread.
+    """
+
+    def __init__(self, photos: Sequence[Photo]) -> None:
+        self._photos = {photo.index: photo for photo in photos}
+        self._found: dict[int, LocalFeatures] = {}
+
+    def __getitem__(self, index: int) -> LocalFeatures:
+        if index not in self._found:
+            self._found[index] = photo_features(self._photos[index].image.pixels)
+        return self._found[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._photos)
+
+    def __len__(self) -> int:
+        return len(self._photos)
 
 
 def find_no_keypoints(_photos: Sequence[Photo]) -> dict[int, LocalFeatures]:

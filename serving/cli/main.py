@@ -15,7 +15,7 @@ import click
 
 from index.errors import CatalogueError, PriceDataError, SellerDataError
 from reference_brands.errors import SeedError
-from serving.errors import InvalidListing, PolicyError, SettingsError
+from serving.errors import InvalidListing, PolicyError, ScanError, SettingsError
 from vision.errors import TouchstoneError
 
 # name -> (where it is, one line of help). The help stands here so that `touchstone --help` imports nothing.
@@ -43,7 +43,8 @@ COMMANDS = {
 
 
 # Errors about what the caller gave, not about the installation.
-BAD_INPUT = (InvalidListing, SettingsError, PolicyError, CatalogueError, PriceDataError, SellerDataError, SeedError)
+BAD_INPUT = (InvalidListing, SettingsError, PolicyError, ScanError, CatalogueError)
+BAD_INPUT += (PriceDataError, SellerDataError, SeedError)
 
 
 class CommandTable(click.Group):
