@@ -111,6 +111,8 @@ class ScanProcess:
             os.killpg(self._popen.pid, signal.SIGKILL)
 
     def _note(self, line: str) -> None:
+        if not line.startswith("{"):  # words for people
+            return
         try:
             self._latest = ScanProgress.from_line(line)
         except ValueError as error:

@@ -19,6 +19,7 @@ MAX_FAULTS = 100
 class ScanProgress:
     """How far a scan is: rows `done` of `total` (0: not known), faults and verdicts among them, and cases opened.
 
+    `reused_images` and `estimated_s`, of the whole scan, are its plan's.
     `versions` are those that its rows are made with: model_fingerprint, index_version and policy_version.
     `first_faults` are at most MAX_FAULTS.
     """
@@ -30,6 +31,8 @@ class ScanProgress:
     review: int = 0
     takedown: int = 0
     cases: int = 0
+    reused_images: int = 0
+    estimated_s: float = 0.0
     first_faults: tuple[ScanFault, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 

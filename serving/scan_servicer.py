@@ -60,9 +60,8 @@ class ScanServicer(ScanServiceServicer):
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), _WATCH_S)
-                await context.abort(
-                    grpc.StatusCode.UNAVAILABLE, "the server is draining; the scan goes on, watch again"
-                )
+            if self._draining.is_set():
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; watch again, the scan goes on")
 
     async def CancelScan(self, request: pb.CancelScanRequest, context: Context) -> pb.CancelScanResponse:  # noqa: ARG002, N802
         """Ask a scan to stop."""

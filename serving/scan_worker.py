@@ -29,7 +29,8 @@ from index.store.store import Store
 from serving.scan_ending import end_of
 from serving.scan_pace import Pace
 from serving.scan_process import Launch, ScanProcess
-from serving.wire_scan import from_progress, from_versions
+from serving.scan_progress import ScanProgress
+from serving.wire_scan import from_progress, from_versions, replanned
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class _Run:
     name: str
     stop: threading.Event
     pace: Pace = field(default_factory=Pace)
-    told: object = None
+    told: ScanProgress | None = None
     beaten_at: float = field(default_factory=monotonic)
     cancelled_at: float | None = None
 
@@ -129,7 +130,11 @@ class _Run:
         latest, now = process.latest, monotonic()
         if latest is not None and latest is not self.told:
             self.pace.note(latest.done, now)
-            wanted = self._beat(from_progress(latest, self.pace).SerializeToString(), from_versions(latest.versions))
+            wanted = self._beat(
+                plan=replanned(self.scan.plan, latest).SerializeToString(),
+                progress=from_progress(latest, self.pace).SerializeToString(),
+                versions=from_versions(latest.versions).SerializeToString(),
+            )
             self.told = latest
         elif now - self.beaten_at >= BEAT_S:
             wanted = self._beat()
@@ -140,11 +145,8 @@ class _Run:
         if wanted.state is ScanState.CANCELLING:
             self._cancel(process, now)
 
-    def _beat(self, progress: bytes = b"", versions: bytes = b"") -> ScanRecord:
-        time = self.worker.clock()
-        wanted = self.worker.store.beat_scan(
-            self.scan.scan_id, self.name, time=time, progress=progress, versions=versions
-        )
+    def _beat(self, **news: bytes) -> ScanRecord:
+        wanted = self.worker.store.beat_scan(self.scan.scan_id, self.name, time=self.worker.clock(), **news)
         self.beaten_at = monotonic()
         return wanted
 

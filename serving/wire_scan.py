@@ -134,6 +134,14 @@ def from_progress(progress: ScanProgress, pace: Pace) -> scan_pb2.ScanProgress:
     )
 
 
+def replanned(plan: bytes, progress: ScanProgress) -> scan_pb2.ScanPlan:
+    """Add to the plan of a scan what only the process that runs it can tell."""
+    message = scan_pb2.ScanPlan.FromString(plan)
+    message.reused_image_count = progress.reused_images
+    message.estimated_duration_ms = round(1_000 * progress.estimated_s)
+    return message
+
+
 def from_versions(versions: Mapping[str, str]) -> scan_pb2.ScanVersions:
     """Write down what a scan's rows are made with."""
     names = scan_pb2.ScanVersions.DESCRIPTOR.fields_by_name

@@ -121,13 +121,20 @@ class ScanQueueStore:
 
     @run_again
     def beat_scan(
-        self, scan_id: str, worker: str, *, time: datetime, progress: bytes = b"", versions: bytes = b""
+        self,
+        scan_id: str,
+        worker: str,
+        *,
+        time: datetime,
+        plan: bytes = b"",
+        progress: bytes = b"",
+        versions: bytes = b"",
     ) -> ScanRecord:
         """Say that a worker is at a scan, and how far it came if it came further; return what is wanted of it.
 
         Raises Conflict when the scan is no longer this worker's.
         """
-        news = {name: value for name, value in (("progress", progress), ("versions", versions)) if value}
+        news = {name: value for name, value in (("plan", plan), ("progress", progress), ("versions", versions)) if value}
         with self._database.write(f"note that the scan {scan_id!r} goes on") as connection:
             lock_scans(connection)
             changed = {"beat_time": time, **news}
