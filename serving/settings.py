@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from index.money import is_currency
 from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
-_PATHS |= {"access", "tls_certificate", "tls_key", "tls_client_ca"}
+_PATHS |= {"access", "tls_certificate", "tls_key", "tls_client_ca", "scan_roots"}
 
 
 def _currency(code: str) -> str:
     if not is_currency(code):
         raise ValueError("must be an active ISO 4217 code such as USD, EUR or CNY")
     return code
+
+
+def _parts(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -132,6 +136,13 @@ class Settings(BaseSettings):
     ] = 0.1
     max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take")] = 60.0
 
+    scan_roots: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_parts),
+        Field(description="folders and URLs that scans by the service may read, with all below; comma-separated"),
+    ] = ()
+
     @property
     def store_path(self) -> Path:
         """The embedded store's database file."""
@@ -192,10 +203,13 @@ def _read(config: Path | None) -> dict[str, Any]:
         raise SettingsError(f"cannot read {config}: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
-    return {
-        str(key): str(config.parent / value) if str(key) in _PATHS and _is_path(value) else value
-        for key, value in document.items()
-    }
+    return {str(key): _beside(config.parent, value) if str(key) in _PATHS else value for key, value in document.items()}
+
+
+def _beside(folder: Path, value: object) -> object:
+    if isinstance(value, list):
+        return [_beside(folder, each) for each in value]
+    return str(folder / value) if _is_path(value) else value  # type: ignore[operator]  # a path is a text
 
 
 def _is_path(value: object) -> bool:

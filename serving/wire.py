@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from serving.domain import Listing
 from serving.errors import FieldViolation, InvalidListing
+from serving.scan_blocks import ScanItem
 from serving.wire_money import from_money, price_faults, to_money
 from serving.wire_rules import check_id, check_images, check_market, check_range, check_request_id, check_text
 from touchstone.moderation.v1 import listing_pb2, moderation_service_pb2
@@ -136,17 +137,22 @@ def _listing_violations(request: ScreenRequest) -> Iterator[FieldViolation]:
     listing = request.listing
     # Never all of them: a message has room for 32 million empty images.
     sizes = [len(image.content) for image in listing.images[: 2 * MAX_IMAGES]]
-    yield from check_id("listing.listing_id", listing.listing_id, required=True)
+    yield from word_violations(listing, prefix="listing.")
     yield from check_images(
         "listing.images", sizes, count=len(listing.images), limit=MAX_IMAGES, max_bytes=MAX_IMAGE_BYTES
     )
-    for name, limit in _TEXT_LIMITS.items():
-        yield from check_text(f"listing.{name}", getattr(listing, name), limit=limit)
     if listing.HasField("price"):
         yield from (FieldViolation("listing.price", fault) for fault in price_faults(listing.price))
-    yield from check_range("listing.unit_count", listing.unit_count, low=1, high=MAX_UNIT_COUNT, default=1)
-    yield from check_id("listing.seller_id", listing.seller_id, required=False)
-    yield from check_market("listing.market", listing.market)
+
+
+def word_violations(listing: listing_pb2.Listing | ScanItem, *, prefix: str = "") -> Iterator[FieldViolation]:
+    """Find what is wrong with a listing besides its images and its price, in a request or in a row of a manifest."""
+    yield from check_id(f"{prefix}listing_id", listing.listing_id, required=True)
+    for name, limit in _TEXT_LIMITS.items():
+        yield from check_text(f"{prefix}{name}", getattr(listing, name), limit=limit)
+    yield from check_range(f"{prefix}unit_count", listing.unit_count, low=1, high=MAX_UNIT_COUNT, default=1)
+    yield from check_id(f"{prefix}seller_id", listing.seller_id, required=False)
+    yield from check_market(f"{prefix}market", listing.market)
 
 
 def _refuse(violations: Iterable[FieldViolation]) -> None:

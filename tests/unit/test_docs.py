@@ -81,6 +81,8 @@ def _kind(field: FieldInfo) -> str:
     kind = field.annotation
     if get_origin(kind) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return "list of text"
     names = {Path: "path", str: "text", SecretStr: "text", bool: "true or false", int: "whole number", float: "number"}
     name = next(names[part] for part in (kind, *get_args(kind)) if part in names)
     return " ".join([name, *map(_limit, field.metadata)]).strip()
