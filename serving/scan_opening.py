@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serving import scan_sources
 from serving.scan_blocks import Opener, ScanSource
 from serving.scan_files import ScanFiles
-from serving.scan_filter import ScanFilter
+from serving.scan_filter import EVERYTHING, ScanFilter
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class OpenedSource:
     opener: Opener
 
 
-def open_source(place: str, files: ScanFiles | None = None, only: ScanFilter | None = None) -> OpenedSource:
+def open_source(place: str, files: ScanFiles | None = None, only: ScanFilter = EVERYTHING) -> OpenedSource:
     """Open a manifest or a folder; without `files`, what the user can read. Raises CatalogueError."""
     files = files or ScanFiles.of_user()
     return OpenedSource(scan_sources.open_source(place, files, only), files)

@@ -61,7 +61,7 @@ class ScanServicer(ScanServiceServicer):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), _WATCH_S)
             if self._draining.is_set():
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; watch again, the scan goes on")
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; watch it elsewhere, or again")
 
     async def CancelScan(self, request: pb.CancelScanRequest, context: Context) -> pb.CancelScanResponse:  # noqa: ARG002, N802
         """Ask a scan to stop."""

@@ -102,8 +102,8 @@ class ScanQueueStore:
     def _claim(self, worker: str, time: datetime, lost: tuple[Any, ...], waits: Any) -> ScanRecord | None:
         with self._database.write("take a scan") as connection:
             lock_scans(connection)
-            for row in connection.execute(select(scans).where(*lost)).all():
-                _hand_back(connection, _of(row), time)
+            for left in connection.execute(select(scans).where(*lost)).all():
+                _hand_back(connection, _of(left), time)
             order = (scans.c.queue_time, scans.c.scan_id)
             row = connection.execute(select(scans).where(waits).order_by(*order).limit(1)).first()
             if row is None:
@@ -134,7 +134,9 @@ class ScanQueueStore:
 
         Raises Conflict when the scan is no longer this worker's.
         """
-        news = {name: value for name, value in (("plan", plan), ("progress", progress), ("versions", versions)) if value}
+        news = {
+            name: value for name, value in (("plan", plan), ("progress", progress), ("versions", versions)) if value
+        }
         with self._database.write(f"note that the scan {scan_id!r} goes on") as connection:
             lock_scans(connection)
             changed = {"beat_time": time, **news}

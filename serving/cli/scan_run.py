@@ -23,6 +23,7 @@ from serving.scan_blocks import blocks
 from serving.scan_files import ScanFiles
 from serving.scan_filter import ScanFilter
 from serving.scan_identity import identify
+from serving.scan_local import Progress as OnBlock
 from serving.scan_local import Stopping, scan_locally
 from serving.scan_opening import OpenedSource, open_source
 from serving.scan_plan import Contents, ScanPlan, count, estimate
@@ -111,7 +112,7 @@ def _scan(
                 _tell_plan(plan, as_json=False)
             total = contents.listing_count + contents.fault_count
             with _stopping() as stopping, _bar(total) as bar:
-                progress = bar.add
+                progress: OnBlock = bar.add
                 if request.for_service:
                     progress = Teller(request.out, identity.versions, contents, plan).after(progress)
                 done = scan_locally(
@@ -141,7 +142,7 @@ class Bar:
         """Listings a second in this run."""
         return (self.tally.rows - self.before) / max(self.seconds, 1e-9)
 
-    def add(self, tally: Tally, before: bool) -> None:  # noqa: FBT001 - the signature is `Progress`'s
+    def add(self, tally: Tally, before: bool) -> None:
         """Count a block in."""
         self.tally.add(tally)
         self.before += tally.rows if before else 0

@@ -50,7 +50,7 @@ class Teller:
     def after(self, progress: Progress) -> Progress:
         """Return a `progress` that does what this one does, and then tells."""
 
-        def told(tally: Tally, before: bool) -> None:  # noqa: FBT001 - the signature is `Progress`'s
+        def told(tally: Tally, before: bool) -> None:
             progress(tally, before)
             self._tally.add(tally)
             if tally.faults and len(self._first_faults) < MAX_FAULTS:
