@@ -107,8 +107,8 @@ class ScanClient:
         """
         heard = time.monotonic()
         while True:
+            watched = self._stub.WatchScan(pb.WatchScanRequest(scan_id=scan_id), metadata=self._metadata)
             try:
-                watched = self._stub.WatchScan(pb.WatchScanRequest(scan_id=scan_id), metadata=self._metadata)
                 for response in watched:
                     heard = time.monotonic()
                     yield response.scan
@@ -118,6 +118,8 @@ class ScanClient:
                 time.sleep(_PAUSE_S)
             else:
                 return
+            finally:
+                watched.cancel()  # also when whoever follows has seen enough
 
     def _ask(self, rpc: str, request: Any) -> Any:
         """Call, and raise InvalidListing where fields were refused."""

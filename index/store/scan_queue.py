@@ -134,9 +134,8 @@ class ScanQueueStore:
 
         Raises Conflict when the scan is no longer this worker's.
         """
-        news = {
-            name: value for name, value in (("plan", plan), ("progress", progress), ("versions", versions)) if value
-        }
+        told = {"plan": plan, "progress": progress, "versions": versions}
+        news = {name: value for name, value in told.items() if value}
         with self._database.write(f"note that the scan {scan_id!r} goes on") as connection:
             lock_scans(connection)
             changed = {"beat_time": time, **news}

@@ -65,9 +65,10 @@ def _shown(client: ScanClient, scan: scan_pb2.Scan) -> scan_pb2.Scan:
     )
     with Progress(*columns, console=stderr, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("scanning", total=None, rate="")
-        for scan in client.follow(scan.scan_id):  # noqa: PLR1704 - the newest one is what counts
-            _move(bar, task, scan)
-    return scan
+        latest = scan
+        for latest in client.follow(scan.scan_id):
+            _move(bar, task, latest)
+    return latest
 
 
 def _move(bar: Progress, task: TaskID, scan: scan_pb2.Scan) -> None:

@@ -10,8 +10,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,16 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
-from index.scan_records import ScanRecord
+from index.scan_records import ScanRecord, ScanState
 from serving.app import Application, open_application
 from serving.caller import ACTOR
 from serving.errors import InvalidListing
 from serving.scan_client import ScanClient
 from serving.scan_parts import ScanParts
 from serving.scan_process import Launch
-from tests.integration.support import PATIENCE_S, Start, draw, fill, settings_at
+from tests.integration.support import Start, draw, settings_at
 from touchstone.moderation.v1 import catalogue_pb2, scan_pb2
 from touchstone.moderation.v1 import scan_service_pb2 as pb
-from touchstone.moderation.v1.scan_service_pb2_grpc import ScanServiceStub
 
 ANN = ((ACTOR, "ann"),)
 # What stands for the command: it tells of 64 rows, and `work` says what follows. One that goes on tells of all 100.
@@ -51,45 +52,45 @@ if "--resume" in sys.argv:
 tell(64)
 """
 _WAIT = "signal.pause()"
-_REFUSE = (
-    "sys.exit('error: line 3 is no manifest') if False else (print('error: no header', file=sys.stderr), sys.exit(2))"
-)
+_REFUSE = "print('error: no header', file=sys.stderr); sys.exit(2)"
 _BREAK = "raise KeyError('a defect')"
 _DIE = "os.kill(os.getpid(), signal.SIGKILL)"
 
 
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """Open an application that may scan what lies in its folder `opened`."""
+    folder = tmp_path_factory.mktemp("scans")
+    (folder / "opened").mkdir()
+    settings = settings_at(folder / "data").model_copy(
+        update={"scan_roots": (f"{folder}/opened",), "points": "none", "refresh_s": 0.05}
+    )
+    with open_application(settings) as opened:
+        yield opened
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Make the folder that is open to scans: a manifest of three listings, one of which shows no photo of its own."""
-    opened = tmp_path / "opened"
+def folder(application: Application, tmp_path: Path) -> Path:
+    """Make a folder that is open to scans: a manifest of four listings, one with a photo from outside, one without."""
+    opened = Path(application.settings.scan_roots[0], tmp_path.name)
     opened.mkdir()
-    (tmp_path / "secret.png").write_bytes(draw(99))
     (opened / "shoe.png").write_bytes(draw(1))
+    (tmp_path / "secret.png").write_bytes(draw(2))
     rows = [
         {"listing_id": "good", "images": ["shoe.png"], "seller_id": "s1"},
-        {"listing_id": "thief", "images": ["../secret.png"], "seller_id": "s2"},
+        {"listing_id": "thief", "images": [f"{tmp_path}/secret.png"], "seller_id": "s2"},
         {"listing_id": "lost", "images": ["no-such.png"], "seller_id": "s1"},
+        {"listing_id": "another", "images": ["shoe.png"], "seller_id": "s3"},
     ]
     (opened / "listings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return opened
-
-
-@pytest.fixture
-def application(tmp_path: Path, folder: Path) -> Iterator[Application]:
-    """Open an application that may scan the folder."""
-    settings = settings_at(tmp_path / "data").model_copy(
-        update={"scan_roots": (str(folder),), "points": "none", "refresh_s": 0.05}
-    )
-    with open_application(settings) as opened:
-        fill(opened)
-        yield opened
 
 
 Serve = Callable[..., AbstractContextManager[ScanClient]]
 
 
 @pytest.fixture
-def serve(start: Start, application: Application) -> Serve:
+def serve(start: Start, application: Application) -> Iterator[Serve]:
     """Serve, with `work` as what a scan's process does after its first block; None for the real command."""
 
     @contextmanager
@@ -98,10 +99,13 @@ def serve(start: Start, application: Application) -> Serve:
         if work is not None:
             parts = ScanParts(parts.answers, replace(parts.worker, launch=_standing_in(work)))
         parts = replace(parts, answers=replace(parts.answers, **answers))
-        with start(replace(application, scans=parts)) as running, ScanClient(running.target, metadata=ANN) as client:
-            yield client
+        with ExitStack() as clients, start(replace(application, scans=parts)) as running:
+            yield clients.enter_context(ScanClient(running.target, metadata=ANN))
 
-    return served
+    yield served
+    now = datetime.now(UTC)  # what a test left unfinished is in nobody's way
+    while (left := application.store.claim_scan("test", time=now, unheard_since=now)) is not None:
+        application.store.end_scan(left.scan_id, "test", state=ScanState.CANCELLED, time=now)
 
 
 def _standing_in(work: str) -> Callable[[ScanRecord], Launch]:
@@ -161,7 +165,7 @@ def test_a_plan_is_shown_before_anything_is_done(serve: Serve, folder: Path) -> 
         planned = client.start(spec_of(folder), plan_only=True)
 
         assert planned.state == scan_pb2.SCAN_STATE_PLANNED
-        assert (planned.plan.listing_count, planned.plan.image_count, planned.started_by) == (3, 3, "ann")
+        assert (planned.plan.listing_count, planned.plan.image_count, planned.started_by) == (4, 4, "ann")
         assert planned.spec == spec_of(folder)
         assert client.get(planned.scan_id) == planned
         assert is_halfway(follow(client, client.resume(planned.scan_id), until=is_halfway))
@@ -300,20 +304,19 @@ def test_a_scan_is_cancelled_and_resumed(serve: Serve, folder: Path) -> None:
 
 def test_a_server_that_goes_leaves_its_scan_to_the_next(serve: Serve, folder: Path) -> None:
     """Watchers are told UNAVAILABLE, the process ends with its server, and another server takes the scan up."""
-    with serve() as client:
-        scan = client.start(spec_of(folder))
-        follow(client, scan, until=is_halfway)
-        watching = ScanServiceStub(client._channel).WatchScan(
-            pb.WatchScanRequest(scan_id=scan.scan_id), timeout=PATIENCE_S
-        )
-        next(watching)
-        (process,) = [one for one in psutil.Process().children() if "signal.pause" in " ".join(one.cmdline())]
-        leaving = watching
-    assert code_of(lambda: list(leaving)) is grpc.StatusCode.UNAVAILABLE
-    assert not process.is_running()
+    with ThreadPoolExecutor(1) as watcher:
+        with serve() as client:
+            scan = client.start(spec_of(folder))
+            follow(client, scan, until=is_halfway)
+            watch = client._stub.WatchScan(pb.WatchScanRequest(scan_id=scan.scan_id), metadata=ANN)
+            next(watch)
+            left = watcher.submit(code_of, lambda: list(watch))
+            (process,) = [one for one in psutil.Process().children() if "signal.pause" in " ".join(one.cmdline())]
+        assert left.result() is grpc.StatusCode.UNAVAILABLE
+        assert not process.is_running()
 
-    with serve() as client:
-        assert ended(client, scan).state == scan_pb2.SCAN_STATE_SUCCEEDED
+        with serve() as client:
+            assert ended(client, scan).state == scan_pb2.SCAN_STATE_SUCCEEDED
 
 
 def test_a_process_that_is_killed_is_noticed(serve: Serve, folder: Path) -> None:
