@@ -48,6 +48,7 @@ from serving.policy_book import Policies, PolicySource
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_reviews import Reviews
+from serving.scan_parts import ScanParts
 from serving.scoping import Assessor
 from serving.settings import Settings
 from serving.uploads import Uploads
@@ -96,6 +97,7 @@ class Application:
     blobs: BlobShelf
     listings: Holder[Followed]
     catalogue: ListingCatalogue
+    scans: ScanParts
 
     @property
     def pipeline(self) -> Pipeline:
@@ -200,6 +202,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             blobs=shelf,
             listings=listings,
             catalogue=catalogue,
+            scans=ScanParts.of(settings, store),
         )
 
 

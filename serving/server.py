@@ -30,16 +30,17 @@ from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.read_your_write import ReadYourWrite
+from serving.scan_servicer import ScanServicer
 from serving.servicers import ModerationServicer
 from serving.signing_in import check_listening, open_gate
 from serving.tls import CertificateFiles, server_credentials
-from serving.unimplemented import BUILT_LATER, unimplemented_handlers
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
-from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, moderation_service_pb2
+from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, moderation_service_pb2, scan_service_pb2
 from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
+from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ _CHANNEL_OPTIONS = [
 MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"]
 CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
-_OFFERED = (MODERATION_SERVICE.full_name, CASE_SERVICE.full_name, BRAND_SERVICE.full_name)
-_SERVICES = tuple(dict.fromkeys((*_OFFERED, *(method.containing_service.full_name for method in BUILT_LATER))))
+SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
+_OFFERED = tuple(service.full_name for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE))
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,9 @@ async def _serving(
     )
     cases = CaseServicer(application.cases, work, max_deadline_s=settings.max_deadline_s)
     brands = BrandServicer(application.registry, work, draining=draining, max_deadline_s=settings.max_deadline_s)
+    scans = ScanServicer(application.scans.answers, work, draining=draining, max_deadline_s=settings.max_deadline_s)
     health = aio_health.HealthServicer()
-    _register(server, moderation, cases, brands, health)
+    _register(server, moderation, cases, brands, scans, health)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:
@@ -137,6 +139,7 @@ async def _serving(
     polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
+    polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
     try:
         yield Running(port, asyncio.Event())
     finally:
@@ -175,14 +178,15 @@ def _register(
     moderation: ModerationServicer,
     cases: CaseServicer,
     brands: BrandServicer,
+    scans: ScanServicer,
     health: aio_health.HealthServicer,
 ) -> None:
     add_ModerationServiceServicer_to_server(moderation, server)
     add_CaseServiceServicer_to_server(cases, server)
     add_BrandServiceServicer_to_server(brands, server)
-    server.add_generic_rpc_handlers(unimplemented_handlers())
+    add_ScanServiceServicer_to_server(scans, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 
 
 async def _announce(

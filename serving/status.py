@@ -45,9 +45,9 @@ from serving.errors import (
     Overloaded,
     PermissionDenied,
     PolicyError,
+    RunnerError,
     ScanBusy,
     ScanError,
-    RunnerError,
     SettingsError,
     Unauthenticated,
 )

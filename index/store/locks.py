@@ -53,6 +53,11 @@ def lock_certificates(connection: Connection) -> None:
     _lock(connection, "certificates", _WHOLES)
 
 
+def lock_scans(connection: Connection) -> None:
+    """Keep others from starting, taking or ending bulk scans until this transaction ends."""
+    _lock(connection, "scans", _WHOLES)
+
+
 def _lock(connection: Connection, name: str, kind: int) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"name": name, "kind": kind})

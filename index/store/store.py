@@ -48,6 +48,7 @@ from index.store.requests import RequestStore
 from index.store.resolutions import ResolutionStore
 from index.store.rings import RingStore
 from index.store.rulings import RulingStore
+from index.store.scan_queue import ScanQueueStore
 from index.store.scans import ScanStore
 from index.store.sellers import SellerStore
 from index.store.standings import StandingStore
@@ -98,6 +99,7 @@ class Store(
     LearningStore,
     CertificateStore,
     AccessStore,
+    ScanQueueStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

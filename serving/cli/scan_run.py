@@ -17,9 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from serving.app import open_application
 from serving.cli.common import SOME_FAILED, print_json, settings_of, stderr, wants_json
+from serving.cli.scan_telling import Teller, stop_with_the_service, tell_finished
 from serving.pipeline import Pipeline
 from serving.scan_blocks import blocks
+from serving.scan_files import ScanFiles
+from serving.scan_filter import ScanFilter
 from serving.scan_identity import identify
+from serving.scan_local import Progress as OnBlock
 from serving.scan_local import Stopping, scan_locally
 from serving.scan_opening import OpenedSource, open_source
 from serving.scan_plan import Contents, ScanPlan, count, estimate
@@ -43,6 +47,7 @@ class _Request:
     restart: bool
     plan_only: bool
     reuse: bool
+    for_service: bool
 
 
 @click.command()
@@ -52,14 +57,22 @@ class _Request:
 @click.option("--restart", is_flag=True, help="Begin anew, whatever is there.")
 @click.option("--plan", "plan_only", is_flag=True, help="Only say how much there is and how long it will take.")
 @click.option("--no-reuse", is_flag=True, help="Embed all images anew, and keep nothing of it.")
+@click.option("--seller", "sellers", multiple=True, metavar="ID", help="Only this seller's; may be given again.")
+@click.option("--market", "markets", multiple=True, metavar="CC", help="Only of this market; may be given again.")
+# What the service starts: progress as JSON on stdout, nothing read outside of `scan_roots`, gone with the service.
+@click.option("--for-service", is_flag=True, hidden=True)
 @click.pass_context
 def run(context: click.Context, /, source: str, out: Path, no_reuse: bool, **asked: Any) -> None:
     """Screen every listing of a manifest or folder into one Parquet file, and tell what could not be done."""
     if asked["resume"] and asked["restart"]:
         raise click.UsageError("--resume and --restart exclude each other")
+    only = ScanFilter(sellers=frozenset(asked.pop("sellers")), markets=frozenset(asked.pop("markets")))
     request = _Request(settings=settings_of(context), source=source, out=out, reuse=not no_reuse, **asked)
+    if request.for_service:
+        stop_with_the_service()
+    files = (ScanFiles.of_service if request.for_service else ScanFiles.of_user)(request.settings.scan_roots)
     with ExitStack() as resources:
-        opened = open_source(request.source)
+        opened = open_source(request.source, files, only)
         contents = count(opened.source.entries())
         application = resources.enter_context(open_application(request.settings, exactly=SCAN_BATCH))
         reuse = _reuse(request, application.pipeline, resources)
@@ -90,6 +103,8 @@ def _scan(
         return 0
     with open_workspace(request.out, identity, resume=request.resume, restart=request.restart) as workspace:
         if workspace is None:
+            if request.for_service:
+                tell_finished(request.out, identity.versions, contents)
             return _finished(request, as_json=as_json)
         with ScanScreener(pipeline, opened.opener, workspace.identity, reuse=reuse) as screener:
             plan = estimate(contents, screener, reuse)
@@ -97,8 +112,11 @@ def _scan(
                 _tell_plan(plan, as_json=False)
             total = contents.listing_count + contents.fault_count
             with _stopping() as stopping, _bar(total) as bar:
+                progress: OnBlock = bar.add
+                if request.for_service:
+                    progress = Teller(request.out, identity.versions, contents, plan).after(progress)
                 done = scan_locally(
-                    screener, blocks(opened.source.entries()), workspace, progress=bar.add, stopping=stopping
+                    screener, blocks(opened.source.entries()), workspace, progress=progress, stopping=stopping
                 )
     return _tell(request, plan, bar, finished=done, as_json=as_json)
 

@@ -20,6 +20,7 @@ from index.store.tables import (
     references,
     registry,
     removals,
+    scans,
     sellers,
 )
 from index.store.tables.base import metadata
@@ -38,5 +39,6 @@ __all__ = [
     "references",
     "registry",
     "removals",
+    "scans",
     "sellers",
 ]

@@ -1,0 +1,28 @@
+"""What do scans by the service consist of? What answers for them, and what runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from index.store.store import Store
+from serving.scan_answers import ScanAnswers
+from serving.scan_files import ScanFiles
+from serving.scan_launch import CommandLauncher
+from serving.scan_planning import SourcePlanner
+from serving.scan_worker import ScanWorker
+from serving.settings import Settings
+
+
+@dataclass(frozen=True)
+class ScanParts:
+    """The two sides of the queue of scans."""
+
+    answers: ScanAnswers
+    worker: ScanWorker
+
+    @classmethod
+    def of(cls, settings: Settings, store: Store) -> Self:
+        """Put them together. Raises SettingsError for a root of scans that is none."""
+        planner = SourcePlanner(ScanFiles.of_service(settings.scan_roots))
+        return cls(ScanAnswers(store=store, planner=planner), ScanWorker(store=store, launch=CommandLauncher(settings)))

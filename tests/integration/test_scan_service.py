@@ -1,0 +1,380 @@
+"""Are scans run beside the service as ScanService promises? Real servers; most scans are a stand-in for the command.
+
+The stand-in is a small program that says what a scan's process says, and ends as one does: what the service makes of a
+process is seen without the seconds that a real one takes to load. The last tests run real scans.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_status import rpc_status
+
+from index.scan_records import ScanRecord, ScanState
+from serving.app import Application, open_application
+from serving.caller import ACTOR
+from serving.errors import InvalidListing
+from serving.scan_client import ScanClient
+from serving.scan_parts import ScanParts
+from serving.scan_process import Launch
+from tests.integration.support import Start, draw, settings_at
+from touchstone.moderation.v1 import catalogue_pb2, scan_pb2
+from touchstone.moderation.v1 import scan_service_pb2 as pb
+
+ANN = ((ACTOR, "ann"),)
+# What stands for the command: it tells of 64 rows, and `work` says what follows. One that goes on tells of all 100.
+_STAND_IN = """
+import json, os, signal, sys
+def tell(done):
+    counts = dict(total=100, done=done, allow=done, versions={"model_fingerprint": "m"}, first_faults=[])
+    print(json.dumps(counts), flush=True)
+def stop(number, frame):
+    print("stopped: 64 of 100 listings are done", file=sys.stderr, flush=True)
+    os._exit(1)
+signal.signal(signal.SIGTERM, stop)
+if "--resume" in sys.argv:
+    tell(100)
+    sys.exit(0)
+tell(64)
+"""
+_WAIT = "signal.pause()"
+_REFUSE = "print('error: no header', file=sys.stderr); sys.exit(2)"
+_BREAK = "raise KeyError('a defect')"
+_DIE = "os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """Open an application that may scan what lies in its folder `opened`."""
+    folder = tmp_path_factory.mktemp("scans")
+    (folder / "opened").mkdir()
+    settings = settings_at(folder / "data").model_copy(
+        update={"scan_roots": (f"{folder}/opened",), "points": "none", "refresh_s": 0.05}
+    )
+    with open_application(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(application: Application, tmp_path: Path) -> Path:
+    """Make a folder that is open to scans: a manifest of four listings, one with a photo from outside, one without."""
+    opened = Path(application.settings.scan_roots[0], tmp_path.name)
+    opened.mkdir()
+    (opened / "shoe.png").write_bytes(draw(1))
+    (tmp_path / "secret.png").write_bytes(draw(2))
+    rows = [
+        {"listing_id": "good", "images": ["shoe.png"], "seller_id": "s1"},
+        {"listing_id": "thief", "images": [f"{tmp_path}/secret.png"], "seller_id": "s2"},
+        {"listing_id": "lost", "images": ["no-such.png"], "seller_id": "s1"},
+        {"listing_id": "another", "images": ["shoe.png"], "seller_id": "s3"},
+    ]
+    (opened / "listings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return opened
+
+
+Serve = Callable[..., AbstractContextManager[ScanClient]]
+
+
+@pytest.fixture
+def serve(start: Start, application: Application) -> Iterator[Serve]:
+    """Serve, with `work` as what a scan's process does after its first block; None for the real command."""
+
+    @contextmanager
+    def served(work: str | None = _WAIT, **answers: Any) -> Iterator[ScanClient]:
+        parts = application.scans
+        if work is not None:
+            parts = ScanParts(parts.answers, replace(parts.worker, launch=_standing_in(work)))
+        parts = replace(parts, answers=replace(parts.answers, **answers))
+        with ExitStack() as clients, start(replace(application, scans=parts)) as running:
+            yield clients.enter_context(ScanClient(running.target, metadata=ANN))
+
+    yield served
+    now = datetime.now(UTC)  # what a test left unfinished is in nobody's way
+    while (left := application.store.claim_scan("test", time=now, unheard_since=now)) is not None:
+        application.store.end_scan(left.scan_id, "test", state=ScanState.CANCELLED, time=now)
+
+
+def _standing_in(work: str) -> Callable[[ScanRecord], Launch]:
+    def launch(scan: ScanRecord) -> Launch:
+        how = "--resume" if scan.progress else "--restart"
+        return Launch([sys.executable, "-c", _STAND_IN + work, how], dict(os.environ))
+
+    return launch
+
+
+def spec_of(folder: Path, output: str = "out.parquet", **fields: Any) -> scan_pb2.ScanSpec:
+    """Ask for a scan of the folder's manifest."""
+    fields = {"manifest_uri": str(folder / "listings.jsonl"), "output_uri": str(folder / output)} | fields
+    return scan_pb2.ScanSpec(**fields)
+
+
+def follow(client: ScanClient, scan: scan_pb2.Scan, *, until: Callable[[scan_pb2.Scan], bool]) -> scan_pb2.Scan:
+    """Follow a scan until something is so."""
+    for seen in client.follow(scan.scan_id):
+        if until(seen):
+            return seen
+    raise AssertionError("it ended before")
+
+
+def ended(client: ScanClient, scan: scan_pb2.Scan) -> scan_pb2.Scan:
+    """Follow a scan to its end."""
+    *_, last = client.follow(scan.scan_id)
+    return last
+
+
+def is_halfway(scan: scan_pb2.Scan) -> bool:
+    """Whether its first block is done."""
+    return scan.progress.done_count == 64
+
+
+def code_of(call: Callable[[], object]) -> grpc.StatusCode:
+    """Call what must be refused, and return the code."""
+    with pytest.raises(grpc.RpcError) as refused:
+        call()
+    code: grpc.StatusCode = refused.value.code()
+    return code
+
+
+def fields_of(call: Callable[[], object]) -> set[str]:
+    """Call what breaks rules, and name the fields at fault."""
+    with pytest.raises(InvalidListing) as refused:
+        call()
+    return {violation.field for violation in refused.value.violations}
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_shown_before_anything_is_done(serve: Serve, folder: Path) -> None:
+    """With plan_only a scan is counted and stays PLANNED, by whom and since when; resuming it sets it to work."""
+    with serve() as client:
+        planned = client.start(spec_of(folder), plan_only=True)
+
+        assert planned.state == scan_pb2.SCAN_STATE_PLANNED
+        assert (planned.plan.listing_count, planned.plan.image_count, planned.started_by) == (4, 4, "ann")
+        assert planned.spec == spec_of(folder)
+        assert client.get(planned.scan_id) == planned
+        assert is_halfway(follow(client, client.resume(planned.scan_id), until=is_halfway))
+
+
+def test_the_same_request_starts_one_scan(serve: Serve, folder: Path) -> None:
+    """A request that came before gets the scan that it started; its key with another request is refused."""
+    with serve() as client:
+        first = client.start(spec_of(folder), request_id="key")
+
+        assert client.start(spec_of(folder), request_id="key").scan_id == first.scan_id
+        assert fields_of(lambda: client.start(spec_of(folder, "other.parquet"), request_id="key")) == {"request_id"}
+
+
+def test_two_scans_never_write_to_one_output(serve: Serve, folder: Path) -> None:
+    """The second is ABORTED, by whatever name it goes to the file, until the first has ended."""
+    (folder / "link").symlink_to(folder)
+    with serve() as client:
+        first = client.start(spec_of(folder))
+
+        assert code_of(lambda: client.start(spec_of(folder, "link/out.parquet"))) is grpc.StatusCode.ABORTED
+        client.cancel(first.scan_id)
+        assert ended(client, first).state == scan_pb2.SCAN_STATE_CANCELLED
+        assert client.start(spec_of(folder)).state == scan_pb2.SCAN_STATE_QUEUED
+
+
+def test_only_what_the_operator_opened_is_read_and_written(serve: Serve, folder: Path) -> None:
+    """A source or output outside the roots is refused by its field, in plain, by dots and through a link."""
+    outside = folder.parent
+    (outside / "listings.jsonl").write_text("{}\n")
+    (folder / "out").symlink_to(outside)
+    sources = [
+        f"{outside}/listings.jsonl",
+        f"{folder}/../listings.jsonl",
+        f"{folder}/out/listings.jsonl",
+        "s3://b/x.csv",
+    ]
+    outputs = [f"{outside}/o.parquet", f"{folder}/../o.parquet", f"{folder}/out/o.parquet", "s3://bucket/o.parquet"]
+    with serve() as client:
+        for uri in sources:
+            assert fields_of(lambda: client.start(spec_of(folder, manifest_uri=uri))) == {"spec.manifest_uri"}, uri  # noqa: B023
+        for uri in outputs:
+            assert fields_of(lambda: client.start(spec_of(folder, output_uri=uri))) == {"spec.output_uri"}, uri  # noqa: B023
+
+
+def test_what_is_there_already_is_not_written_over(serve: Serve, folder: Path) -> None:
+    """An output that exists, or whose folder does not, is refused."""
+    (folder / "there.parquet").write_bytes(b"somebody's")
+    with serve() as client:
+        for output in ("there.parquet", "no-such-folder/out.parquet"):
+            assert fields_of(lambda: client.start(spec_of(folder, output))) == {"spec.output_uri"}  # noqa: B023
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"open_cases": True}, "spec.open_cases"),
+        ({"max_cases": 5}, "spec.max_cases"),
+        ({"runner": scan_pb2.SCAN_RUNNER_RAY}, "spec.runner"),
+        ({"mode": scan_pb2.SCAN_MODE_REDECIDE}, "spec.mode"),
+        ({"filter": catalogue_pb2.ListingFilter(brand_ids=["aurora"])}, "spec.filter.brand_ids"),
+        ({"output_uri": "out.csv"}, "spec.output_uri"),
+    ],
+)
+def test_what_is_not_offered_is_named(serve: Serve, folder: Path, fields: dict[str, Any], refused: str) -> None:
+    """Nothing that a spec asks for is passed over in silence."""
+    with serve() as client:
+        assert fields_of(lambda: client.start(spec_of(folder, **fields))) == {refused}
+
+
+def test_requests_that_say_nothing_are_refused(serve: Serve, folder: Path) -> None:
+    """Neither work nor source; a catalogue query; a plan of a scan that is to be resumed."""
+    with serve() as client:
+        assert fields_of(lambda: client._ask("StartScan", pb.StartScanRequest())) == {"work"}
+        assert fields_of(lambda: client._ask("GetScan", pb.GetScanRequest())) == {"scan_id"}
+        nothing = scan_pb2.ScanSpec(output_uri="/o.parquet")
+        assert fields_of(lambda: client.start(nothing)) == {"spec.source"}
+        query = scan_pb2.ScanSpec(catalogue=scan_pb2.CatalogueQuery(), output_uri=f"{folder}/o.parquet")
+        assert fields_of(lambda: client.start(query)) == {"spec.catalogue"}
+        both = pb.StartScanRequest(resume_scan_id="s", plan_only=True)
+        assert fields_of(lambda: client._ask("StartScan", both)) == {"plan_only"}
+
+
+def test_what_there_is_not_is_not_found(serve: Serve, folder: Path) -> None:
+    """No such manifest; no such scan, whatever is asked of it."""
+    with serve() as client:
+        calls: list[Callable[[], object]] = [
+            lambda: client.start(spec_of(folder, manifest_uri=f"{folder}/no-such.jsonl")),
+            lambda: client.get("no-such"),
+            lambda: client.cancel("no-such"),
+            lambda: client.resume("no-such"),
+            lambda: list(client.follow("no-such")),
+        ]
+
+        assert {code_of(call) for call in calls} == {grpc.StatusCode.NOT_FOUND}
+
+
+def test_too_many_waiting_scans_are_told_when_to_come_back(serve: Serve, folder: Path) -> None:
+    """RESOURCE_EXHAUSTED comes with RetryInfo; planning alone is still answered."""
+    with serve(max_waiting=0) as client:
+        with pytest.raises(grpc.RpcError) as refused:
+            client.start(spec_of(folder))
+
+        status, retry = rpc_status.from_call(refused.value), RetryInfo()
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert status.details[0].Unpack(retry)
+        assert retry.retry_delay.seconds >= 1
+        assert client.start(spec_of(folder), plan_only=True).state == scan_pb2.SCAN_STATE_PLANNED
+
+
+# --- what becomes of it ----------------------------------------------------------------------------------------------
+
+
+def test_a_scan_is_cancelled_and_resumed(serve: Serve, folder: Path) -> None:
+    """Cancelling ends the process and the stream; the scan goes on where it was, once, and is then done."""
+    with serve() as client:
+        scan = client.start(spec_of(folder))
+        running = follow(client, scan, until=is_halfway)
+        assert (running.state, running.versions.model_fingerprint) == (scan_pb2.SCAN_STATE_RUNNING, "m")
+        assert code_of(lambda: client.resume(scan.scan_id)) is grpc.StatusCode.ABORTED
+
+        assert client.cancel(scan.scan_id).state == scan_pb2.SCAN_STATE_CANCELLING
+        cancelled = ended(client, scan)
+        again = client.cancel(scan.scan_id)
+        client.resume(scan.scan_id)
+        done = ended(client, scan)
+
+        assert cancelled == again
+        assert (cancelled.state, cancelled.progress.done_count) == (scan_pb2.SCAN_STATE_CANCELLED, 64)
+        assert (done.state, done.progress.done_count, done.progress.allow_count) == (
+            scan_pb2.SCAN_STATE_SUCCEEDED, 100, 100,
+        )  # fmt: skip
+        assert done.start_time == running.start_time
+        assert code_of(lambda: client.resume(scan.scan_id)) is grpc.StatusCode.ABORTED
+
+
+def test_a_server_that_goes_leaves_its_scan_to_the_next(serve: Serve, folder: Path) -> None:
+    """Watchers are told UNAVAILABLE, the process ends with its server, and another server takes the scan up."""
+    with ThreadPoolExecutor(1) as watcher:
+        with serve() as client:
+            scan = client.start(spec_of(folder))
+            follow(client, scan, until=is_halfway)
+            watch = client._stub.WatchScan(pb.WatchScanRequest(scan_id=scan.scan_id), metadata=ANN)
+            next(watch)
+            left = watcher.submit(code_of, lambda: list(watch))
+            (process,) = [one for one in psutil.Process().children() if "signal.pause" in " ".join(one.cmdline())]
+        assert left.result() is grpc.StatusCode.UNAVAILABLE
+        assert not process.is_running()
+
+        with serve() as client:
+            assert ended(client, scan).state == scan_pb2.SCAN_STATE_SUCCEEDED
+
+
+def test_a_process_that_is_killed_is_noticed(serve: Serve, folder: Path) -> None:
+    """The scan goes on where it was, without anybody's doing."""
+    with serve(_DIE) as client:
+        done = ended(client, client.start(spec_of(folder)))
+
+    assert (done.state, done.progress.done_count) == (scan_pb2.SCAN_STATE_SUCCEEDED, 100)
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "words"),
+    [(_REFUSE, grpc.StatusCode.INVALID_ARGUMENT, "no header"), (_BREAK, grpc.StatusCode.INTERNAL, "defect")],
+)
+def test_a_scan_that_fails_says_why(serve: Serve, folder: Path, work: str, code: grpc.StatusCode, words: str) -> None:
+    """Bad input is told in its own words, a defect in general ones; neither is tried again or resumed."""
+    with serve(work) as client:
+        failed = ended(client, client.start(spec_of(folder)))
+
+        assert (failed.state, failed.error.code) == (scan_pb2.SCAN_STATE_FAILED, code.value[0])
+        assert words in failed.error.message
+        assert "KeyError" not in failed.error.message
+        assert code_of(lambda: client.resume(failed.scan_id)) is grpc.StatusCode.ABORTED
+
+
+# --- real scans ------------------------------------------------------------------------------------------------------
+
+
+def test_a_real_scan_from_start_to_end(serve: Serve, folder: Path) -> None:
+    """The rows lie where they were asked for; what cannot be read, or must not be, is a fault with its line."""
+    with serve(None) as client:
+        spec = spec_of(folder, filter=catalogue_pb2.ListingFilter(seller_ids=["s1", "s2"]))
+        done = ended(client, client.start(spec))
+
+    rows = {row["listing_id"]: row for row in pq.read_table(folder / "out.parquet").to_pylist()}
+    assert done.state == scan_pb2.SCAN_STATE_SUCCEEDED, done
+    assert set(rows) == {"good", "thief", "lost"}
+    assert (done.progress.done_count, done.progress.total_count, done.progress.fault_count) == (3, 3, 2)
+    assert {fault.line: fault.listing_id for fault in done.progress.first_faults} == {2: "thief", 3: "lost"}
+    assert "scan_roots" in done.progress.first_faults[0].error.message
+    assert done.versions.model_fingerprint == rows["good"]["model_fingerprint"]
+    assert done.versions.policy_version == rows["good"]["policy_version"]
+
+
+def test_a_real_scan_survives_its_server(serve: Serve, folder: Path) -> None:
+    """Stopped in the middle and taken up by the next server, a scan has each listing once."""
+    count = 1_500
+    rows = [{"listing_id": f"l{number}", "images": ["shoe.png"]} for number in range(count)]
+    (folder / "listings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with serve(None) as client:
+        scan = client.start(spec_of(folder))
+        seen = follow(client, scan, until=lambda one: one.progress.done_count > 0)
+    assert seen.progress.done_count < count, "it was too fast to be stopped in the middle"
+    assert (folder / "out.parquet.scan").is_dir()
+
+    with serve(None) as client:
+        done = ended(client, scan)
+
+    assert done.state == scan_pb2.SCAN_STATE_SUCCEEDED
+    assert pq.read_table(folder / "out.parquet").column("listing_id").to_pylist() == [row["listing_id"] for row in rows]
+    assert done.progress.done_count == count
