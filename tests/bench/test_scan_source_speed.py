@@ -69,9 +69,7 @@ def _tables() -> Iterator[pa.Table]:
         numbers = range(start, start + GROUP)
         yield pa.table(
             {
-                "listing_id": [
-                    str(UUID(int=number * _ODD % 2**128)) for number in numbers
-                ],
+                "listing_id": [str(UUID(int=number * _ODD % 2**128)) for number in numbers],
                 "images": [[f"img/{number}_{photo}.jpg" for photo in range(1 + number % 3)] for number in numbers],
                 "title": [f"running shoes, leather, size {number % 50}" for number in numbers],
                 "description": [f"worn twice, in its box, number {number} " * 6 for number in numbers],
