@@ -23,7 +23,7 @@ from serving.scan_files import ScanFiles
 from serving.scan_filter import EVERYTHING, ScanFilter
 from serving.scan_lines import Record, csv_records, json_records
 from serving.scan_parquet import parquet_records
-from serving.scan_places import beside, suffix_of
+from serving.scan_places import Place, folder_of, suffix_of, within
 from serving.wire import MAX_IMAGES, word_violations
 from serving.wire_money import from_money, price_faults
 from serving.wire_rules import check_id
@@ -83,6 +83,10 @@ class ManifestSource:
                         continue
                 yield entry
 
+    @cached_property
+    def _folder(self) -> Place:
+        return folder_of(self.location)
+
     def _records(self) -> Iterator[Record]:
         try:
             with self.files.open(self.location) as file:
@@ -96,20 +100,20 @@ class ManifestSource:
         if isinstance(record, CatalogueError):
             return _fault(line, "", _without_place(record))
         try:
-            return _item(line, record, self.location)
+            return _item(line, record, self._folder)
         except CatalogueError as error:
             return _fault(line, _id_of(record), _without_place(error))
         except RecursionError:
             return _fault(line, "", "its values are nested too deeply; write plain ones")
 
 
-def _item(line: int, fields: Fields, manifest: str) -> ScanItem:
+def _item(line: int, fields: Fields, folder: Place) -> ScanItem:
     """Read a row. Raises CatalogueError with everything that ScreenListing would refuse."""
     images = fields.texts("images", "a list of paths, relative to the manifest or absolute, or of URLs")
     item = ScanItem(
         line=line,
         listing_id=fields.required("listing_id", "a string that names the listing"),
-        images=tuple(beside(manifest, image) for image in images[: MAX_IMAGES + 1]),
+        images=tuple(within(folder, image) for image in images[: MAX_IMAGES + 1]),
         title=fields.text("title"),
         description=fields.text("description"),
         claimed_brand=fields.text("claimed_brand"),

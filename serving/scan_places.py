@@ -84,15 +84,19 @@ def root_of(place: Place, roots: Sequence[Root]) -> Root | None:
     return max((root for root in roots if root.holds(place)), key=lambda root: len(root.place.path), default=None)
 
 
-def beside(manifest: str, name: str) -> str:
-    """Say where a file is that a manifest names: relative to the manifest, or absolute, or a URL."""
-    if name.startswith("/") or _URL.fullmatch(name):
+def folder_of(location: str) -> Place:
+    """Return the folder in which a file lies. Raises OSError for what is no location."""
+    place = to_place(location)
+    return Place(place.scheme, posixpath.dirname(place.path))
+
+
+def within(folder: Place, name: str) -> str:
+    """Say where a file is that a manifest in a folder names: relative to the folder, or absolute, or by a URL."""
+    if name.startswith("/") or ("://" in name and _URL.fullmatch(name)):
         return name
-    url = _URL.fullmatch(manifest)
-    if url is None or url[1].lower() == "file":
-        return str(Path(to_place(manifest).path).parent / name)
-    folder = posixpath.dirname(url[2])
-    return f"{url[1].lower()}://{posixpath.normpath(posixpath.join(folder, name))}"
+    if folder.scheme == "file":
+        return f"{folder.path.rstrip('/')}/{name}"
+    return f"{folder.scheme}://{posixpath.normpath(f'{folder.path}/{name}')}"
 
 
 def suffix_of(location: str) -> str:

@@ -143,7 +143,7 @@ def _filesystem(scheme: str, options: Mapping[str, str]) -> Any:
     from obstore.fsspec import FsspecStore
 
     config = dict(options)
-    return FsspecStore(
+    return FsspecStore(  # type: ignore[call-overload]  # its overloads want literals
         scheme,
         config=config or None,
         client_options={

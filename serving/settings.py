@@ -18,7 +18,8 @@ from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
-_PATHS |= {"access", "tls_certificate", "tls_key", "tls_client_ca", "scan_roots"}
+_PATHS |= {"access", "tls_certificate", "tls_key", "tls_client_ca"}
+_PATH_LISTS = frozenset({"scan_roots"})
 
 
 def _currency(code: str) -> str:
@@ -207,13 +208,13 @@ def _read(config: Path | None) -> dict[str, Any]:
         raise SettingsError(f"cannot read {config}: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{config} must be a mapping of settings, not {type(document).__name__}")
-    return {str(key): _beside(config.parent, value) if str(key) in _PATHS else value for key, value in document.items()}
+    return {str(key): _beside(config.parent, str(key), value) for key, value in document.items()}
 
 
-def _beside(folder: Path, value: object) -> object:
-    if isinstance(value, list):
-        return [_beside(folder, each) for each in value]
-    return str(folder / value) if _is_path(value) else value  # type: ignore[operator]  # a path is a text
+def _beside(folder: Path, key: str, value: object) -> object:
+    if key in _PATH_LISTS and isinstance(value, list):
+        return [str(folder / each) if _is_path(each) else each for each in value]
+    return str(folder / str(value)) if key in _PATHS and _is_path(value) else value
 
 
 def _is_path(value: object) -> bool:

@@ -16,7 +16,7 @@ from index.errors import CatalogueError
 from serving.errors import SettingsError
 from serving.scan_blocks import ScanItem
 from serving.scan_files import MAX_IMAGE_BYTES, ScanFiles
-from serving.scan_places import beside
+from serving.scan_places import folder_of, within
 from serving.scan_sources import open_source
 
 PHOTO = b"a photo"
@@ -267,4 +267,4 @@ def test_bucket_that_is_not_there_is_named(s3: str) -> None:
 )
 def test_names_are_relative_to_their_manifest(manifest: str, name: str, location: str) -> None:
     """A name is looked for beside its manifest; one that climbs out of a bucket is no location any more."""
-    assert beside(manifest, name) == location
+    assert within(folder_of(manifest), name) == location
