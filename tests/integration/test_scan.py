@@ -29,6 +29,7 @@ from serving.scan_blocks import BLOCK_ENTRIES, ScanBlock, ScanItem
 from serving.scan_identity import identify
 from serving.scan_local import Stopping
 from serving.scan_opening import LocalFiles
+from serving.scan_outcome import failed_row
 from serving.scan_reuse import open_reuse
 from serving.scan_rows import BlockResult
 from serving.scan_screening import ScanScreener
