@@ -12,7 +12,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ class Comparison:
             self._database.execute(f"CREATE TABLE {table} ({', '.join(_COLUMNS)})")
             self._insert(table, len(_COLUMNS), map(_stored, scan.rows(_COLUMNS)))
         diff = ScanDiff(before=len(before), after=len(after), versions=_versions(before, after))
-        self._insert("changes", len(_FIELDS), map(astuple, self._differing(diff, examples)))
+        self._insert("changes", len(_FIELDS), map(attrgetter(*_FIELDS), self._differing(diff, examples)))
         diff.brands = tuple(BrandChanges(*row) for row in self._database.execute(_BRANDS))
         return diff
 

@@ -75,4 +75,4 @@ def open_scan(path: Path) -> Iterator[ScanFile]:
 
 
 def _has(schema: pa.Schema, field: pa.Field) -> bool:
-    return field.name in schema.names and schema.field(field.name).type == field.type
+    return field.name in schema.names and bool(schema.field(field.name).type == field.type)

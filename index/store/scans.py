@@ -61,7 +61,7 @@ class ScanStore:
                 rows = connection.execute(asked.where(decisions.c.listing_id > after)).all()
             if not rows:
                 return
-            yield tuple(ScreenedListing(**row._mapping) for row in rows)
+            yield tuple(ScreenedListing(**row._asdict()) for row in rows)
             after = rows[-1].listing_id
 
     def count_screened(self, where: ListingWhere = EVERYWHERE) -> int:

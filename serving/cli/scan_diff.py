@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -59,7 +58,7 @@ def _write(path: Path, changes: Iterable[Change]) -> None:
     unfinished = path.with_name(f"{path.name}.tmp")
     with _WRITERS[path.suffix](unfinished, _SCHEMA) as writer:
         for page in in_batches(changes, _PAGE):
-            writer.write_table(pa.Table.from_pylist([asdict(one) for one in page], schema=_SCHEMA))
+            writer.write_table(pa.Table.from_pylist([vars(one) for one in page], schema=_SCHEMA))
     unfinished.replace(path)
 
 

@@ -141,7 +141,11 @@ def test_cases_of_a_file_are_opened_once_agreed(store: Store, tmp_path: Path) ->
     pq.write_table(to_table(rows, {"scan_id": SCAN}), path)
     seen: list[CasePreview] = []
 
-    refused = open_cases(path, cases_of(store), agreed=lambda preview: bool(seen.append(preview)))
+    def refuse(preview: CasePreview) -> bool:
+        seen.append(preview)
+        return False
+
+    refused = open_cases(path, cases_of(store), agreed=refuse)
     agreed = open_cases(path, cases_of(store), agreed=lambda preview: preview == seen[0])
 
     assert refused[1] == Counter()
