@@ -227,10 +227,9 @@ def test_faults_are_grouped(tmp_path: Path) -> None:
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
     """Write a scan in which all that sellers can choose attacks the page."""
-    fields: dict[str, Any] = {
-        name: HOSTILE
-        for name in ("brand", "category", "seller_id", "title", "match_brand", "match_reference_id", "error", "market")
-    }
+    fields: dict[str, Any] = dict.fromkeys(
+        ("brand", "category", "seller_id", "title", "match_brand", "match_reference_id", "error", "market"), HOSTILE
+    )
     shared = {"images": (HOSTILE,), "image_sha256": ("ab",), "image_hashes": (b"",)}
     rows = [
         a_row(
