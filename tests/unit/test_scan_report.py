@@ -229,8 +229,6 @@ def hostile(tmp_path: Path) -> Path:
     """Write a scan in which all that sellers can choose attacks the page."""
     written = ("brand", "category", "title", "match_brand", "match_reference_id", "error", "market")
     fields: dict[str, Any] = dict.fromkeys(written, HOSTILE)
-        ("brand", "category", "seller_id", "title", "match_brand", "match_reference_id", "error", "market"), HOSTILE
-    )
     shared = {"images": (HOSTILE,), "image_sha256": ("ab",), "image_hashes": (b"",)}
     rows = [
         a_row(
