@@ -129,7 +129,7 @@ class SharedPhotos:
         files = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, _DIGEST_BYTES)
         hashes = np.frombuffer(b"".join(self._hashes), np.uint8).reshape(-1, HASH_BYTES)
         sellers = np.frombuffer(b"".join(self._sellers), np.uint64)
-        groups = photo_groups(files, hashes, hashes.any(axis=1))
+        groups = photo_groups(files, hashes, np.any(hashes != 0, axis=1))
         pairs = np.unique(np.stack([groups.astype(np.uint64), sellers], axis=1), axis=0)
         counts = np.bincount(pairs[:, 0].astype(np.intp), minlength=int(groups.max()) + 1)
         few = (counts >= 2) & (counts <= MOST_SHARING)
