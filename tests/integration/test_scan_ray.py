@@ -62,7 +62,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_two_workers_say_what_one_process_says(connected: None, photos: tuple[Path, ...], settings: Settings) -> None:
-    """The rows and faults of each block are those of screening the blocks in order here; a block done is left as it is."""
+    """The rows and faults of each block are those of screening them in order here; a block done is left alone."""
     source = Photos(photos)
     with scan_pipeline.open_bench(settings) as bench:
         expected = [bench.screener.screen(block) for block in blocks(source.entries(), BLOCK)]
