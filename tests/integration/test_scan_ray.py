@@ -36,7 +36,7 @@ def connected() -> Iterator[None]:
         folder = Path(ray._private.worker._global_node.get_temp_dir_path())
         started = psutil.Process().children(recursive=True)
         yield
-    _, alive = psutil.wait_procs(started, timeout=10)
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert not alive
     assert not folder.exists()
 
@@ -96,7 +96,7 @@ def test_a_killed_worker_changes_nothing(connected: None, photos: tuple[Path, ..
         with pipe.open("wb"):  # comes back once a worker reads
             victim = _reader(pipe)
             victim.kill()
-            victim.wait(10)
+            victim.wait(60)
         pipe.write_bytes(draw(3))  # likewise, and it is another one
         found = ending.result()
 
