@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,7 +34,8 @@ def connected() -> Iterator[None]:
     with ray_session(None, workers=2):
         import ray
 
-        folder = Path(ray._private.worker._global_node.get_temp_dir_path())
+        node: Any = ray._private.worker._global_node
+        folder = Path(node.get_temp_dir_path())
         started = psutil.Process().children(recursive=True)
         yield
     _, alive = psutil.wait_procs(started, timeout=60)
