@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any
 
 from serving.errors import RunnerError
 
@@ -55,7 +56,7 @@ def ray_session(address: str | None, *, workers: int) -> Iterator[None]:
         yield from _connected({"address": address})
 
 
-def _local(folder: str, workers: int) -> dict[str, object]:
+def _local(folder: str, workers: int) -> dict[str, Any]:
     for name, value in _ALONE.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -68,7 +69,7 @@ def _local(folder: str, workers: int) -> dict[str, object]:
     }
 
 
-def _connected(options: dict[str, object]) -> Iterator[None]:
+def _connected(options: dict[str, Any]) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -83,9 +84,13 @@ def _connected(options: dict[str, object]) -> Iterator[None]:
             ray.shutdown()
         raise RunnerError(f"Ray cannot be reached at {options['address']}: {error}") from error
     try:
-        if options["address"] == "local" and ray.util.get_node_ip_address() != LOOPBACK:
+        if options["address"] == "local" and _address_of(ray) != LOOPBACK:
             raise RunnerError("Ray was imported before the scan began, and would listen beyond this machine")
         with redirect_stdout(sys.stderr):  # Ray tells there of workers that died; what a command prints is JSON maybe
             yield
     finally:
         ray.shutdown()
+
+
+def _address_of(ray: Any) -> str:
+    return str(ray.util.get_node_ip_address())

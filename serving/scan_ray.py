@@ -136,7 +136,7 @@ class RayRunner:
             context.enable_progress_bars = False
             context.target_max_block_size = 1  # a block of ours is a block of Ray's, passed on at once
             with DataContext.current(context):
-                start = ray.data.from_items([0], override_num_blocks=1)
+                start: Any = ray.data.from_items([0], override_num_blocks=1)
                 entries = start.map_batches(partial(_rows, read), batch_size=None, num_cpus=0, label_selector=here)
                 return entries.map(
                     ScanWorker,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from serving.errors import RunnerError
 from serving.ray_session import ray_session
@@ -48,10 +50,10 @@ def probe_of(source: ScanSource, opener: Opener) -> Probe | None:
 
 
 def _resources() -> dict[str, float]:
-    import ray
-
+    ray: Any = importlib.import_module("ray")
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    return {"CPU": 0.0, "GPU": 0.0} | ray.cluster_resources() | {"nodes": len(nodes)}
+    total: dict[str, float] = ray.cluster_resources()
+    return {"CPU": 0.0, "GPU": 0.0} | total | {"nodes": len(nodes)}
 
 
 def check_fit(settings: Settings, total: dict[str, float], workers: int, gpus: float) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,10 +34,11 @@ def connected() -> Iterator[None]:
     with ray_session(None, workers=2):
         import ray
 
-        folder = Path(ray._private.worker._global_node.get_temp_dir_path())
+        node: Any = ray._private.worker._global_node
+        folder = Path(node.get_temp_dir_path())
         started = psutil.Process().children(recursive=True)
         yield
-    _, alive = psutil.wait_procs(started, timeout=10)
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert not alive
     assert not folder.exists()
 
@@ -62,7 +64,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_two_workers_say_what_one_process_says(connected: None, photos: tuple[Path, ...], settings: Settings) -> None:
-    """The rows and faults of each block are those of screening the blocks in order here; a block done is left as it is."""
+    """The rows and faults of each block are those of screening them in order here; a block done is left alone."""
     source = Photos(photos)
     with scan_pipeline.open_bench(settings) as bench:
         expected = [bench.screener.screen(block) for block in blocks(source.entries(), BLOCK)]
@@ -96,7 +98,7 @@ def test_a_killed_worker_changes_nothing(connected: None, photos: tuple[Path, ..
         with pipe.open("wb"):  # comes back once a worker reads
             victim = _reader(pipe)
             victim.kill()
-            victim.wait(10)
+            victim.wait(60)
         pipe.write_bytes(draw(3))  # likewise, and it is another one
         found = ending.result()
 
