@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -30,6 +29,7 @@ from serving.scan_workspace import Tally, faults_of, folder_of
 # Faults of the source itself: there is no row for them.
 _WITHOUT_ROW = ("MANIFEST_ROW", "DUPLICATE_ID")
 _NICENESS = 5
+_STDIN = 0
 
 
 class Teller:
@@ -80,7 +80,8 @@ def stop_with_the_service() -> None:
     os.nice(_NICENESS)
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(_STDIN, 1):  # not `sys.stdin`, whose lock the interpreter wants when it ends
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="service", daemon=True).start()
