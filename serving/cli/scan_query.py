@@ -33,9 +33,20 @@ def catalogue_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+QUERY_WORDS = ("brand", "seller", "category", "verdict", "market", "since", "before", "reference", "min_similarity")
+
+
 def query_of(words: dict[str, Any]) -> CatalogueQuery:
     """Read what the options say. Raises InvalidListing naming what breaks a rule."""
-    where = catalogue_pb2.ListingFilter(
+    return to_query(
+        scan_pb2.CatalogueQuery(reference_id=words["reference"], min_similarity=words["min_similarity"]),
+        query_filter(words),
+    )
+
+
+def query_filter(words: dict[str, Any]) -> catalogue_pb2.ListingFilter:
+    """Read what the options say of the listings themselves."""
+    return catalogue_pb2.ListingFilter(
         brand_ids=words["brand"],
         seller_ids=words["seller"],
         category_path=[name.strip() for name in words["category"].split(">") if name.strip()],
@@ -43,9 +54,6 @@ def query_of(words: dict[str, Any]) -> CatalogueQuery:
         markets=words["market"],
         screened_from=_moment(words["since"]),
         screened_before=_moment(words["before"]),
-    )
-    return to_query(
-        scan_pb2.CatalogueQuery(reference_id=words["reference"], min_similarity=words["min_similarity"]), where
     )
 
 

@@ -8,16 +8,51 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from serving.caller import ACTOR
+from serving.channel import Credentials
 from serving.cli.common import SOME_FAILED, message_dict, print_json, stderr
+from serving.cli.connection import refusals_told
+from serving.cli.scan_query import query_filter
 from serving.scan_client import ScanClient
+from serving.scan_manifest import FORMATS
+from serving.scan_places import suffix_of
 from touchstone.moderation.v1 import scan_pb2
 
 _FAILED = 1
 _PREFIX = "SCAN_STATE_"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A service to scan with: where, by which credentials and in whose name; `resume_scan` is a scan's id or ""."""
+
+    server: str | None
+    credentials: Credentials
+    actor: str
+    resume_scan: str
+
+    def scan(self, source: str, out: str, words: dict[str, Any], *, plan_only: bool, as_json: bool) -> int:
+        """Let it scan a manifest, or a folder (a name without a manifest's ending); returns the exit code."""
+        spec = scan_pb2.ScanSpec(output_uri=out, filter=query_filter(words))
+        if suffix_of(source) in FORMATS:
+            spec.manifest_uri = source
+        else:
+            spec.folder_uri = source
+        return self._ask(Wanted(spec=spec, plan_only=plan_only), as_json=as_json)
+
+    def go_on(self, *, as_json: bool) -> int:
+        """Let it go on with a scan; returns the exit code."""
+        return self._ask(Wanted(spec=scan_pb2.ScanSpec(), resume_scan_id=self.resume_scan), as_json=as_json)
+
+    def _ask(self, wanted: Wanted, *, as_json: bool) -> int:
+        server = str(self.server)
+        with refusals_told(server), ScanClient(server, self.credentials, metadata=((ACTOR, self.actor),)) as client:
+            return scan_by_service(client, wanted, as_json=as_json)
 
 
 @dataclass(frozen=True, kw_only=True)

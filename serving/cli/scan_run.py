@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -13,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from serving.app import open_application
-from serving.cli.common import SOME_FAILED, print_json, settings_of, stderr, wants_json
+from serving.cli.common import SOME_FAILED, by_actor, print_json, settings_of, stderr, wants_json
+from serving.cli.connection import with_credentials
+from serving.cli.scan_again import redecide_command
+from serving.cli.scan_bar import Bar, counting, stopping_on_signals
+from serving.cli.scan_query import QUERY_WORDS, catalogue_options
+from serving.cli.scan_ray import LOCAL, runner_of, scan_on_ray
+from serving.cli.scan_remote import Remote
 from serving.cli.scan_telling import Teller, stop_with_the_service, tell_finished
 from serving.pipeline import Pipeline
 from serving.scan_blocks import blocks
@@ -24,12 +25,13 @@ from serving.scan_files import ScanFiles
 from serving.scan_filter import ScanFilter
 from serving.scan_identity import identify
 from serving.scan_local import Progress as OnBlock
-from serving.scan_local import Stopping, scan_locally
+from serving.scan_local import scan_locally
 from serving.scan_opening import OpenedSource, open_source
 from serving.scan_plan import Contents, ScanPlan, count, estimate
+from serving.scan_ray import RayRunner
 from serving.scan_reuse import EmbeddingFile, open_reuse
 from serving.scan_screening import ScanScreener
-from serving.scan_workspace import Tally, faults_of, open_workspace
+from serving.scan_workspace import Workspace, faults_of, open_workspace
 from serving.settings import Settings
 from serving.steadying import SCAN_BATCH
 
@@ -48,26 +50,78 @@ class _Request:
     plan_only: bool
     reuse: bool
     for_service: bool
+    ray: str | None
 
 
 @click.command()
-@click.argument("source", metavar="MANIFEST|FOLDER")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="OUT.parquet, to write.")
+@click.argument("source", metavar="MANIFEST|FOLDER", required=False)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="OUT.parquet, to write.")
 @click.option("--resume", is_flag=True, help="Go on with a scan that was interrupted.")
 @click.option("--restart", is_flag=True, help="Begin anew, whatever is there.")
 @click.option("--plan", "plan_only", is_flag=True, help="Only say how much there is and how long it will take.")
 @click.option("--no-reuse", is_flag=True, help="Embed all images anew, and keep nothing of it.")
-@click.option("--seller", "sellers", multiple=True, metavar="ID", help="Only this seller's; may be given again.")
-@click.option("--market", "markets", multiple=True, metavar="CC", help="Only of this market; may be given again.")
+@click.option(
+    "--ray", is_flag=False, flag_value=LOCAL, metavar="[ADDRESS]", help="Over Ray: on this machine, or a cluster."
+)
+@click.option("--redecide", is_flag=True, help="Decide on listings already screened again, without their photos.")
+@catalogue_options
+@click.option("--resume-scan", metavar="ID", default="", help="With --server: go on with this scan.")
+@by_actor
+@with_credentials("Let a running service scan.")
 # What the service starts: progress as JSON on stdout, nothing read outside of `scan_roots`, gone with the service.
 @click.option("--for-service", is_flag=True, hidden=True)
 @click.pass_context
-def run(context: click.Context, /, source: str, out: Path, no_reuse: bool, **asked: Any) -> None:
-    """Screen every listing of a manifest or folder into one Parquet file, and tell what could not be done."""
+def run(
+    context: click.Context,
+    /,
+    source: str | None,
+    out: Path | None,
+    *,
+    redecide: bool,
+    server: str | None,
+    **asked: Any,
+) -> None:
+    """Screen every listing of a manifest or folder into one Parquet file, and tell what could not be done.
+
+    With --redecide, decide again on listings already screened; the options from --brand to --min-similarity say which.
+    A scan of a manifest can be narrowed by --seller and --market.
+    """
     if asked["resume"] and asked["restart"]:
         raise click.UsageError("--resume and --restart exclude each other")
-    only = ScanFilter(sellers=frozenset(asked.pop("sellers")), markets=frozenset(asked.pop("markets")))
-    request = _Request(settings=settings_of(context), source=source, out=out, reuse=not no_reuse, **asked)
+    words = {name: asked.pop(name) for name in QUERY_WORDS}
+    remote = Remote(server, asked.pop("credentials"), asked.pop("actor"), asked.pop("resume_scan"))
+    if redecide:
+        _check(
+            source is None and not server, "--redecide goes over the listings of this store: no MANIFEST, no --server"
+        )
+        context.exit(redecide_command(context, _out(out), words, resume=asked["resume"], restart=asked["restart"]))
+    if server and remote.resume_scan:
+        context.exit(remote.go_on(as_json=wants_json(context)))
+    _check(source is not None, "say what to scan: a manifest or a folder")
+    if server:
+        place, target = str(source), str(_out(out))
+        context.exit(remote.scan(place, target, words, plan_only=asked["plan_only"], as_json=wants_json(context)))
+    context.exit(_run_here(context, str(source), _out(out), words, asked))
+
+
+def _check(kept: bool, rule: str) -> None:
+    if not kept:
+        raise click.UsageError(rule)
+
+
+def _out(out: Path | None) -> Path:
+    if out is None:
+        raise click.UsageError("say where the rows go: --out OUT.parquet")
+    return out
+
+
+def _run_here(context: click.Context, source: str, out: Path, words: dict[str, Any], asked: dict[str, Any]) -> int:
+    """Scan in this process; returns the exit code."""
+    given = [name for name, value in words.items() if value and name not in ("seller", "market")]
+    _check(not given, f"--{'--'.join(given[:1]).replace('_', '-')} asks for what only --redecide knows of a listing")
+    only = ScanFilter(sellers=frozenset(words["seller"]), markets=frozenset(words["market"]))
+    reuse = not asked.pop("no_reuse")
+    request = _Request(settings=settings_of(context), source=source, out=out, reuse=reuse, **asked)
     if request.for_service:
         stop_with_the_service()
     files = (ScanFiles.of_service if request.for_service else ScanFiles.of_user)(request.settings.scan_roots)
@@ -75,9 +129,8 @@ def run(context: click.Context, /, source: str, out: Path, no_reuse: bool, **ask
         opened = open_source(request.source, files, only)
         contents = count(opened.source.entries())
         application = resources.enter_context(open_application(request.settings, exactly=SCAN_BATCH))
-        reuse = _reuse(request, application.pipeline, resources)
-        code = _scan(request, opened, contents, application.pipeline, reuse, as_json=wants_json(context))
-    context.exit(code)
+        kept = _reuse(request, application.pipeline, resources)
+        return _scan(request, opened, contents, application.pipeline, kept, as_json=wants_json(context))
 
 
 def _reuse(request: _Request, pipeline: Pipeline, resources: ExitStack) -> EmbeddingFile | None:
@@ -111,81 +164,27 @@ def _scan(
             if not as_json:
                 _tell_plan(plan, as_json=False)
             total = contents.listing_count + contents.fault_count
-            with _stopping() as stopping, _bar(total) as bar:
+            with _ray(request, opened, workspace) as runner, stopping_on_signals() as stopping, counting(total) as bar:
                 progress: OnBlock = bar.add
                 if request.for_service:
                     progress = Teller(request.out, identity.versions, contents, plan).after(progress)
-                done = scan_locally(
-                    screener, blocks(opened.source.entries()), workspace, progress=progress, stopping=stopping
-                )
+                if runner is None:
+                    done = scan_locally(
+                        screener, blocks(opened.source.entries()), workspace, progress=progress, stopping=stopping
+                    )
+                else:
+                    done = scan_on_ray(runner, opened.source, workspace, progress, stopping, total=total)
     return _tell(request, plan, bar, finished=done, as_json=as_json)
 
 
-class Bar:
-    """Counts what is done, and moves a bar."""
-
-    def __init__(self, bar: Progress, total: int) -> None:
-        self.tally = Tally.none()
-        self.before = 0
-        self.total = total
-        self._bar = bar
-        self._task = bar.add_task("scanning", total=total, rate="")
-        self._start = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """How long this run has been at work."""
-        return time.perf_counter() - self._start
-
-    @property
-    def rate(self) -> float:
-        """Listings a second in this run."""
-        return (self.tally.rows - self.before) / max(self.seconds, 1e-9)
-
-    def add(self, tally: Tally, before: bool) -> None:
-        """Count a block in."""
-        self.tally.add(tally)
-        self.before += tally.rows if before else 0
-        done = self.tally.rows + self.tally.faults.get("MANIFEST_ROW", 0) + self.tally.faults.get("DUPLICATE_ID", 0)
-        self._bar.update(self._task, completed=min(done, self.total), rate=f"{self.rate:.1f}/s")
-
-
 @contextmanager
-def _bar(total: int) -> Iterator[Bar]:
-    """Show a bar on stderr with rate and time left; quiet when that is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, disable=not sys.stderr.isatty()) as bar:
-        yield Bar(bar, total)
-
-
-@contextmanager
-def _stopping() -> Iterator[Stopping]:
-    """Take the first Ctrl-C or SIGTERM as the wish to stop; a second one ends the process at once."""
-    stopping = Stopping()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
+def _ray(request: _Request, opened: OpenedSource, workspace: Workspace) -> Iterator[RayRunner | None]:
+    """Start or join Ray when it is asked for."""
+    if request.ray is None:
+        yield None
         return
-    before: dict[signal.Signals, Any] = {}
-
-    def ask(_number: int, _frame: object) -> None:
-        stderr.print("stopping: what is in hand is finished first; once more ends at once")
-        stopping.ask()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before |= {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with runner_of(request.settings, opened, workspace.identity, address=request.ray, reuse=request.reuse) as runner:
+        yield runner
 
 
 def _tell_plan(plan: ScanPlan, *, as_json: bool) -> None:
@@ -204,7 +203,8 @@ def _tell_plan(plan: ScanPlan, *, as_json: bool) -> None:
 
 def _tell(request: _Request, plan: ScanPlan, bar: Bar, *, finished: bool, as_json: bool) -> int:
     tally = bar.tally
-    again = f"touchstone scan {request.source} --out {request.out} --resume"
+    ray = f" --ray {request.ray}" if request.ray else ""
+    again = f"touchstone scan {request.source} --out {request.out} --resume{ray}"
     if as_json:
         document = {
             "finished": finished,

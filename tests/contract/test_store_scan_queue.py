@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -74,7 +75,12 @@ class ScanQueueContract(StoreSuite):
         store.add_scan(a_scan("first", output="/out"))
         store.add_scan(a_scan("planned", output="/out", state=ScanState.PLANNED))
 
-        for act in (lambda: None, lambda: claim(store, "w"), lambda: store.cancel_scan("first", time=NOON)):
+        acts: tuple[Callable[[], object], ...] = (
+            lambda: None,
+            lambda: claim(store, "w"),
+            lambda: store.cancel_scan("first", time=NOON),
+        )
+        for act in acts:
             act()
             with pytest.raises(Conflict, match="'first' writes to the same output"):
                 store.add_scan(a_scan("second", output="/out"))

@@ -26,9 +26,9 @@ from serving.app import Application, open_application
 from serving.domain import Listing
 from serving.errors import ScanBusy, ScanError
 from serving.scan_blocks import BLOCK_ENTRIES, ScanBlock, ScanItem
+from serving.scan_files import ScanFiles
 from serving.scan_identity import identify
 from serving.scan_local import Stopping
-from serving.scan_opening import LocalFiles
 from serving.scan_outcome import failed_row
 from serving.scan_reuse import open_reuse
 from serving.scan_rows import BlockResult
@@ -73,7 +73,7 @@ def test_rows_are_the_services_decisions(own_application: Application, tmp_path:
     ]
     pipeline = own_application.pipeline
 
-    with ScanScreener(pipeline, LocalFiles(), identify(pipeline, "00")) as screener:
+    with ScanScreener(pipeline, ScanFiles.of_user(()), identify(pipeline, "00")) as screener:
         result = screener.screen(ScanBlock(0, tuple(items)))
 
     assert result.faults == ()
