@@ -1,7 +1,7 @@
 """Did this listing come before? Every id of a manifest, exactly, in a file that goes away by itself.
 
 SQLite keeps up to 32 MiB of it in memory, and the rest in a file without a name in its folder for temporary files
-(`SQLITE_TMPDIR`, `TMPDIR`, /var/tmp), which is to be a disk: about 50 bytes a listing with ids of 36 characters.
+(`SQLITE_TMPDIR`, `TMPDIR`, /var/tmp), which is to be a disk: some tens of bytes a listing.
 """
 
 from __future__ import annotations
