@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, playwright's loop runs in this thread, and no other can
 def chromium() -> Iterator[Browser]:
-    """Start Chromium once for all; without one the tests skip, and say so."""
+    """Start Chromium once for a suite; without one the tests skip, and say so."""
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         pytest.skip("there is no Chromium on PATH and $CHROMIUM is unset")

@@ -227,9 +227,12 @@ def test_commands_on_the_pages_are_commands() -> None:
             if not rest:
                 break
             assert isinstance(command, click.Group), f"{page}: {words}: too many arguments"
-            below = command.get_command(context, rest[0])
-            assert below is not None, f"{page}: {words}: no such command"
-            command, rest = below, rest[1:]
+            try:
+                _, below, rest = command.resolve_command(context, rest)
+            except click.UsageError as error:
+                pytest.fail(f"{page}: {words}: {error}")
+            assert below is not None
+            command = below
 
 
 def test_example_access_file_is_one(tmp_path: Path) -> None:
