@@ -54,8 +54,11 @@ proto-check: install
 docker-lint: install
 	$(BIN)/hadolint Dockerfile.gpu
 
+# The unit tests run beside the others, one process for each of two cores; what measures comes last and alone.
 unit: install
-	$(BIN)/python -m pytest -m 'not measure'
+	$(BIN)/python -m pytest -m 'not measure' tests/unit & beside=$$!; \
+	$(BIN)/python -m pytest -m 'not measure' tests/contract tests/integration tests/golden tests/browser tests/bench; others=$$?; \
+	wait $$beside && exit $$others
 
 measure: install  ## the figures of the model card against their bars (needs the development data; many minutes)
 	$(BIN)/python -m pytest -m measure
