@@ -13,17 +13,13 @@ InvalidListing. `metadata` goes with every call, such as who calls where a proxy
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import grpc
-
-from serving.channel import Credentials, from_environment
-from serving.client import DEFAULT_TIMEOUT_S, violations_of
-from serving.errors import InvalidListing
+from serving.channel import Credentials
+from serving.client import DEFAULT_TIMEOUT_S
+from serving.service_client import ServiceClient, repeating
 from serving.wire import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
@@ -31,25 +27,8 @@ from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
 
 # A change with an etag that came through although its answer was lost would be refused when it is sent again.
 _REPEATED = ("CreateBrand", "GetBrand", "ListBrands")
-_SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [{"service": "touchstone.moderation.v1.BrandService", "method": rpc} for rpc in _REPEATED],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
 _OPTIONS = [
-    ("grpc.service_config", _SERVICE_CONFIG),
-    ("grpc.enable_retries", 1),
+    *repeating("BrandService", _REPEATED),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
 ]
@@ -105,7 +84,7 @@ class BrandCalls:
         return _brand(self._call("SetPriceBands", request))
 
 
-class BrandClient(BrandCalls):
+class BrandClient(BrandCalls, ServiceClient):
     """A channel to BrandService. Thread-safe; use it as a context manager. Each call raises as the module says."""
 
     def __init__(
@@ -117,32 +96,10 @@ class BrandClient(BrandCalls):
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         """Connect to "host:port". Without `credentials`, in plaintext, with the token of TOUCHSTONE_TOKEN if any."""
-        super().__init__(self._ask)
-        self._channel = (credentials or from_environment()).channel(target, options=_OPTIONS)
-        self._stub = BrandServiceStub(self._channel)
-        self._metadata = tuple(metadata)
-        self._timeout_s = timeout_s
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _ask(self, rpc: str, request: Any) -> Any:
-        """Call, and raise InvalidListing where fields were refused."""
-        try:
-            return getattr(self._stub, rpc)(request, metadata=self._metadata, timeout=self._timeout_s)
-        except grpc.RpcError as error:
-            if refused := violations_of(error):
-                raise InvalidListing(refused) from error
-            raise
+        BrandCalls.__init__(self, self._ask)
+        ServiceClient.__init__(
+            self, BrandServiceStub, target, credentials, metadata=metadata, timeout_s=timeout_s, options=_OPTIONS
+        )
 
 
 def _brand(response: Any) -> brand_pb2.Brand:

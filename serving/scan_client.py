@@ -11,18 +11,15 @@ InvalidListing, everything else grpc.RpcError. `metadata` goes with every call, 
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import grpc
 
-from serving.channel import Credentials, from_environment
-from serving.client import violations_of
-from serving.errors import InvalidListing
+from serving.channel import Credentials
+from serving.service_client import ServiceClient, repeating
 from touchstone.moderation.v1 import scan_pb2
 from touchstone.moderation.v1 import scan_service_pb2 as pb
 from touchstone.moderation.v1.scan_service_pb2_grpc import ScanServiceStub
@@ -30,30 +27,11 @@ from touchstone.moderation.v1.scan_service_pb2_grpc import ScanServiceStub
 # Planning reads a manifest to its end.
 DEFAULT_TIMEOUT_S = 60.0
 _PAUSE_S, _GIVEN_UP_S = 0.5, 120.0
-_SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                # Safe because starting carries an idempotency key, and the others may be called any number of times.
-                "name": [
-                    {"service": "touchstone.moderation.v1.ScanService", "method": rpc}
-                    for rpc in ("StartScan", "GetScan", "CancelScan")
-                ],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
-_OPTIONS = [("grpc.service_config", _SERVICE_CONFIG), ("grpc.enable_retries", 1)]
+# Safe because starting carries an idempotency key, and the others may be called any number of times.
+_OPTIONS = repeating("ScanService", ("StartScan", "GetScan", "CancelScan"))
 
 
-class ScanClient:
+class ScanClient(ServiceClient):
     """A channel to ScanService. Thread-safe; use it as a context manager. Each call raises as the module says."""
 
     def __init__(
@@ -65,22 +43,7 @@ class ScanClient:
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         """Connect to "host:port". Without `credentials`, in plaintext, with the token of TOUCHSTONE_TOKEN if any."""
-        self._channel = (credentials or from_environment()).channel(target, options=_OPTIONS)
-        self._stub = ScanServiceStub(self._channel)
-        self._metadata = tuple(metadata)
-        self._timeout_s = timeout_s
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(ScanServiceStub, target, credentials, metadata=metadata, timeout_s=timeout_s, options=_OPTIONS)
 
     def start(self, spec: scan_pb2.ScanSpec, *, plan_only: bool = False, request_id: str = "") -> scan_pb2.Scan:
         """Plan a scan and start it; without a `request_id` one is made up for this call."""
@@ -120,15 +83,6 @@ class ScanClient:
                 return
             finally:
                 watched.cancel()  # also when whoever follows has seen enough
-
-    def _ask(self, rpc: str, request: Any) -> Any:
-        """Call, and raise InvalidListing where fields were refused."""
-        try:
-            return getattr(self._stub, rpc)(request, metadata=self._metadata, timeout=self._timeout_s)
-        except grpc.RpcError as error:
-            if refused := violations_of(error):
-                raise InvalidListing(refused) from error
-            raise
 
 
 def _scan(response: Any) -> scan_pb2.Scan:

@@ -34,7 +34,7 @@ def row_of(
         counterfeit_probability=decision.counterfeit_probability,
         brand=screening.brand or None,
         category=PATH.join(decision.category.path) or None,
-        price_score=_at_even_odds(price.score) if price else None,
+        price_score=at_even_odds(price.score) if price else None,
         reasons=tuple(reason.code for reason in decision.reasons),
         decision_id=decision_id,
         model_fingerprint=decision.model_fingerprint,
@@ -76,6 +76,6 @@ def _hash(image: ReadImage) -> bytes:
     return image.photo.hash.bits if image.photo is not None and image.photo.hash.reliable else b""
 
 
-def _at_even_odds(score: float) -> float:
+def at_even_odds(score: float) -> float:
     """Turn the log-likelihood ratio of a counterfeit's price to an honest one's into a probability, 0..1."""
     return 1.0 / (1.0 + math.exp(min(max(-score, -700.0), 700.0)))

@@ -29,6 +29,7 @@ from serving.policy import load_policy
 from serving.policy_book import PolicySource
 from serving.scan_blocks import ScanBlock, ScanFault
 from serving.scan_catalogue import DecidedItem
+from serving.scan_outcome import at_even_odds
 from serving.scan_rows import BlockResult, ScanRow
 from serving.settings import Settings
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
@@ -130,7 +131,7 @@ def price_score(facts: Facts) -> float | None:
     assert isinstance(score, float | int)
     if facts.values["price.known"] is not True or not math.isfinite(score):
         return None
-    return 1.0 / (1.0 + math.exp(-max(-700.0, min(score, 700.0))))
+    return at_even_odds(score)
 
 
 def _facts(item: DecidedItem, listing: DecidedListing | None) -> Facts:
