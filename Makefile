@@ -54,11 +54,10 @@ proto-check: install
 docker-lint: install
 	$(BIN)/hadolint Dockerfile.gpu
 
-# The unit tests run beside the others, one process for each of two cores; what measures comes last and alone.
+# One process for each of two cores, a file's tests in one of them; what takes time comes last and alone.
 unit: install
-	$(BIN)/python -m pytest -m 'not measure' tests/unit & beside=$$!; \
-	$(BIN)/python -m pytest -m 'not measure' tests/contract tests/integration tests/golden tests/browser tests/bench; others=$$?; \
-	wait $$beside && exit $$others
+	$(BIN)/python -m pytest -m 'not measure' -n 2 --dist loadfile tests/unit tests/contract tests/integration tests/golden tests/browser
+	$(BIN)/python -m pytest -m 'not measure' tests/bench
 
 measure: install  ## the figures of the model card against their bars (needs the development data; many minutes)
 	$(BIN)/python -m pytest -m measure

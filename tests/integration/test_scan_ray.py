@@ -31,12 +31,13 @@ BLOCK = 4
 @pytest.fixture(scope="module")
 def connected() -> Iterator[None]:
     """Start Ray for the tests of this module, and see afterwards that nothing of it is left."""
+    before = set(psutil.Process().children(recursive=True))
     with ray_session(None, workers=2):
         import ray
 
         node: Any = ray._private.worker._global_node
         folder = Path(node.get_temp_dir_path())
-        started = psutil.Process().children(recursive=True)
+        started = set(psutil.Process().children(recursive=True)) - before
         yield
     _, alive = psutil.wait_procs(started, timeout=60)
     assert not alive

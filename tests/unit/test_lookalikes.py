@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from index.catalogue import ReferenceCatalogue
 from index.decision_records import RemovedImage
-from index.errors import StoreError
 from index.fake_source import FakeSource
 from index.records import Brand, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind
 from vision.regions import Box
@@ -97,9 +96,12 @@ def test_photos_removed_later_are_found_after_a_renewal() -> None:
     assert found(second, AXES[2]) == ["later"]
 
 
-def test_embeddings_of_different_lengths_are_refused() -> None:
-    """A photo whose embedding is not what the model makes is named, with the way out."""
+def test_an_embedding_of_another_length_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A photo whose embedding is not what the model makes matches nothing; the others are searched."""
     source = registry(removed("a", AXES[0]), removed("b", AXES[0][:3]))
 
-    with pytest.raises(StoreError, match=r"'b' .* has 3 values and others 6: put back a backup"):
-        ReferenceCatalogue.build(source, MODEL, "exact")
+    catalogue = ReferenceCatalogue.build(source, MODEL, "exact")
+
+    assert found(catalogue, AXES[0]) == ["a"]
+    assert "removed listing b" in caplog.text
+    assert "has 3 values and others 6" in caplog.text
