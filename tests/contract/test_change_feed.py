@@ -119,7 +119,7 @@ class FeedContract(StoreSuite):
 
     def test_nobody_is_called_after_their_block(self, store: Store) -> None:
         """Who has left is not called any more, and the feed's thread ends with its block."""
-        gone, there = Ear(), Ear()
+        gone, there, before = Ear(), Ear(), set(threading.enumerate())
         with store.following() as feed:
             with feed.calling(gone, topic=CHANGES):
                 pass
@@ -128,7 +128,7 @@ class FeedContract(StoreSuite):
                 assert there.hears()
 
         assert not gone.hears(0.0)
-        assert "change feed" not in {thread.name for thread in threading.enumerate()}
+        assert "change feed" not in {thread.name for thread in {*threading.enumerate()} - before}
 
 
 class TestSqliteFeed(OnSqlite, FeedContract):

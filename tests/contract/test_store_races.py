@@ -205,7 +205,7 @@ def test_two_who_wait_for_each_other_both_get_through(postgres_url: str) -> None
     database.close()
 
     assert heads == (2, 2)
-    assert len(attempts) == 3
+    assert len(attempts) >= 3
 
 
 def test_race_lost_again_and_again_is_told() -> None:
