@@ -6,7 +6,7 @@ The search and verify stages of a listing's way through, and the judgement of al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +24,9 @@ from vision.verify import NOTHING, PhotoMatcher, Variant, Verification
 # Brands worth verifying, likeliest first: on FlickrLogos-27 the right one is among the first eight for 0.87 of the
 # photos with the untrained model, and a brand costs about 4 ms.
 CANDIDATES = 8
+# A brand less likely than this by its embedding is not verified: keypoints were never found again for one below 1.4%
+# (FlickrLogos-27 among the marks that ship, 60 of 270 photos), and four in ten photos of other goods have none above.
+WORTH_VERIFYING = 0.01
 # References whose keypoints stay in memory: 37 kB each.
 _KEPT = 512
 # What a name that is not read exactly counts for, by one that is.
@@ -114,18 +117,24 @@ class Verifier:
         self._kept: Recent[str, LocalFeatures] = Recent(_KEPT)
 
     def verify(
-        self, candidates: Sequence[Candidate], photos: Mapping[int, LocalFeatures]
+        self,
+        candidates: Sequence[Candidate],
+        photos: Mapping[int, LocalFeatures],
+        *,
+        worth: Callable[[Candidate], bool] = lambda _candidate: True,
     ) -> tuple[Verified | None, ...]:
         """Look for each candidate's references in its photo; `photos` holds keypoints by the photos' places.
 
-        None for a candidate whose photo or references have no keypoints.
+        None for a candidate that is not `worth` it, or whose photo or references have no keypoints.
         """
-        wanted = [reference for candidate in candidates for reference in candidate.match.proposed]
+        likely = [candidate for candidate in candidates if worth(candidate)]
+        wanted = [reference for candidate in likely for reference in candidate.match.proposed]
         features = self._kept.get(wanted, self._source.features_of)
-        provable = [one for one in candidates if any(reference in features for reference in one.match.proposed)]
+        provable = [one for one in likely if any(reference in features for reference in one.match.proposed)]
         asked = {one.image_index for one in provable} & photos.keys()
         matchers = {index: PhotoMatcher(photos[index]) for index in asked}
-        return tuple(_verified(candidate, matchers.get(candidate.image_index), features) for candidate in candidates)
+        proofs = {id(one): _verified(one, matchers.get(one.image_index), features) for one in provable}
+        return tuple(proofs.get(id(candidate)) for candidate in candidates)
 
 
 def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: int) -> tuple[Candidate, ...]:
@@ -135,6 +144,12 @@ def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: in
         image_index, region = regions.places[match.region_row]
         candidates.append(Candidate(image_index=image_index, region=region.box, match=match))
     return tuple(candidates)
+
+
+def worth_verifying(candidate: Candidate, calibration: MatchCalibration) -> bool:
+    """Tell whether a candidate is likely enough by its embedding for its references' keypoints to be looked for."""
+    signs = Signs(score=candidate.match.score)
+    return calibration.probability(SHOWN[candidate.match.kind], signs) >= WORTH_VERIFYING
 
 
 def judge(

@@ -31,7 +31,7 @@ from serving.gathering import gather
 from serving.hold_evidence import HoldRecords
 from serving.judging import Judge
 from serving.knowledge import Knowledge
-from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge
+from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge, worth_verifying
 from serving.reading import read_names
 from serving.sight import OwnFiles, Sight
 from serving.stages import Stages
@@ -187,7 +187,7 @@ class Pipeline:
         (result,), photos = read_photos((data,), self.limits, Stages(deadline))
         regions = embed_regions(photos, self.embedder, deadline)
         candidates = find_candidates(regions, known.catalogue, most=most)
-        verified = self.verifier.verify(candidates, self.find_points(photos))
+        verified = self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying)
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
         read = read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
         return result, judge(candidates, verified, self.calibration, most=most, read=read), known.catalogue.version
@@ -213,7 +213,11 @@ class Pipeline:
             "search", lambda: find_candidates(regions, known.catalogue, most=self.max_matches), _NO_CANDIDATES
         )
         unverified: tuple[Verified | None, ...] = (None,) * len(candidates)
-        verified = stages.run("verify", lambda: self.verifier.verify(candidates, keypoints), unverified)
+        verified = stages.run(
+            "verify",
+            lambda: self.verifier.verify(candidates, keypoints, worth=self._worth_verifying),
+            unverified,
+        )
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
         read = stages.run(
             "read",
@@ -223,6 +227,9 @@ class Pipeline:
         matches = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category, regions
+
+    def _worth_verifying(self, candidate: Candidate) -> bool:
+        return worth_verifying(candidate, self.calibration)
 
 
 def _blind_index(known: Knowledge) -> Reason | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from index.matches import BrandMatch
 from index.records import ReferenceKind
 from serving.findings import Reading
-from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of
+from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of, worth_verifying
 from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.keypoints import LocalFeatures, photo_features, reference_features
@@ -34,6 +34,25 @@ class Shelf:
         wanted = list(reference_ids)
         self.asked += wanted
         return {one: self.features[one] for one in wanted if one in self.features}
+
+
+class Photos(Mapping[int, LocalFeatures]):
+    """Holds one photo, and counts how often its keypoints were asked for."""
+
+    asked = 0
+
+    def __getitem__(self, index: int) -> LocalFeatures:
+        """Find them."""
+        self.asked += 1
+        return photo_features(a_picture())
+
+    def __iter__(self) -> Iterator[int]:
+        """Name it."""
+        return iter((0,))
+
+    def __len__(self) -> int:
+        """Count it."""
+        return 1
 
 
 def a_candidate(
@@ -169,3 +188,19 @@ def test_keypoints_are_read_once() -> None:
         verifier.verify([a_candidate("acme", "r1", score=0.5)], photo)
 
     assert shelf.asked == ["r1"]
+
+
+def test_only_what_its_embedding_makes_likely_is_verified() -> None:
+    """The photo of brands below one in a hundred has no keypoints found: it is the dearest step of a listing's way."""
+    shelf, photos = Shelf({"r1": reference_features(a_picture())}), Photos()
+    likely, unlikely = a_candidate("acme", "r1", score=0.3), a_candidate("zeta", "r1", score=0.2)
+
+    def worth(candidate: Candidate) -> bool:
+        return worth_verifying(candidate, CALIBRATION)
+
+    assert Verifier(shelf).verify([unlikely], photos, worth=worth) == (None,)
+    assert photos.asked == 0
+    proof, none = Verifier(shelf).verify([likely, unlikely], photos, worth=worth)
+    assert proof is not None
+    assert none is None
+    assert photos.asked > 0
