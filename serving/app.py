@@ -42,6 +42,7 @@ from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
+from serving.photo_keeping import PhotoKeeper
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
@@ -148,6 +149,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             )
         )
         shelf = open_blobs(settings)
+        photos = resources.enter_context(keep_photos(settings, shelf))
         backend = backend_on(settings.index_backend, settings.device)
         # Listings are screened side by side. Several threads for one small product of NumPy's spin between calls: they
         # tripled the processor time of a listing (two cores, fake model: 68 ms against 24 ms).
@@ -191,8 +193,10 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             knowledge=knowledge,
             upkeep=upkeep,
             in_force=in_force,
-            moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
-            cases=make_case_answers(store, rules),
+            moderation=Moderation(
+                pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings), photos
+            ),
+            cases=make_case_answers(store, rules, photos),
             registry=RegistryAnswers(
                 brands=BrandAnswers(store, lambda: knowledge.current.lexicon),
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
@@ -211,6 +215,11 @@ def open_blobs(settings: Settings) -> BlobShelf:
     return blobs.open_blobs(settings.blob_place)
 
 
+def keep_photos(settings: Settings, shelf: BlobStore) -> PhotoKeeper:
+    """Make what keeps photos for people who decide, unless the settings keep none."""
+    return PhotoKeeper(shelf, enabled=settings.photo_retention_days > 0)
+
+
 def make_reference_answers(
     store: Store, embedder: BatchingEmbedder, knowledge: Holder[Knowledge], shelf: BlobStore, assessor: Assessor
 ) -> ReferenceAnswers:
@@ -223,9 +232,9 @@ def make_reference_answers(
     )
 
 
-def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:
+def make_case_answers(store: Store, rules: CaseRules, photos: PhotoKeeper) -> CaseAnswers:
     """Put together what people work on cases with; it needs no model."""
-    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules)))
+    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules), photos))
 
 
 def load_embedder(settings: Settings) -> Embedder:
