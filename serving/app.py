@@ -38,6 +38,7 @@ from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
+from serving.image_answers import ImageAnswers
 from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
@@ -99,6 +100,7 @@ class Application:
     listings: Holder[Followed]
     catalogue: ListingCatalogue
     scans: ScanParts
+    images: ImageAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -207,6 +209,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             listings=listings,
             catalogue=catalogue,
             scans=ScanParts.of(settings, store),
+            images=ImageAnswers(store, shelf),
         )
 
 

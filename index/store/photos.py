@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, tuple_, update
 
 from index.case_records import UNRESOLVED
 from index.photos import Forgotten, Photo, PhotoOwner, PhotoState
@@ -83,14 +83,22 @@ class PhotoStore:
             _set_state(connection, photos, PhotoState.FORGOTTEN)
         return Forgotten(photos=photos, held=held)
 
+    def photo_tally(self) -> dict[PhotoState, tuple[int, int]]:
+        """Count photos by what became of them, with the bytes of their files."""
+        counts = select(kept_photos.c.state, func.count(), func.coalesce(func.sum(kept_photos.c.size), 0))
+        with self._database.read("count photos") as connection:
+            rows = connection.execute(counts.group_by(kept_photos.c.state)).all()
+        found = {PhotoState(state): (int(count), int(size)) for state, count, size in rows}
+        return {state: found.get(state, (0, 0)) for state in PhotoState}
+
     def photo_files(self) -> Iterator[tuple[str, str]]:
-        """Yield of all kept photos whose each is, such as "photo 0 of the decision 1a2b", and its file's sha256."""
+        """Yield of all kept photos whose each is, such as "the decision 1a2b", and its file's sha256."""
         after: tuple[Any, ...] = ("", "", 0)
         while True:
             query = select(kept_photos).where(_KEPT, tuple_(*_KEY) > tuple_(*after)).order_by(*_KEY).limit(_PAGE)
             with self._database.read("look up the files of photos") as connection:
                 page = [_photo(row) for row in connection.execute(query)]
-            yield from ((f"photo {one.position} of the {one.owner} {one.owner_id}", one.sha256) for one in page)
+            yield from ((f"the {one.owner} {one.owner_id}", one.sha256) for one in page)
             if len(page) < _PAGE:
                 return
             after = (str(page[-1].owner), page[-1].owner_id, page[-1].position)

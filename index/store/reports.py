@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, Text, bindparam, func, select, update
 
 from index.case_records import Case
-from index.errors import DecidedAnew
+from index.errors import DecidedAnew, NotFound
 from index.photos import Photo
 from index.reports import Notice, Report, ReporterType, ReportOnRecord, ReportState
 from index.rulings import RequestKey
@@ -94,7 +94,7 @@ class ReportStore:
             return _one(connection, report.report_id)
 
     def get_report(self, report_id: str) -> Report:
-        """Return a report that is on record."""
+        """Return a report. Raises NotFound."""
         with self._database.read("read a report") as connection:
             return _one(connection, report_id)
 
@@ -170,7 +170,10 @@ def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord,
 
 
 def _one(connection: Connection, report_id: str) -> Report:
-    return _report(connection.execute(select(reports).where(reports.c.report_id == report_id)).one())
+    row = connection.execute(select(reports).where(reports.c.report_id == report_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no report with the id {report_id!r}.")
+    return _report(row)
 
 
 def _report(row: Row[Any]) -> Report:

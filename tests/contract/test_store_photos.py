@@ -85,7 +85,13 @@ class PhotoContract(StoreSuite):
         store.forget_photos(listing_id="l-d", now=NOON)
 
         assert store.named_blobs([kept.sha256, lost.sha256]) == {kept.sha256}
-        assert list(store.photo_files()) == [("photo 0 of the decision again", kept.sha256)]
+        assert list(store.photo_files()) == [("the decision again", kept.sha256)]
+        assert store.photo_tally() == {
+            PhotoState.KEPT: (1, 100),
+            PhotoState.LOST: (1, 100),
+            PhotoState.EXPIRED: (0, 0),
+            PhotoState.FORGOTTEN: (1, 100),
+        }
 
     def test_recording_photos_again_changes_nothing(self, store: Store) -> None:
         """Photos of a decision that is on record can be added later; what is known of one stays."""
