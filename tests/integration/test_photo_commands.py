@@ -114,8 +114,7 @@ def test_collecting_lets_go_of_old_photos_but_not_of_open_cases(
     monkeypatch.setenv("TOUCHSTONE_PHOTO_RETENTION_DAYS", "0")
     waiting = touchstone("--data-dir", data, "--json", "blobs", "collect")
     for case in json.loads(touchstone("--data-dir", data, "--json", "cases", "list").stdout)["cases"]:
-        told = ["--verdict", "ALLOW", "--reason", "GENUINE"]
-            resolved = touchstone("--data-dir", data, "cases", "resolve", case["case_id"], *GENUINE)
+        resolved = touchstone("--data-dir", data, "cases", "resolve", case["case_id"], *GENUINE)
         assert resolved.code == 0, resolved.stderr
 
     dry = touchstone("--data-dir", data, "--json", "blobs", "collect", "--dry-run")
