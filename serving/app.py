@@ -214,7 +214,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
 
 
 def open_blobs(settings: Settings) -> BlobShelf:
-    """Open the store of references' files. Raises BlobError for a URL that is none of one."""
+    """Open the store of files. Raises BlobError for a URL that is none of one."""
     return blobs.open_blobs(settings.blob_place)
 
 
