@@ -151,7 +151,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             )
         )
         shelf = open_blobs(settings)
-        photos = resources.enter_context(keep_photos(settings, shelf))
+        photos = resources.enter_context(PhotoKeeper.of(settings, shelf))
         backend = backend_on(settings.index_backend, settings.device)
         # Listings are screened side by side. Several threads for one small product of NumPy's spin between calls: they
         # tripled the processor time of a listing (two cores, fake model: 68 ms against 24 ms).
@@ -216,11 +216,6 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
 def open_blobs(settings: Settings) -> BlobShelf:
     """Open the store of files. Raises BlobError for a URL that is none of one."""
     return blobs.open_blobs(settings.blob_place)
-
-
-def keep_photos(settings: Settings, shelf: BlobStore) -> PhotoKeeper:
-    """Make what keeps photos for people who decide, unless the settings keep none."""
-    return PhotoKeeper(shelf, enabled=settings.photo_retention_days > 0)
 
 
 def make_reference_answers(

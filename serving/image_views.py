@@ -103,8 +103,11 @@ def original(content: bytes) -> Shown:
 
 
 def etag_of(sha256: str, *made: object) -> str:
-    """Name an answer by its file and what is made of it, which must say everything that its pixels depend on."""
-    return f"{sha256}-{hashlib.sha256(repr(made).encode()).hexdigest()[:16]}"
+    """Name an answer by its file and what is made of it, which must say everything that its pixels depend on.
+
+    The name does not tell the file's digest, which not everybody may know who sees the picture.
+    """
+    return hashlib.sha256(repr((sha256, *made)).encode()).hexdigest()
 
 
 def _frame(content: bytes, box: Box | None) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from typing import Self
 from index.blobs import BlobStore
 from index.photos import Photo, PhotoState
 from serving.deadline import NEVER, Deadline
+from serving.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,11 @@ class PhotoKeeper:
         self._room = most_bytes
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="photos")
+
+    @classmethod
+    def of(cls, settings: Settings, blobs: BlobStore) -> Self:
+        """Keep photos in `blobs` unless the settings say for no day."""
+        return cls(blobs, enabled=settings.photo_retention_days > 0)
 
     def __enter__(self) -> Self:
         return self

@@ -272,7 +272,7 @@ class GetImageResponse(_message.Message):
     height: _builtins.int
     """Its height, upright, in pixels; 0 when `not_modified` is set, or for an original SVG."""
     etag: _builtins.str
-    """Names this very answer: the file's SHA-256, and what was made of it."""
+    """Names this very answer: it changes with the file and with what is made of it. The original's is its SHA-256."""
     not_modified: _builtins.bool
     """True when the client's copy, by `if_none_match`, is still right."""
     def __init__(
