@@ -18,7 +18,8 @@ from tests.integration.support import draw, fill, listing, settings_at
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
-LISTINGS, PHOTOS = 60, 4
+LISTINGS, PHOTOS = 24, 4
+KINDS = {"ALLOW": "", "REVIEW": "Aurora 1:1 replica"}
 
 
 class Timed(PhotoKeeper):
@@ -46,11 +47,13 @@ def test_the_cost_of_keeping(tmp_path: Path, size: int, capsys: pytest.CaptureFi
         timed = replace(application, moderation=replace(application.moderation, photos=keeper))
         bytes_each = len(draw(10_000, edge=size, kind="JPEG"))
 
-        spent = {
-            title: [_screen(timed, title, n, size) for n in range(LISTINGS)] for title in ("", "Aurora 1:1 replica")
-        }
+        # In turn, so that what else the machine does falls on both alike.
+        spent: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for number in range(LISTINGS):
+            for kind in KINDS:
+                spent[kind].append(_screen(timed, kind, number, size))
 
-    allowed, reviewed = (statistics.median(spent[title]) for title in spent)
+    allowed, reviewed = (statistics.median(each) for each in spent.values())
     waited = sorted(keeper.waited_ms)
     p50, p95 = statistics.median(waited), waited[int(0.95 * LISTINGS)]
     with capsys.disabled():
@@ -77,13 +80,14 @@ def test_the_cost_of_a_durable_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert statistics.median(took) < 250
 
 
-def _screen(application: Application, title: str, number: int, size: int) -> float:
+def _screen(application: Application, kind: str, number: int, size: int) -> float:
     """Screen a listing of new photos and return how long it took, in ms."""
-    seeds = range(10_000 + PHOTOS * number, 10_000 + PHOTOS * (number + 1))
-    photos = [draw(seed + bool(title) * 10**6, edge=size, kind="JPEG") for seed in seeds]
-    request = pb.ScreenListingRequest(listing=listing(*photos, listing_id=f"{title}{number}", title=title))
+    first = 10_000 + 2 * PHOTOS * number + PHOTOS * (kind == "REVIEW")
+    photos = [draw(first + place, edge=size, kind="JPEG") for place in range(PHOTOS)]
+    offer = listing(*photos, listing_id=f"{kind}{number}", title=KINDS[kind])
+    request = pb.ScreenListingRequest(listing=offer)
     start = time.perf_counter()
     decision = application.moderation.screen(request)
     took = 1000 * (time.perf_counter() - start)
-    assert (decision.verdict == decision_pb2.VERDICT_ALLOW) is (not title)
+    assert decision_pb2.Verdict.Name(decision.verdict) == f"VERDICT_{kind}"
     return took
