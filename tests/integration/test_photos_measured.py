@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,9 +28,7 @@ class Timed(PhotoKeeper):
 
     waited_ms: list[float]
 
-    def keep(
-        self, photos: tuple[Photo, ...], files: tuple[bytes, ...], *, deadline: Deadline = NEVER
-    ) -> tuple[Photo, ...]:
+    def keep(self, photos: Sequence[Photo], files: Sequence[bytes], *, deadline: Deadline = NEVER) -> tuple[Photo, ...]:
         """Keep, and note the time."""
         start = time.perf_counter()
         kept = super().keep(photos, files, deadline=deadline)
