@@ -1,4 +1,4 @@
-"""Is every file of a reference whole, and which are of no use any more? What an operator runs on a blob store.
+"""Is every file whole, and which are of no use any more? What an operator runs on a blob store.
 
 A file is of no use when nothing in the store names it and it was put longer ago than the grace period. Whoever records
 a digest puts its file first, which counts as put then: a grace period longer than any upload takes loses none.
@@ -53,6 +53,18 @@ def collect(
     return Collected(kept=kept, deleted=deleted, freed_bytes=freed)
 
 
+def drop(
+    shelf: BlobShelf,
+    sha256s: Collection[str],
+    referenced: Callable[[Collection[str]], Collection[str]],
+    *,
+    before: datetime,
+) -> int:
+    """Delete those files that nothing names any more and that were put before a time; return how many were."""
+    named = referenced(sha256s)
+    return sum(shelf.discard(sha256, before=before) for sha256 in sorted({*sha256s}.difference(named)))
+
+
 def faults(shelf: BlobShelf) -> Iterator[tuple[Blob, str]]:
     """Read every file: each with what is wrong with it, or "". Slow on a large store."""
     for blob in shelf.blobs():
@@ -67,17 +79,17 @@ def faults(shelf: BlobShelf) -> Iterator[tuple[Blob, str]]:
 
 
 def lacking(shelf: BlobShelf, files: Iterable[tuple[str, str]], present: Container[str]) -> Iterator[tuple[str, str]]:
-    """Yield those of the `files`, each of a reference's id and a sha256, that are not there.
+    """Yield those of the `files`, each of an owner and a sha256, that are not there.
 
     `present` are the digests that a walk over the shelf met before `files` are asked for; what it did not meet may have
     come since and is looked up.
     """
-    for reference_id, sha256 in files:
+    for owner, sha256 in files:
         if sha256 not in present:
             try:
                 shelf.get(sha256)
             except BlobMissing:
-                yield reference_id, sha256
+                yield owner, sha256
             except BlobDamaged:  # it is there; whoever verifies next hears of it
                 continue
 

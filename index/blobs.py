@@ -1,6 +1,6 @@
-"""Where do the files of references lie? The seam of every blob store: bytes under their own sha256.
+"""Where do files of references and photos lie? The seam of every blob store: bytes under their own sha256.
 
-`index.local_blobs` keeps them in a folder and `index.s3_blobs` in a bucket; `open_blobs` says which. What no reference
+`index.local_blobs` keeps them in a folder and `index.s3_blobs` in a bucket; `open_blobs` says which. What nothing
 names any more is collected by `index.blob_upkeep`.
 """
 

@@ -40,10 +40,14 @@ class DecisionRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOutcome:
-    """What is on record now. `created` is False when an earlier decision under the same idempotency key stands."""
+    """What is on record now. `created` is False when an earlier decision under the same idempotency key stands.
+
+    `case_id` is the case that was opened with it, or "".
+    """
 
     record: DecisionRecord
     created: bool
+    case_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,10 +38,12 @@ from serving.complaints import Complaints
 from serving.copying import CopyFinder
 from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
+from serving.image_answers import ImageAnswers
 from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
+from serving.photo_keeping import PhotoKeeper
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
@@ -98,6 +100,7 @@ class Application:
     listings: Holder[Followed]
     catalogue: ListingCatalogue
     scans: ScanParts
+    images: ImageAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -148,6 +151,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             )
         )
         shelf = open_blobs(settings)
+        photos = resources.enter_context(PhotoKeeper.of(settings, shelf))
         backend = backend_on(settings.index_backend, settings.device)
         # Listings are screened side by side. Several threads for one small product of NumPy's spin between calls: they
         # tripled the processor time of a listing (two cores, fake model: 68 ms against 24 ms).
@@ -191,8 +195,10 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             knowledge=knowledge,
             upkeep=upkeep,
             in_force=in_force,
-            moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
-            cases=make_case_answers(store, rules),
+            moderation=Moderation(
+                pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings), photos
+            ),
+            cases=make_case_answers(store, rules, photos),
             registry=RegistryAnswers(
                 brands=BrandAnswers(store, lambda: knowledge.current.lexicon),
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
@@ -203,11 +209,12 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             listings=listings,
             catalogue=catalogue,
             scans=ScanParts.of(settings, store),
+            images=ImageAnswers(store, shelf),
         )
 
 
 def open_blobs(settings: Settings) -> BlobShelf:
-    """Open the store of references' files. Raises BlobError for a URL that is none of one."""
+    """Open the store of files. Raises BlobError for a URL that is none of one."""
     return blobs.open_blobs(settings.blob_place)
 
 
@@ -223,9 +230,9 @@ def make_reference_answers(
     )
 
 
-def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:
+def make_case_answers(store: Store, rules: CaseRules, photos: PhotoKeeper) -> CaseAnswers:
     """Put together what people work on cases with; it needs no model."""
-    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules)))
+    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules), photos))
 
 
 def load_embedder(settings: Settings) -> Embedder:

@@ -7,14 +7,15 @@ listing are reliable enough together (`CaseRules.report_case_weight`). Blocking 
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from index.case_records import CaseOrigin
+from index.decision_records import DecisionRecord
 from index.errors import Conflict, DecidedAnew, NotFound
+from index.photos import Photo
 from index.reports import Report, ReporterType
 from index.rulings import UNDECIDED, Appeal, RequestKey
 from index.store.store import Store
@@ -24,6 +25,8 @@ from serving.case_rules import CaseRules
 from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.errors import FieldViolation, InvalidListing, Overloaded
+from serving.photo_keeping import PhotoKeeper
+from serving.photo_records import photos_of_report
 from serving.stages import Stages
 from serving.visual import read_photos
 from serving.wire_complaint import Complaint, Objection
@@ -42,6 +45,7 @@ class Complaints:
 
     store: Store
     opening: CaseOpening
+    photos: PhotoKeeper
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -81,10 +85,18 @@ class Complaints:
             image_sha256s=tuple(result.sha256 for result in results),
             create_time=now,
         )
-        for _ in range(_ATTEMPTS - 1):
-            with contextlib.suppress(DecidedAnew):
-                return self._record(report, request), results
-        return self._record(report, request), results
+        kept: tuple[Photo, ...] | None = None
+        for left in reversed(range(_ATTEMPTS)):
+            decision = self._decision(report.listing_id)
+            if kept is None:
+                pictures = photos_of_report(report, decision, results, complaint.images)
+                kept = self.photos.keep(pictures, complaint.images, deadline=deadline)
+            try:
+                return self._record(report, decision, kept, request), results
+            except DecidedAnew:
+                if not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def appeal(self, objection: Objection) -> Appeal:
         """Record an appeal; while the seller's first one is undecided, return that.
@@ -121,16 +133,22 @@ class Complaints:
         )
         return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
 
-    def _record(self, report: Report, request: RequestKey | None) -> Report:
-        decision = self.store.latest_decision(report.listing_id)
+    def _decision(self, listing_id: str) -> DecisionRecord:
+        decision = self.store.latest_decision(listing_id)
         if decision is None:
-            raise NotFound(f"The listing {report.listing_id!r} was never screened; check the id.")
+            raise NotFound(f"The listing {listing_id!r} was never screened; check the id.")
+        return decision
+
+    def _record(
+        self, report: Report, decision: DecisionRecord, photos: tuple[Photo, ...], request: RequestKey | None
+    ) -> Report:
         at_once = report.notice is not None or report.reporter_type is not ReporterType.BUYER
         return self.store.add_report(
             replace(report, seller_id=decision.seller_id),
             case=self.opening.case(decision, origin=CaseOrigin.REPORT, time=report.create_time),
             case_weight=0.0 if at_once else self.rules.report_case_weight,
             request=request,
+            photos=photos,
         )
 
     def _check_pace(self, reporter_id: str, now: datetime) -> None:

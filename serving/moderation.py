@@ -7,12 +7,14 @@ messages, because their bytes are what an idempotency key is held against; every
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from index.case_records import CaseOrigin
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
-from index.errors import KeyReused
+from index.errors import KeyReused, StoreError
+from index.photos import Photo
 from index.store.store import Store
 from index.titles import signature as title_signature
 from serving.auditing import Auditor
@@ -21,6 +23,8 @@ from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
+from serving.photo_keeping import PhotoKeeper
+from serving.photo_records import photos_of_decision
 from serving.pipeline import Pipeline, Screening
 from serving.price_learning import cleared_price
 from serving.seller_evidence import presumed_strike
@@ -28,6 +32,8 @@ from serving.wire import to_listing
 from serving.wire_decision import from_decision
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 ScreenRequest = pb.ScreenListingRequest | pb.ScreenListingsRequest
 
@@ -48,6 +54,7 @@ class Moderation:
     store: Store
     opening: CaseOpening
     auditor: Auditor
+    photos: PhotoKeeper
 
     def screen(self, request: ScreenRequest, *, deadline: Deadline = NEVER) -> decision_pb2.Decision:
         """Decide on a listing and record the decision; with a `request_id` used before, return what stands.
@@ -69,19 +76,23 @@ class Moderation:
             record = _record(screening, listing, request_id=request.request_id, digest=digest)
             audited = self.auditor.is_audited(record.decision_id, certificate_id=screening.decision.certificate_id)
             case = self.opening.case(record, origin=CaseOrigin.AUDIT if audited else CaseOrigin.SCREENING)
+            looked_at = audited or _needs_person(screening)
             outcome = self.store.record_decision(
                 record,
-                case=case if audited or _needs_person(screening) else None,
+                case=case if looked_at else None,
                 carried=case,
                 images=screening.images,
                 regions=replace(screening.regions, brand_ids=case.brand_ids),
                 facts=pack(screening.facts),
                 shadows=screening.shadows,
                 price=cleared_price(listing, screening.decision, screening.brand),
+                photos=self._keep_photos(record, screening, listing, deadline) if looked_at else (),
                 commit_guard=lambda: deadline.check("the decision was recorded"),
             )
         except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
+        if outcome.case_id and not looked_at:
+            self._keep_photos_later(record, screening, listing, deadline)
         return decision_of(outcome.record)
 
     def decision(self, decision_id: str) -> decision_pb2.Decision:
@@ -91,6 +102,22 @@ class Moderation:
     def remove(self, listing_id: str, reason: RemovalReason, *, note: str = "") -> RemovedListing:
         """Record that the marketplace removed a listing. Raises NotFound when it was never screened."""
         return self.store.remove_listing(listing_id, reason, datetime.now(UTC), note=note)
+
+    def _keep_photos(
+        self, record: DecisionRecord, screening: Screening, listing: Listing, deadline: Deadline
+    ) -> tuple[Photo, ...]:
+        """Make a listing's photos durable for whoever looks at its case; it is decided without them, too."""
+        photos = photos_of_decision(record, screening.decision.image_results, listing.images)
+        return self.photos.keep(photos, listing.images, deadline=deadline)
+
+    def _keep_photos_later(
+        self, record: DecisionRecord, screening: Screening, listing: Listing, deadline: Deadline
+    ) -> None:
+        """Keep the photos of an ALLOW whose case was opened for what people said: nobody knew of it before."""
+        try:
+            self.store.add_photos(self._keep_photos(record, screening, listing, deadline))
+        except StoreError as error:  # the decision stands, and so does its case
+            log.warning("the photos of the decision %s are not kept: %s", record.decision_id, error)
 
 
 def decision_of(record: DecisionRecord) -> decision_pb2.Decision:

@@ -83,7 +83,7 @@ def read_picture(content: bytes, box: Box | None, limits: DecodeLimits = _LIMITS
         ReferenceTooSmall: what counts of it has too few pixels.
 
     """
-    if content[:256].lstrip(_BEFORE_MARKUP).startswith(b"<"):
+    if is_svg(content):
         return _drawn(content, box)
     image = decode(content, limits)
     return Picture(
@@ -93,6 +93,16 @@ def read_picture(content: bytes, box: Box | None, limits: DecodeLimits = _LIMITS
         height=image.height,
         image_format=image.format,
     )
+
+
+def is_svg(content: bytes) -> bool:
+    """Tell whether a file can only be a drawing."""
+    return content[:256].lstrip(_BEFORE_MARKUP).startswith(b"<")
+
+
+def compared_view(picture: Picture, box: Box | None) -> NDArray[np.uint8]:
+    """Return the view whose points photos are compared by: a boxed mark's with surroundings, its edge stands out."""
+    return picture.views[-1 if box else 0]
 
 
 def _drawn(svg: bytes, box: Box | None) -> Picture:

@@ -33,6 +33,7 @@ class Permission(enum.Enum):
     RESOLVE_BATCHES = "decide on many cases at once"
     REPORT = "report a listing"
     APPEAL = "pass on a seller's appeal"
+    VIEW_IMAGES = "look at photos and references"
     EXPORT_EVIDENCE = "take evidence packages out"
     CREATE_BRANDS = "create brands"
     READ_BRANDS = "read brands and references"
@@ -59,6 +60,8 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.REPORT: frozenset({PIPELINE, MODERATOR, LEAD, BRAND_OWNER, *PROVEN}),
     # Not the brand owner: an appeal is the seller's, and its answer would tell whose decisions there are.
     Permission.APPEAL: frozenset({PIPELINE, MODERATOR, LEAD}),
+    # Which pictures these are, `serving.image_access` says.
+    Permission.VIEW_IMAGES: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
     Permission.EXPORT_EVIDENCE: frozenset({MODERATOR, LEAD, AUDITOR}),
     # Not the brand owner: it would choose what it owns, and a name that is taken answers ABORTED, which would tell
     # whose brands there are.
@@ -76,6 +79,7 @@ _MODERATION = "touchstone.moderation.v1.ModerationService"
 _CASES = "touchstone.moderation.v1.CaseService"
 _BRANDS = "touchstone.moderation.v1.BrandService"
 _SCANS = "touchstone.moderation.v1.ScanService"
+_IMAGES = "touchstone.moderation.v1.ImageService"
 RPCS: dict[str, Permission] = {
     f"{_MODERATION}/ScreenListing": Permission.SCREEN,
     f"{_MODERATION}/ScreenListings": Permission.SCREEN,
@@ -109,6 +113,8 @@ RPCS: dict[str, Permission] = {
     f"{_SCANS}/GetScan": Permission.READ_SCANS,
     f"{_SCANS}/WatchScan": Permission.READ_SCANS,
     f"{_SCANS}/CancelScan": Permission.RUN_SCANS,
+    f"{_IMAGES}/ListImages": Permission.VIEW_IMAGES,
+    f"{_IMAGES}/GetImage": Permission.VIEW_IMAGES,
     "grpc.health.v1.Health/Check": Permission.PROBE,
     "grpc.health.v1.Health/Watch": Permission.PROBE,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Permission.CONNECT,
@@ -121,6 +127,11 @@ def may(caller: Caller, rpc: str) -> bool:
     if permission is None:
         return False
     return permission in (Permission.PROBE, Permission.CONNECT) or bool(caller.roles & {*GRANTS[permission], ADMIN})
+
+
+def entitled(caller: Caller, permission: Permission) -> bool:
+    """Tell whether a caller who was let in has one more permission; where nobody has to sign in, everybody does."""
+    return not caller.roles or bool(caller.roles & {*GRANTS[permission], ADMIN})
 
 
 def require(caller: Caller, rpc: str) -> None:

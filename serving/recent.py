@@ -17,10 +17,12 @@ _Value = TypeVar("_Value")
 
 
 class Recent(Generic[_Key, _Value]):
-    """Keeps the `most` values used last. Any number of threads may ask."""
+    """Keeps the values used last, as many as weigh `most` together; each weighs 1 unless `weigh` says. Thread-safe."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, weigh: Callable[[_Value], int] = lambda _: 1) -> None:
         self._most = most
+        self._weigh = weigh
+        self._weight = 0
         self._kept: OrderedDict[_Key, _Value] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -34,8 +36,10 @@ class Recent(Generic[_Key, _Value]):
             found |= read(missing)
         with self._lock:
             for key, value in found.items():
-                self._kept[key] = value
+                if key not in self._kept:
+                    self._kept[key] = value
+                    self._weight += self._weigh(value)
                 self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            while self._weight > self._most:
+                self._weight -= self._weigh(self._kept.popitem(last=False)[1])
         return found

@@ -17,7 +17,7 @@ from index.records import Reference, ReferenceEmbedding, ReferenceFeatures
 from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.deadline import NEVER, Deadline
-from serving.new_reference import NewReference
+from serving.new_reference import NewReference, compared_view
 from vision.hashing import pdq
 from vision.keypoints import reference_features
 from vision.regions import middle
@@ -67,8 +67,8 @@ def embedded(
 
 
 def described_by(each: NewReference) -> ReferenceFeatures:
-    """Find the keypoints of the first view, or of a boxed mark with its surroundings: its edge stands out from them."""
-    view = each.picture.views[-1 if each.box else 0]
+    """Find the keypoints by which photos are compared with a reference."""
+    view = compared_view(each.picture, each.box)
     return ReferenceFeatures(reference_id=each.reference_id, features=reference_features(view))
 
 

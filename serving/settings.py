@@ -56,8 +56,13 @@ class Settings(BaseSettings):
     ] = "sift"
     blobs: Annotated[
         str | None,
-        Field(description="where files of references lie: a folder or `s3://bucket/prefix?…`; unset: `data_dir`/blobs"),
+        Field(
+            description="where references' files and photos lie: a folder or `s3://bucket/…`; unset: `data_dir`/blobs"
+        ),
     ] = None
+    photo_retention_days: Annotated[
+        int, Field(ge=0, description="days that photos of cases and reports are kept at least; 0 keeps none")
+    ] = 180
     catalogue_backend: Annotated[
         Literal["faiss", "exact", "milvus"], Field(description="index of screened listings, for FindListings")
     ] = "faiss"

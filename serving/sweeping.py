@@ -1,6 +1,6 @@
 """Which listings already on sale does a reference match? Hits become cases, for a person to decide.
 
-A sweep changes no verdict: the photos of listings are not kept, so nothing could be screened anew, and a likeness alone
+A sweep changes no verdict: photos are kept of cases only, so little could be screened anew, and a likeness alone
 is no decision. Each hit is noted once, with the case that waits about its decision or the one opened for it, which says
 SWEEP_MATCH among its reasons and carries the sweep's id. So a sweep may end at any moment, and is gone on with, or done
 again a month later, by starting it again: what is known is passed over.

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Column, select
+from sqlalchemy import Column, ColumnElement, select, true
 
+from index.photos import PhotoState
 from index.store.engine import Database, in_batches
+from index.store.tables.photos import kept_photos
 from index.store.tables.references import references
 from index.store.tables.registry import brand_rights
 
-# Every column that names a file of the blob store, in whatever state its row is: decisions name retired references.
-NAMING: tuple[Column[Any], ...] = (
-    references.c.image_sha256,
-    brand_rights.c.mark_image_sha256,
-    brand_rights.c.power_of_attorney_sha256,
-)
+# Every column that names a file of the blob store, and in which rows: a reference in whatever state, for decisions name
+# retired ones; a photo as long as it is kept.
+NAMING: dict[Column[Any], ColumnElement[bool]] = {
+    references.c.image_sha256: true(),
+    brand_rights.c.mark_image_sha256: true(),
+    brand_rights.c.power_of_attorney_sha256: true(),
+    kept_photos.c.sha256: kept_photos.c.state == str(PhotoState.KEPT),
+}
 
 _PAGE = 10_000
 
@@ -31,8 +35,8 @@ class BlobNameStore:
         found: set[str] = set()
         with self._database.read("look up files in use") as connection:
             for batch in in_batches(sha256s):
-                for column in NAMING:
-                    found.update(connection.scalars(select(column).where(column.in_(batch)).distinct()))
+                for column, counts in NAMING.items():
+                    found.update(connection.scalars(select(column).where(column.in_(batch), counts).distinct()))
         return frozenset(found)
 
     def reference_files(self) -> Iterator[tuple[str, str]]:

@@ -17,12 +17,14 @@ from index.decision_records import DecisionEvent, DecisionRecord, EventKind, Lis
 from index.errors import Conflict, KeyReused, NotFound, StoreError
 from index.listing_regions import ListingRegions
 from index.market_records import PriceObservation
+from index.photos import Photo
 from index.policies import ShadowOutcome
 from index.store.cases import succeed_cases
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
 from index.store.locks import lock_listing
 from index.store.outcomes import insert_outcomes
+from index.store.photos import insert_photos
 from index.store.prices import insert_observations
 from index.store.regions import put_regions
 from index.store.retry import run_again
@@ -51,12 +53,13 @@ class DecisionStore:
         facts: bytes | None = None,
         shadows: Sequence[ShadowOutcome] = (),
         price: PriceObservation | None = None,
+        photos: Sequence[Photo] = (),
         commit_guard: Callable[[], None] | None = None,
     ) -> RecordOutcome:
         """Put a decision on record, with the case that it opens and what the listing's photos are recognised by.
 
         `price` is what the price model may learn from the listing, None when nothing is. `regions` replace those that
-        the listing was found by.
+        the listing was found by; `photos` say what became of its photos' files, which are kept by now.
 
         When the idempotency key was used before with the same request, the decision recorded then is returned and
         nothing is written. `facts` is what it was taken on (`serving.facts_record`), `shadows` what the shadow policies
@@ -76,7 +79,7 @@ class DecisionStore:
                     f"The case {one.case_id!r} belongs to {one.decision_id!r}, not to {record.decision_id!r}."
                 )
         with self._database.write(f"record the decision {record.decision_id!r}") as connection:
-            earlier = _claim_key(connection, record)
+            earlier, case_id = _claim_key(connection, record), ""
             if earlier is None:
                 lock_listing(connection, record.listing_id)
                 _insert(connection, record, images)
@@ -87,10 +90,11 @@ class DecisionStore:
                 count_decision(connection, record)
                 if price is not None:
                     insert_observations(connection, [price])
+                insert_photos(connection, photos)
                 append_event(connection, EventKind.DECIDED, record, case_id=case_id)
             if commit_guard is not None:
                 commit_guard()
-        return RecordOutcome(record=earlier or record, created=earlier is None)
+        return RecordOutcome(record=earlier or record, created=earlier is None, case_id=case_id)
 
     def get_decision(self, decision_id: str) -> DecisionRecord:
         """Return a decision. Raises NotFound."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, and_, bindparam, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select, update
 
 from index.errors import Conflict, NotFound
 from index.holds import HoldSubject, HoldVerdict, LegalHold
@@ -87,6 +87,11 @@ class HoldStore:
         }
         with self._database.read("look up legal holds") as connection:
             return tuple(map(_hold, connection.execute(_COVERING, sought)))
+
+
+def holds_standing(connection: Connection, moment: datetime) -> tuple[LegalHold, ...]:
+    """Return all holds that stand at a moment, within a transaction."""
+    return tuple(map(_hold, connection.execute(select(legal_holds).where(_standing(moment)))))
 
 
 def _key(subject: HoldSubject, subject_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, Text, bindparam, func, select, update
 
 from index.case_records import Case
-from index.errors import DecidedAnew
+from index.errors import DecidedAnew, NotFound
+from index.photos import Photo
 from index.reports import Notice, Report, ReporterType, ReportOnRecord, ReportState
 from index.rulings import RequestKey
 from index.store.cases import change_case, insert_case, lock_case, unresolved_case
 from index.store.decisions import latest, lock_decision
 from index.store.engine import Database
+from index.store.photos import insert_photos
 from index.store.requests import claim_request
 from index.store.retry import run_again
 from index.store.rulings import last_in_force
@@ -50,14 +52,20 @@ class ReportStore:
 
     @run_again
     def add_report(
-        self, report: Report, *, case: Case, case_weight: float, request: RequestKey | None = None
+        self,
+        report: Report,
+        *,
+        case: Case,
+        case_weight: float,
+        request: RequestKey | None = None,
+        photos: Sequence[Photo] = (),
     ) -> Report:
         """Record a report, and return it with the case that it belongs to.
 
         It joins the unresolved case of the listing's last decision, which `case` must be about. Where there is none,
         `case` is opened if the unsettled reports about the listing weigh `case_weight` or more together, each reporter
         counting once with their reliability; unless a person took the listing down already. With a request that came
-        before, the report that it made is returned.
+        before, the report that it made is returned. `photos` are the pictures that came with it.
 
         Raises:
             NotFound: there is no decision that `case` is about.
@@ -81,11 +89,12 @@ class ReportStore:
                 "image_sha256s": list(report.image_sha256s),
             }
             connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
+            insert_photos(connection, photos)
             _join_case(connection, report, case, case_weight)
             return _one(connection, report.report_id)
 
     def get_report(self, report_id: str) -> Report:
-        """Return a report that is on record."""
+        """Return a report. Raises NotFound."""
         with self._database.read("read a report") as connection:
             return _one(connection, report_id)
 
@@ -161,7 +170,10 @@ def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord,
 
 
 def _one(connection: Connection, report_id: str) -> Report:
-    return _report(connection.execute(select(reports).where(reports.c.report_id == report_id)).one())
+    row = connection.execute(select(reports).where(reports.c.report_id == report_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no report with the id {report_id!r}.")
+    return _report(row)
 
 
 def _report(row: Row[Any]) -> Report:

@@ -36,6 +36,7 @@ from index.store.learning import LearningStore
 from index.store.listings import ListingStore
 from index.store.migrate import ensure_schema
 from index.store.outcomes import OutcomeStore
+from index.store.photos import PhotoStore
 from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.priors import PriorStore
@@ -81,6 +82,7 @@ class Store(
     IdentityStore,
     RingStore,
     DecisionStore,
+    PhotoStore,
     ListingStore,
     SweepStore,
     ScanStore,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from index.case_records import Case
 from index.store.cases import insert_case, unresolved_case
@@ -45,15 +45,21 @@ class SweepStore:
 
     def sweep_hits_in(self, case_id: str) -> tuple[SweepHit, ...]:
         """Return the hits that a case was opened for or that were noted there, the most similar first."""
-        own = select(sweep_hits).where(sweep_hits.c.case_id == case_id)
-        order = (sweep_hits.c.similarity.desc(), sweep_hits.c.reference_id)
+        return self._hits(sweep_hits.c.case_id == case_id)
+
+    def sweep_hits_on(self, decision_id: str) -> tuple[SweepHit, ...]:
+        """Return the hits on a decision's photos, the most similar first."""
+        return self._hits(sweep_hits.c.decision_id == decision_id)
+
+    def _hits(self, wanted: ColumnElement[bool]) -> tuple[SweepHit, ...]:
+        query = select(sweep_hits).where(wanted).order_by(sweep_hits.c.similarity.desc(), sweep_hits.c.reference_id)
         with self._database.read("read what sweeps found") as connection:
             return tuple(
                 SweepHit(
                     **{name: getattr(row, name) for name in _PLAIN},
                     box=Box(*(getattr(row, edge) for edge in _EDGES)),
                 )
-                for row in connection.execute(own.order_by(*order))
+                for row in connection.execute(query)
             )
 
 

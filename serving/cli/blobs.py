@@ -1,10 +1,11 @@
-"""`touchstone blobs`: verify the files of references, collect those of no use, copy them to another store."""
+"""`touchstone blobs`: verify the files of references and photos, collect those of no use, copy them elsewhere."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import click
 
@@ -18,7 +19,7 @@ from serving.cli.common import Faults, print_json, progress, settings_of, wants_
 _SPAN = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 # An upload puts its file first and records it then: less time would take files from under uploads.
-_LEAST_GRACE = timedelta(hours=1)
+LEAST_GRACE = timedelta(hours=1)
 
 
 class Span(click.ParamType[timedelta]):
@@ -34,20 +35,20 @@ class Span(click.ParamType[timedelta]):
         if found is None:
             self.fail(f"{value!r} is no span of time; write 90m, 24h or 7d", param, ctx)
         span = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-        if span < _LEAST_GRACE:
+        if span < LEAST_GRACE:
             self.fail(f"{value} is too short: an upload under way would lose its file; give at least 1h", param, ctx)
         return span
 
 
 @click.group()
 def blobs() -> None:
-    """Keep the files of references in order."""
+    """Keep the files of references and photos in order."""
 
 
 @blobs.command()
 @click.pass_context
 def verify(context: click.Context, /) -> None:
-    """Read every file and compare it with its digest, then look for references without a file.
+    """Read every file and compare it with its digest, then look for references and photos without a file.
 
     Exit code 3 when a file is damaged or missing.
     """
@@ -56,13 +57,14 @@ def verify(context: click.Context, /) -> None:
     present = {blob.sha256 for blob in _noting(progress(faults(shelf), what="verifying"), found)}
     damaged = found.count
     with open_store(settings) as store:
-        for reference_id, sha256 in lacking(shelf, store.reference_files(), present):
-            found.add(BlobMissing(f"the file {sha256} of the reference {reference_id} is missing; send it in again"))
+        references = ((f"the reference {reference_id}", sha256) for reference_id, sha256 in store.reference_files())
+        for owner, sha256 in lacking(shelf, chain(references, store.photo_files()), present):
+            found.add(BlobMissing(f"the file {sha256} of {owner} is missing; send it in again, or put back a backup"))
     missing = found.count - damaged
     if wants_json(context):
         print_json({"files": len(present), "damaged": damaged, "missing": missing})
     else:
-        click.echo(f"{len(present)} files read, {damaged} damaged; {missing} references without a file")
+        click.echo(f"{len(present)} files read, {damaged} damaged; {missing} references or photos without a file")
     found.exit_if_any(context)
 
 
@@ -71,16 +73,23 @@ def verify(context: click.Context, /) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.pass_context
 def collect_garbage(context: click.Context, /, *, older_than: timedelta, dry_run: bool) -> None:
-    """Delete files that nothing in the store names. Safe while the service runs."""
+    """Let go of photos whose time is over, then delete files that nothing in the store names.
+
+    Safe while the service runs.
+    """
     settings = settings_of(context)
-    shelf = open_blobs_of(settings)
+    shelf, now = open_blobs_of(settings), datetime.now(UTC)
     with open_store(settings) as store:
+        old = now - timedelta(days=settings.photo_retention_days)
+        expired, _ = store.expire_photos(before=old, now=now, dry_run=dry_run)
         done = collect(shelf, store.named_blobs, older_than=older_than, dry_run=dry_run)
     if wants_json(context):
-        print_json({"kept": done.kept, "deleted": done.deleted, "freed_bytes": done.freed_bytes, "dry_run": dry_run})
+        counts = {"kept": done.kept, "deleted": done.deleted, "freed_bytes": done.freed_bytes}
+        print_json(counts | {"expired_photos": expired, "dry_run": dry_run})
     else:
         verb = "would be deleted" if dry_run else "deleted"
         click.echo(f"{done.deleted} files of {done.freed_bytes:,} bytes {verb}, {done.kept} kept")
+        click.echo(f"{expired} photos {'would be let go of' if dry_run else 'were let go of'}: their time is over")
 
 
 @blobs.command("copy")

@@ -9,11 +9,12 @@ from typing import Any
 import click
 from google.protobuf.message import Message
 
-from serving.app import make_case_answers, open_store
+from serving.app import make_case_answers, open_blobs, open_store
 from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
 from serving.cli.common import settings_of
 from serving.cli.connection import reached, refusals_told
+from serving.photo_keeping import PhotoKeeper
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
 
 _TIMEOUT_S = 60.0
@@ -39,8 +40,8 @@ def asking(context: click.Context) -> Iterator[Ask]:
     if server is None:
         settings = settings_of(context)
         rules = load_case_rules(settings.case_rules)
-        with open_store(settings) as store:
-            answers = make_case_answers(store, rules)
+        with open_store(settings) as store, PhotoKeeper.of(settings, open_blobs(settings)) as photos:
+            answers = make_case_answers(store, rules, photos)
 
             def ask_here(rpc: str, request: Message) -> Any:
                 return getattr(answers, _METHODS[rpc])(request, Caller(name))

@@ -99,9 +99,12 @@ def innocent(service: Service, listing_id: str) -> decision_pb2.Decision:
     return service.screen(listing(listing_id=listing_id, seller_id="s1", market="DE")).decision
 
 
-def suspicious(service: Service, listing_id: str, *, market: str = "DE") -> decision_pb2.Decision:
+def suspicious(
+    service: Service, listing_id: str, *, market: str = "DE", picture: int = AURORA_SHOE, brand: str = "Aurora"
+) -> decision_pb2.Decision:
     """Screen a listing that a person must look at."""
-    offer = listing(draw(AURORA_SHOE), listing_id=listing_id, seller_id="s1", market=market, title="Aurora 1:1 replica")
+    title = f"{brand} 1:1 replica"
+    offer = listing(draw(picture), listing_id=listing_id, seller_id="s1", market=market, title=title)
     return service.screen(offer).decision
 
 

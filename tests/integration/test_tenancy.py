@@ -23,11 +23,12 @@ from index.store.tables import metadata
 from serving.app import Application, open_application
 from serving.caller import BRAND_OWNER
 from serving.permissions import GRANTS, RPCS
-from serving.server import BRAND_SERVICE, CASE_SERVICE, MODERATION_SERVICE
+from serving.server import BRAND_SERVICE, CASE_SERVICE, IMAGE_SERVICE, MODERATION_SERVICE
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.support import (
     AURORA,
+    AURORA_SHOE,
     BOREALIS,
     BOREALIS_BAG,
     PATIENCE_S,
@@ -43,6 +44,7 @@ from touchstone.moderation.v1 import (
     brand_service_pb2,
     catalogue_pb2,
     evidence_pb2,
+    image_service_pb2,
     listing_pb2,
     scan_service_pb2,
 )
@@ -52,7 +54,7 @@ from touchstone.moderation.v1 import moderation_service_pb2 as mod
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
 METHODS = {
     f"{service.full_name}/{method.name}": method
-    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE)
+    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE)
     for method in service.methods
 }
 REFUSED = {"NOT_FOUND", "PERMISSION_DENIED"}
@@ -77,6 +79,7 @@ class Ids:
     resolution: str
     batch: str
     scan: str
+    report: str
 
 
 NOWHERE = Ids(**{name: f"no-such-{name}" for name in Ids.__dataclass_fields__})
@@ -129,6 +132,22 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ("CancelScan", scan_service_pb2.CancelScanRequest(scan_id=ids.scan)),
     ]
     yield from ((f"{SCAN_SERVICE.full_name}/{name}", [request]) for name, request in of_scans)
+    yield from ((f"{IMAGE_SERVICE.full_name}/{name}", [request]) for name, request in _image_attempts(ids))
+
+
+def _image_attempts(ids: Ids) -> Iterator[tuple[str, Message]]:
+    pb = image_service_pb2
+    of_case, of_decision = pb.ImagePlace(id=ids.case), pb.ImagePlace(id=ids.decision)
+    yield "ListImages", pb.ListImagesRequest(case_id=ids.case)
+    yield "ListImages", pb.ListImagesRequest(decision_id=ids.decision)
+    yield "ListImages", pb.ListImagesRequest(report_id=ids.report)
+    yield "GetImage", pb.GetImageRequest(case_image=of_case)
+    yield "GetImage", pb.GetImageRequest(decision_image=of_decision)
+    yield "GetImage", pb.GetImageRequest(decision_image=of_decision, aligned_to_reference_id=ids.reference)
+    yield "GetImage", pb.GetImageRequest(decision_image=of_decision, original=True)
+    yield "GetImage", pb.GetImageRequest(report_image=pb.ImagePlace(id=ids.report))
+    yield "GetImage", pb.GetImageRequest(reference_id=ids.reference)
+    yield "GetImage", pb.GetImageRequest(reference_id=ids.reference, matched_frame=True)
 
 
 def _brand_attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
@@ -248,9 +267,12 @@ def _ids(service: Service, brand_id: str) -> Ids:
     )
     known = store.iter_references(service.application.embedder.fingerprint)
     references = {reference.reference_id for reference, _ in known if reference.brand_id == brand_id}
-    decision = suspicious(service, f"{brand_id}-listing")
+    brand, picture = {AURORA.brand_id: (AURORA, AURORA_SHOE), BOREALIS.brand_id: (BOREALIS, BOREALIS_BAG)}[brand_id]
+    decision = suspicious(service, f"{brand_id}-listing", picture=picture, brand=brand.name)
     case_id = case_of(service, decision)
     lead = person(service, "lead", "lead")
+    picture_of_it = listing_pb2.Image(content=draw(picture))
+    report = lead.report(decision.listing_id, images=[picture_of_it]).report.report_id
     resolved = lead.resolve(case_id, TAKEDOWN).resolution.resolution_id
     return Ids(
         brand=brand_id,
@@ -262,6 +284,7 @@ def _ids(service: Service, brand_id: str) -> Ids:
         resolution=resolved,
         batch="no-such-batch",
         scan="no-such-scan",
+        report=report,
     )
 
 

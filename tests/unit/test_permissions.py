@@ -15,6 +15,7 @@ from serving.permissions import ADMIN, GRANTS, ROLES, RPCS, STAFF, Permission, m
 from touchstone.moderation.v1 import (
     brand_service_pb2,
     case_service_pb2,
+    image_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
 )
@@ -24,6 +25,7 @@ FILES = (
     case_service_pb2,
     brand_service_pb2,
     scan_service_pb2,
+    image_service_pb2,
     health_pb2,
     reflection_pb2,
 )
@@ -60,14 +62,16 @@ def test_who_has_no_role_may_only_ask_what_the_server_is(rpc: str) -> None:
 
 
 def test_a_brand_owner_has_the_registry_and_may_report() -> None:
-    """Beside its own brands a brand owner may only report; it creates no brands, for names would tell of others."""
+    """Beside its own brands it may report, and see what shows them; it creates none, for names would tell of others."""
     owner = Caller("acme", frozenset({BRAND_OWNER}), frozenset({"acme"}))
     registry = {rpc for rpc in EVERY_RPC if rpc.startswith(BRAND_SERVICE)}
 
     allowed = {rpc for rpc in EVERY_RPC if may(owner, rpc) and RPCS[rpc] not in (Permission.PROBE, Permission.CONNECT)}
 
     assert allowed == registry - {f"{BRAND_SERVICE}/CreateBrand"} | {
-        "touchstone.moderation.v1.CaseService/ReportListing"
+        "touchstone.moderation.v1.CaseService/ReportListing",
+        "touchstone.moderation.v1.ImageService/ListImages",
+        "touchstone.moderation.v1.ImageService/GetImage",
     }
 
 
