@@ -25,8 +25,6 @@ from serving.scan_report_pictures import Picture, Pictures
 from serving.scan_report_rings import ScanRing
 from serving.scan_report_tallies import Kept, NameRow
 
-MOST_RINGS = 12
-
 _TEMPLATES = Path(__file__).parent / "templates"
 _EXAMPLE = "--verdict takedown --reason COUNTERFEIT"
 _CARD_EDGE, _RING_PHOTO_EDGE = 320, 96  # pixels
@@ -112,7 +110,7 @@ def _percents(box: object) -> tuple[float, float, float, float] | None:
 
 def _rings(report: ScanReport, pictures: Pictures) -> Iterator[DrawnRing]:
     flagged = {name for name, row in report.ring_sellers.items() if row.flagged}
-    for one in report.rings.rings[:MOST_RINGS]:
+    for one in report.rings.rings:
         photos = tuple(pictures.show(location, edge=_RING_PHOTO_EDGE) for location in one.examples)
         yield DrawnRing(ring=one, drawing=ring(one, flagged), photos=photos)
 

@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from index.money import ExchangeRates
+from serving.scan_files import ScanFiles
 from serving.scan_report import read_report
 from serving.scan_report_page import write_page
-from serving.scan_report_pictures import LocalFiles, Pictures
+from serving.scan_report_pictures import Pictures
 from serving.scan_rows import ScanRow, to_table
 from serving.scan_selection import read_selection, selected_listings
 from tests.integration.support import draw
@@ -89,7 +90,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     faults = folder / "out.faults.jsonl"
     faults.write_text(json.dumps(fault) + "\n", encoding="utf-8")
     report = read_report(path, ExchangeRates.load(), faults=faults)
-    write_page(folder / "report.html", report, scan=path, pictures=Pictures(LocalFiles()))
+    write_page(folder / "report.html", report, scan=path, pictures=Pictures(ScanFiles.of_user()))
     return path
 
 
