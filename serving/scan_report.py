@@ -110,6 +110,13 @@ def brands_of(table: pa.Table) -> pa.Array:
     return pc.coalesce(_none_if_empty(table["brand"]), seen)
 
 
+def brand_of(row: Mapping[str, object]) -> str:
+    """Name the brand of one row as `brands_of` does; "" for none."""
+    score = row["match_score"]
+    seen = row["match_brand"] if isinstance(score, float) and score >= LEAST_MATCH else None
+    return str(row["brand"] or seen or "")
+
+
 class _Counts:
     """What is known after the first reading."""
 

@@ -30,7 +30,7 @@ from serving.scan_report_tallies import NameTally, Strongest
 from serving.scan_rows import ScanRow, to_table
 from tests.integration.support import draw
 
-LINKS = {"#content", "#names", "#prices", "#matches", "#listings", "#rings", "#faults"}
+LINKS = {"#content", "#about", "#names", "#prices", "#matches", "#listings", "#rings", "#faults"}
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7*7 }}</style></script><!--"
 
 
@@ -162,6 +162,17 @@ def test_what_is_shown_is_bounded(tmp_path: Path) -> None:
     assert [kept.row["listing_id"] for kept in report.flagged] == [f"l{999 - place}" for place in range(MOST_FLAGGED)]
     assert [kept.row["listing_id"] for kept in report.matches] == [f"l{999 - 2 * n}" for n in range(MOST_MATCHES)]
     assert (report.matches[0].alike, report.matched) == (2, 500)
+
+
+def test_a_faint_match_is_none(tmp_path: Path) -> None:
+    """What a photo resembles a little is neither its brand nor a match."""
+    rows = [a_row(1, "REVIEW", match_brand="Nike", match_score=0.06, match_image=0, images=("/gone",))]
+
+    report = report_of(a_scan(tmp_path, rows))
+
+    assert (report.matched, report.matches) == (0, ())
+    assert report.tables[0].rows[0].name == "(unknown)"
+    assert "Nike" not in page_of(tmp_path / "out.parquet")
 
 
 # --- prices ----------------------------------------------------------------------------------------------------------
