@@ -20,10 +20,10 @@ MOST_MB = 400.0
 _REPORT = """
 import json, re, sys, time
 from pathlib import Path
-from serving.cli.main import main
+from serving.cli.main import touchstone
 
 begin = time.perf_counter()
-main(["scan", "report", sys.argv[1], "--html", sys.argv[2]], standalone_mode=False)
+touchstone.main(["scan", "report", sys.argv[1], "--html", sys.argv[2]], standalone_mode=False)
 peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024 / 1e6
 print(json.dumps(dict(seconds=time.perf_counter() - begin, peak_mb=peak)))
 """
