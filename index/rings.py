@@ -40,8 +40,8 @@ MOST_MEMBERS = 50
 _BAND_BYTES = 2
 # Neighbours within a band that are compared with each other: more hashes that agree in 16 bits are of flat pictures.
 _NEIGHBOURS = 256
-# Pairs compared at a time: 64 MiB of temporaries.
-_BLOCK_PAIRS = 2**19
+# Pairs compared at a time: 8 MiB of temporaries.
+_BLOCK_PAIRS = 2**16
 
 
 @dataclass(frozen=True, kw_only=True)

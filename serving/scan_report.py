@@ -8,20 +8,19 @@ the price chart and who shares photos. Memory depends on the limits named in the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from index.errors import CatalogueError
 from index.money import ExchangeRates
+from serving.scan_file import ScanFile, open_scan
 from serving.scan_report_faults import FaultGroup, read_faults
-from serving.scan_report_prices import BRANDS, Prices, PriceSample, main_currency
+from serving.scan_report_prices import BRANDS, PRICE_COLUMNS, Prices, PriceSample, main_currency
 from serving.scan_report_rings import Rings, SharedPhotos
 from serving.scan_report_tallies import Kept, NameRow, NameTally, Strongest
 from serving.scan_rows import SCHEMA
@@ -30,9 +29,13 @@ MOST_ROWS_OF_TABLE = 15
 MOST_FLAGGED = 500
 MOST_MATCHES = 48
 
-_BATCH_ROWS = 4_096
+# From this probability on a match counts: likelier than not. Nearly every photo resembles some reference a little.
+LEAST_MATCH = 0.5
+
 VERSIONS = ("model_fingerprint", "index_version", "policy_version")
-_UNREAD = ("facts",)
+# What pandas and Arrow note of themselves.
+_FOREIGN = ("pandas", "ARROW:")
+_COLUMNS = tuple(name for name in SCHEMA.names if name != "facts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +80,14 @@ def read_report(path: Path, rates: ExchangeRates, *, faults: Path | None) -> Sca
         OSError: a file cannot be read.
 
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_columns(path, file.schema_arrow)
-            found = _Counts()
-            for first_row, table in _batches(file):
-                found.add(first_row, table)
-            sample = found.price_sample(rates)
-            prices = _sampled(file, sample, found) if sample else None
-            rings = found.shared.rings(_batches(file))
-            metadata = _metadata(file.schema_arrow)
-    except pa.ArrowException as error:
-        raise CatalogueError(f"{path}: cannot be read as Parquet: {error}") from error
+    with open_scan(path) as file:
+        found = _Counts()
+        for first_row, table in file.tables(_COLUMNS):
+            found.add(first_row, table)
+        sample = found.price_sample(rates)
+        prices = _sampled(file, sample, found) if sample else None
+        rings = found.shared.rings(file.tables(("seller_id", "images")))
+        metadata = {key: value for key, value in sorted(file.metadata.items()) if not key.startswith(_FOREIGN)}
     return ScanReport(
         metadata=metadata,
         versions={name: tuple(counts.most_common()) for name, counts in found.versions.items()},
@@ -106,8 +105,16 @@ def read_report(path: Path, rates: ExchangeRates, *, faults: Path | None) -> Sca
 
 
 def brands_of(table: pa.Table) -> pa.Array:
-    """Name the brand of each row: what the decision names, else what a photo matched; null for none."""
-    return pc.coalesce(_none_if_empty(table["brand"]), _none_if_empty(table["match_brand"]))
+    """Name the brand of each row: what the decision names, else what a photo shows; null for none."""
+    seen = pc.if_else(pc.greater_equal(table["match_score"], LEAST_MATCH), _none_if_empty(table["match_brand"]), None)
+    return pc.coalesce(_none_if_empty(table["brand"]), seen)
+
+
+def brand_of(row: Mapping[str, object]) -> str:
+    """Name the brand of one row as `brands_of` does; "" for none."""
+    score = row["match_score"]
+    seen = row["match_brand"] if isinstance(score, float) and score >= LEAST_MATCH else None
+    return str(row["brand"] or seen or "")
 
 
 class _Counts:
@@ -155,7 +162,7 @@ class _Counts:
             for kind, tally in self._tallies.items()
         )
 
-    def sellers_of(self, rings: Rings) -> list[NameRow]:
+    def sellers_of(self, rings: Rings) -> tuple[NameRow, ...]:
         """Return what is counted of the members of rings."""
         return self._tallies["seller"].rows_of(seller for ring in rings.rings for seller in ring.sellers)
 
@@ -175,7 +182,7 @@ class _Counts:
         flagged = np.flatnonzero(gravity > 0)
         if len(flagged):
             self.flagged.offer(shown.take(flagged), (gravity + probability)[flagged])
-        matched = np.flatnonzero(_numbers(pc.is_valid(table["match_score"])) > 0)
+        matched = np.flatnonzero(_numbers(pc.fill_null(table["match_score"], 0.0)) >= LEAST_MATCH)
         self.matched += len(matched)
         if len(matched):
             best = shown.take(matched)
@@ -183,8 +190,8 @@ class _Counts:
             self.matches.offer(best, keys, _photos_of(best))
 
 
-def _sampled(file: pq.ParquetFile, sample: PriceSample, found: _Counts) -> Prices:
-    for first_row, table in _batches(file):
+def _sampled(file: ScanFile, sample: PriceSample, found: _Counts) -> Prices:
+    for first_row, table in file.tables(PRICE_COLUMNS):
         sample.add(table, brands_of(table), first_row)
     return sample.prices(max(0, len(found.priced) - len(sample.brands)))
 
@@ -196,32 +203,6 @@ def _photos_of(table: pa.Table) -> list[str]:
         files[image] if image is not None and 0 <= image < len(files) and files[image] else f"listing {listing_id}"
         for listing_id, image, files in zip(*columns, strict=True)
     ]
-
-
-def _batches(file: pq.ParquetFile) -> Iterator[tuple[int, pa.Table]]:
-    columns = [name for name in SCHEMA.names if name not in _UNREAD]
-    first_row = 0
-    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
-        yield first_row, pa.Table.from_batches([batch])
-        first_row += batch.num_rows
-
-
-def _check_columns(path: Path, schema: pa.Schema) -> None:
-    for field in SCHEMA:
-        if field.name not in _UNREAD and (
-            field.name not in schema.names or schema.field(field.name).type != field.type
-        ):
-            raise CatalogueError(
-                f"{path}: has no column {field.name!r} of type {field.type}; give the Parquet file of a scan"
-            )
-
-
-def _metadata(schema: pa.Schema) -> dict[str, str]:
-    """Read what the scan says of itself; pandas' and Arrow's own notes are none of it."""
-    found = {
-        key.decode(errors="replace"): value.decode(errors="replace") for key, value in (schema.metadata or {}).items()
-    }
-    return {key: value for key, value in sorted(found.items()) if key != "pandas" and not key.startswith("ARROW:")}
 
 
 def _count(counts: Counter[str], values: pa.ChunkedArray) -> None:

@@ -7,6 +7,7 @@ escaped and made harmless by `plain`.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from zlib import crc32
@@ -16,14 +17,14 @@ from markupsafe import Markup, escape
 from serving.scan_report_prices import PricePoint, Prices
 from serving.scan_report_rings import ScanRing
 
-_WIDTH, _HEIGHT = 1000, 430
+_WIDTH, _HEIGHT = 1000, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 14, 74  # margins, pixels
 # Share of a brand's column over which its points are strewn.
 _STREWN = 0.62
 
-_RING_WIDTH, _RING_HEIGHT, _RING_RADIUS = 400, 320, 92
-_PAIR_HEIGHT = 60  # two stand side by side
-_CROWD = 12
+_RING_WIDTH, _RING_HEIGHT, _RING_RADIUS = 400, 250, 92
+_PAIR_HEIGHT, _CROWD_HEIGHT = 60, 330  # two stand side by side; the names of many run outwards
+_CROWD = 8
 
 
 def plain(text: object, most: int = 120) -> str:
@@ -32,6 +33,17 @@ def plain(text: object, most: int = 120) -> str:
         "\ufffd" if unicodedata.category(letter) in _INVISIBLE else letter for letter in str(text)[: most + 1]
     )
     return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def breakable(text: object, most: int = 120) -> Markup:
+    """Make text harmless as `plain` does, and let lines of codes and paths break where their words end."""
+    return Markup("<wbr>").join(part for part in re.split(r"(?<=[_>/])", plain(text, most)))
+
+
+def shortened(name: str, most: int = 6) -> str:
+    """Shorten an identifier in its middle: those of one maker differ in their ends. Keeps twice `most` letters."""
+    shown = plain(name, 80)
+    return shown if len(shown) <= 2 * most + 1 else f"{shown[:most]}…{shown[-most:]}"
 
 
 # Control, format (direction overrides among them), surrogate, private use; line and paragraph separators.
@@ -75,7 +87,7 @@ def scatter(prices: Prices) -> Markup:
 def ring(drawn: ScanRing, flagged: Collection[str]) -> Markup:
     """Draw a ring: members on a circle in order, a line for each bond, thicker for more photos; dashed below three."""
     count = len(drawn.sellers)
-    height, turn = (_PAIR_HEIGHT, 0.25) if count == 2 else (_RING_HEIGHT, 0.0)
+    height, turn = (_PAIR_HEIGHT, 0.25) if count == 2 else (_CROWD_HEIGHT if count > _CROWD else _RING_HEIGHT, 0.0)
     angles = [2 * math.pi * (number / count + turn) for number in range(count)]
     places = [
         (_RING_WIDTH / 2 + _RING_RADIUS * math.sin(angle), height / 2 - _RING_RADIUS * math.cos(angle))
@@ -108,18 +120,12 @@ def _member(seller: str, x: float, y: float, *, angle: float, crowded: bool, bad
         anchor, dx, dy = "middle", 0, 22.0 if math.cos(angle) < 0 else -13.0
     yield (
         f'<text class="{"tiny" if crowded else ""}" transform="translate({x:.1f} {y:.1f}) rotate({turned:.1f})" '
-        f'x="{dx}" y="{dy}" text-anchor="{anchor}">{escape(_short(seller))}</text>'
+        f'x="{dx}" y="{dy}" text-anchor="{anchor}">{escape(shortened(seller, 5 if crowded else 8))}</text>'
     )
 
 
-def _short(seller: str) -> str:
-    """Shorten an identifier in its middle: those of one maker differ in their ends."""
-    name = plain(seller, 80)
-    return name if len(name) <= 11 else f"{name[:4]}…{name[-6:]}"
-
-
 def _price_axis(low: float, high: float, currency: str) -> Iterator[str]:
-    steps = (1, 2, 5) if high - low < 2.5 else (1,)
+    steps = (1, 2, 5) if high - low < 2.5 else (1, 3)
     for power in range(math.floor(low), math.ceil(high) + 1):
         for step in steps:
             at = power + math.log10(step)
@@ -129,7 +135,8 @@ def _price_axis(low: float, high: float, currency: str) -> Iterator[str]:
                 yield f'<path class="grid" d="M{_LEFT} {down:.1f}H{_WIDTH - _RIGHT}"/>'
                 yield f'<text x="{_LEFT - 8}" y="{down + 4:.1f}" text-anchor="end">{label}</text>'
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(currency)} (log)</text>'
+    says = f"price in {escape(currency)}"
+    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{says}</text>'
 
 
 def _mark(point: PricePoint, x: float, y: float) -> str:

@@ -18,18 +18,34 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from serving.features import FEATURES
 from serving.html_pages import page_environment
-from serving.scan_report import ScanReport
-from serving.scan_report_charts import bar, plain, ring, scatter
+from serving.scan_report import ScanReport, brand_of
+from serving.scan_report_charts import bar, breakable, plain, ring, scatter, shortened
 from serving.scan_report_pictures import Picture, Pictures
+from serving.scan_report_prices import MOST_POINTS
 from serving.scan_report_rings import ScanRing
-from serving.scan_report_tallies import Kept, NameRow
+from serving.scan_report_tallies import Kept
 
-MOST_RINGS = 12
-
+_LABELS = {
+    "calibration_version": "Calibration",
+    "fusion_version": "Fusion of evidence",
+    "index_version": "Index",
+    "model_fingerprint": "Model",
+    "policy_version": "Policy",
+    "scan_id": "Scan",
+    "touchstone_version": "Touchstone",
+}
+_FAULTS = {
+    "MANIFEST_ROW": "a row breaks the rules of the manifest",
+    "DUPLICATE_ID": "a listing came before; its first row counts",
+    "IMAGE_MISSING": "a photo is not where the row says",
+    "IMAGE_UNREADABLE": "a file is no picture that can be used",
+    "FAILED": "a defect; the log has its trace",
+}
 _TEMPLATES = Path(__file__).parent / "templates"
-_EXAMPLE = "--verdict takedown --reason COUNTERFEIT"
-_CARD_EDGE, _RING_PHOTO_EDGE = 320, 96  # pixels
+_EXAMPLE = "--verdict takedown --reason COUNTERFEIT --statement statement.json"
+_CARD_EDGE, _RING_PHOTO_EDGE, _LIST_EDGE = 320, 96, 112  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +70,7 @@ class DrawnRing:
 def write_page(path: Path, report: ScanReport, *, scan: Path, pictures: Pictures) -> None:
     """Write the page over what is at `path`, whole or not at all; `scan` is the Parquet file that it tells of."""
     environment = page_environment(_TEMPLATES)
-    environment.filters.update(plain=plain, bar=_bar_of)
+    environment.filters.update(plain=plain, breakable=breakable, short=shortened)
     script, style = ((_TEMPLATES / f"scan_report.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
     html = environment.get_template("scan_report.html").render(
         report=report,
@@ -64,10 +80,16 @@ def write_page(path: Path, report: ScanReport, *, scan: Path, pictures: Pictures
         policy=_policy(script=script, style=style),
         chart=scatter(report.prices) if report.prices and report.prices.brands else None,
         cards=[_card(kept, pictures) for kept in report.matches],
+        flagged=[(kept.row, _photo(kept.row, pictures, _LIST_EDGE)) for kept in report.flagged],
         rings=list(_rings(report, pictures)),
         flagged_count=report.rows - report.verdicts.get("ALLOW", 0),
         command=f"touchstone cases batch {shlex.quote(str(scan))} selection.json {_EXAMPLE}",
-        brand_of=_brand_of,
+        brand_of=brand_of,
+        bar=bar,
+        labels=_LABELS,
+        meanings={feature.code: feature.text for feature in FEATURES},
+        fault_meanings=_FAULTS,
+        most_points=MOST_POINTS,
     )
     _replace(path, html)
 
@@ -83,23 +105,18 @@ def _policy(*, script: str, style: str) -> str:
     )
 
 
-def _bar_of(row: NameRow, highest: int) -> Markup:
-    return bar(row.allowed, row.reviewed, row.taken_down, highest=highest)
-
-
-def _brand_of(row: dict[str, object]) -> str:
-    return str(row["brand"] or row["match_brand"] or "")
-
-
 def _card(kept: Kept, pictures: Pictures) -> Card:
-    row = kept.row
-    images, image, box = row["images"], row["match_image"], row["match_box"]
+    picture = _photo(kept.row, pictures, _CARD_EDGE)
+    return Card(kept=kept, brand=brand_of(kept.row), picture=picture, box=_percents(kept.row["match_box"]))
+
+
+def _photo(row: dict[str, object], pictures: Pictures, edge: int) -> Picture:
+    """Show the photo of a row's match, or the first."""
+    images, image = row["images"], row["match_image"] or 0
     assert isinstance(images, list)
     if isinstance(image, int) and 0 <= image < len(images):
-        picture = pictures.show(images[image], edge=_CARD_EDGE)
-    else:
-        picture = Picture(url="", missing="the match names no photo")
-    return Card(kept=kept, brand=_brand_of(row), picture=picture, box=_percents(box))
+        return pictures.show(images[image], edge=edge)
+    return Picture(url="", missing="the listing has no such photo")
 
 
 def _percents(box: object) -> tuple[float, float, float, float] | None:
@@ -112,7 +129,7 @@ def _percents(box: object) -> tuple[float, float, float, float] | None:
 
 def _rings(report: ScanReport, pictures: Pictures) -> Iterator[DrawnRing]:
     flagged = {name for name, row in report.ring_sellers.items() if row.flagged}
-    for one in report.rings.rings[:MOST_RINGS]:
+    for one in report.rings.rings:
         photos = tuple(pictures.show(location, edge=_RING_PHOTO_EDGE) for location in one.examples)
         yield DrawnRing(ring=one, drawing=ring(one, flagged), photos=photos)
 

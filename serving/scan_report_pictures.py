@@ -6,10 +6,7 @@ Whatever cannot be read leaves a placeholder that says so: a report is read when
 from __future__ import annotations
 
 import base64
-import os
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 from serving.scan_blocks import Opener
 from vision.decode import DecodeLimits, decode
@@ -25,22 +22,6 @@ class Picture:
 
     url: str
     missing: str = ""
-
-
-class LocalFiles:
-    """Reads regular files of this machine, by absolute path; no device, no pipe, and no more than an image may have."""
-
-    def read(self, location: str) -> bytes:
-        """Return a file's bytes. Raises OSError."""
-        path = Path(location)
-        if "\0" in location or not path.is_absolute():
-            raise FileNotFoundError("it is no absolute path")
-        # A pipe that nobody writes to would keep this waiting for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise FileNotFoundError("it is no regular file")
-            return stream.read(_LIMITS.max_bytes + 1)
 
 
 @dataclass(frozen=True)

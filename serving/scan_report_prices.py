@@ -18,6 +18,9 @@ BRANDS = 12
 # Of each brand and verdict.
 MOST_POINTS = 100
 
+PRICE_COLUMNS = ("listing_id", "verdict", "brand", "match_brand", "match_score", "price_amount", "price_currency")
+"""What a sample needs of a table of rows."""
+
 _VERDICTS = ("ALLOW", "REVIEW", "TAKEDOWN")
 # Knuth's multiplicative hashing (TAOCP 6.4): neighbouring rows come to lie far apart, so the smallest are a sample.
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)

@@ -16,18 +16,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from index.photo_groups import photo_groups
+from index.photo_groups import first_of_each, photo_groups
 from index.rings import LEAST_SHARED, MOST_SHARING, joined, links_between
 from vision.hashing import HASH_BYTES
 
-# 66 bytes a photo while they come in, about six times that while they are compared.
+# 54 bytes a photo while they come in, three times that while they are compared.
 MOST_PHOTOS = 2_000_000
+MOST_RINGS = 12
 # Photos in common whose listings are looked up by name; the first in the file.
 MOST_SHARED = 100_000
 RING_PHOTOS = 3
 
-_DIGEST_BYTES = 16
-COLUMNS = ("seller_id", "listing_id", "images", "image_sha256", "image_hashes")
+_PHOTO = np.dtype([("seller", "<u8"), ("file", "<u8"), ("row", "<u4"), ("place", "<u2")])
+COLUMNS = ("seller_id", "images", "image_sha256", "image_hashes")
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class ScanRing:
 
 @dataclass(frozen=True, kw_only=True)
 class Rings:
-    """The rings, the largest first, and what was left out: pictures of too many sellers, photos beyond the limits."""
+    """The largest of `count` rings, and what was left out: pictures of too many sellers, photos beyond the limits."""
 
     rings: tuple[ScanRing, ...]
+    count: int
     stock: int
     not_compared: int
     not_named: int
@@ -69,34 +71,29 @@ class SharedPhotos:
     """The photos of a file as they come, and what they have in common."""
 
     most: int = MOST_PHOTOS
-    _digests: list[bytes] = field(default_factory=list)
-    _hashes: list[bytes] = field(default_factory=list)
-    _sellers: list[bytes] = field(default_factory=list)
-    _places: list[NDArray[np.int64]] = field(default_factory=list)
-    _count: int = 0
+    _photos: bytearray = field(default_factory=bytearray)
+    _hashes: bytearray = field(default_factory=bytearray)
     _not_compared: int = 0
 
     def add(self, table: pa.Table, first_row: int) -> None:
-        """Take the photos of rows `first_row` and following of the file."""
-        digests, hashes, sellers, places = bytearray(), bytearray(), bytearray(), []
+        """Take the photos of rows `first_row` and following of the file.
+
+        A photo without a hash, unreadable or blank, says nothing of who uses it.
+        """
+        photos, hashes = [], []
         for row, columns in enumerate(zip(*(table.column(name).to_pylist() for name in COLUMNS), strict=True)):
-            seller, _, images, files, bits = columns
+            seller, images, files, bits = columns
             if not seller:
                 continue
-            key = hashlib.blake2b(seller.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            for place, digest, pdq in _photos(files[: len(images)], bits):
-                if self._count == self.most:
-                    self._not_compared += 1
-                    continue
-                self._count += 1
-                digests += digest
-                hashes += pdq
-                sellers += key
-                places.append((first_row + row, place))
-        self._digests.append(bytes(digests))
-        self._hashes.append(bytes(hashes))
-        self._sellers.append(bytes(sellers))
-        self._places.append(np.array(places, np.int64).reshape(-1, 2))
+            key = _digest(seller)
+            for place, (sha256, pdq) in enumerate(zip(files[: len(images)], bits, strict=False)):
+                if sha256 and pdq and len(pdq) == HASH_BYTES:
+                    photos.append((key, _digest(sha256), first_row + row, place))
+                    hashes.append(pdq)
+        room = self.most - len(self._hashes) // HASH_BYTES
+        self._not_compared += max(0, len(photos) - room)
+        self._photos += np.array(photos[:room], _PHOTO).tobytes()
+        self._hashes += b"".join(hashes[:room])
 
     def rings(self, rows: Iterable[tuple[int, pa.Table]]) -> Rings:
         """Find the rings; `rows` are the file's again, as `add` was given them, to look up who and where."""
@@ -119,31 +116,33 @@ class SharedPhotos:
             shown = tuple(examples[pictures[number]] for number in numbers[:RING_PHOTOS])
             found.append(ScanRing(sellers=sellers, bonds=bonds, photos=len(numbers), examples=shown))
         found.sort(key=lambda ring: (-len(ring.sellers), -ring.photos, ring.sellers))
-        return Rings(rings=tuple(found), stock=stock, not_compared=self._not_compared, not_named=dropped)
+        return Rings(
+            rings=tuple(found[:MOST_RINGS]),
+            count=len(found),
+            stock=stock,
+            not_compared=self._not_compared,
+            not_named=dropped,
+        )
 
     def _shared(self) -> tuple[NDArray[np.int64], NDArray[np.intp], int]:
-        """Return the places [n, 2] and pictures [n] of photos that a few sellers share; and how many are stock."""
-        places = np.concatenate([np.empty((0, 2), np.int64), *self._places])
-        if len(places) == 0:
-            return places, np.empty(0, np.intp), 0
-        files = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, _DIGEST_BYTES)
-        hashes = np.frombuffer(b"".join(self._hashes), np.uint8).reshape(-1, HASH_BYTES)
-        sellers = np.frombuffer(b"".join(self._sellers), np.uint64)
-        groups = photo_groups(files, hashes, np.any(hashes != 0, axis=1))
-        pairs = np.unique(np.stack([groups.astype(np.uint64), sellers], axis=1), axis=0)
-        counts = np.bincount(pairs[:, 0].astype(np.intp), minlength=int(groups.max()) + 1)
+        """Return the places [n, 2] and pictures [n] of photos that a few sellers share; and how many are stock.
+
+        The photos themselves are let go.
+        """
+        photos = np.frombuffer(self._photos, _PHOTO)
+        groups = photo_groups(photos["file"], np.frombuffer(self._hashes, np.uint8).reshape(-1, HASH_BYTES))
+        order, new = first_of_each(photos["seller"], groups.astype(np.uint64))
+        counts = np.bincount(groups[order[new]], minlength=int(groups.max(initial=-1)) + 1)
         few = (counts >= 2) & (counts <= MOST_SHARING)
         at = np.flatnonzero(few[groups])
-        return places[at], groups[at], int((counts > MOST_SHARING).sum())
+        places = np.stack([photos[name][at].astype(np.int64) for name in ("row", "place")], axis=1)
+        self._photos, self._hashes = bytearray(), bytearray()
+        return places, groups[at], int((counts > MOST_SHARING).sum())
 
 
-def _photos(files: list[str | None], bits: list[bytes | None]) -> Iterator[tuple[int, bytes, bytes]]:
-    """Give place, digest and hash of each photo that was read; zeros for a hash that there is not."""
-    for place, sha256 in enumerate(files):
-        if sha256:
-            pdq = bits[place] if place < len(bits) else None
-            digest = hashlib.blake2b(sha256.encode(), digest_size=_DIGEST_BYTES).digest()
-            yield place, digest, pdq if pdq and len(pdq) == HASH_BYTES else bytes(HASH_BYTES)
+def _digest(text: str) -> int:
+    """Tell texts of 2,000,000 photos apart: by chance two are taken for one in one scan of ten million."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def _named(rows: Iterable[tuple[int, pa.Table]], places: NDArray[np.int64]) -> Iterator[tuple[str, str]]:

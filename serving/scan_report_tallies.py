@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from serving.comparison import UNKNOWN
 
-# Names counted at once: 200,000 take about 100 MB. A million sellers are more, and most have one listing.
+# Names counted at once: a million sellers are more, and most have one listing.
 MOST_NAMES = 200_000
 
-_PLACE = {"ALLOW": 0, "REVIEW": 1, "TAKEDOWN": 2}
+_COUNTS = ("allowed", "reviewed", "taken_down")
+# Rows of counts that wait to be added up: 2 MB.
+_MOST_WAITING = 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,42 +50,67 @@ class NameTally:
 
     most: int = MOST_NAMES
     forgotten: int = 0
-    _counts: dict[str, list[int]] = field(default_factory=dict)
+    _names: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    _counts: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, len(_COUNTS)), np.int64))
+    _waiting: list[pa.Table] = field(default_factory=list)
 
     def add(self, names: pa.Array, verdicts: pa.Array) -> None:
-        """Count rows by their names, null for none, and verdicts."""
-        table = pa.table({"name": names, "verdict": verdicts})
-        counted = table.group_by(["name", "verdict"]).aggregate([([], "count_all")]).to_pydict()
-        for name, verdict, count in zip(counted["name"], counted["verdict"], counted["count_all"], strict=True):
-            self._counts.setdefault(name or UNKNOWN, [0, 0, 0])[_PLACE.get(verdict, 1)] += count
-        if len(self._counts) > self.most:
-            self._forget()
+        """Count rows by their names, null or empty for none, and verdicts."""
+        allowed, taken_down = (pc.equal(verdicts, verdict) for verdict in ("ALLOW", "TAKEDOWN"))
+        reviewed = pc.invert(pc.or_(allowed, taken_down))
+        stated = pc.fill_null(pc.if_else(pc.equal(names, ""), None, names), UNKNOWN)
+        counts = (each.cast(pa.int64()) for each in (allowed, reviewed, taken_down))
+        self._waiting.append(_added_up(pa.table([stated, *counts], names=["name", *_COUNTS])))
+        if sum(each.num_rows for each in self._waiting) > _MOST_WAITING:
+            self._settle()
 
     def __len__(self) -> int:
-        return len(self._counts)
+        self._settle()
+        return len(self._names)
 
     def top(self, most: int) -> tuple[NameRow, ...]:
         """Return the names with the most flagged listings, those with more listings first among equals."""
-        best = heapq.nsmallest(most, self._counts.items(), key=_rank)
-        return tuple(self.rows_of(name for name, _ in best))
+        self._settle()
+        allowed, reviewed, taken_down = self._counts.T
+        ranked = pa.table({"flagged": reviewed + taken_down, "allowed": allowed, "name": self._names})
+        order = [("flagged", "descending"), ("allowed", "descending"), ("name", "ascending")]
+        return self._rows(pc.sort_indices(ranked, sort_keys=order)[:most].to_numpy())
 
-    def rows_of(self, names: Iterable[str]) -> list[NameRow]:
+    def rows_of(self, names: Iterable[str]) -> tuple[NameRow, ...]:
         """Return what is counted of some names; those that are not known are left out."""
-        return [
-            NameRow(name=name, allowed=counts[0], reviewed=counts[1], taken_down=counts[2])
-            for name in names
-            if (counts := self._counts.get(name))
-        ]
+        self._settle()
+        return self._rows(pc.index_in(pa.array(names, pa.string()), value_set=self._names).drop_null().to_numpy())
+
+    def _rows(self, at: NDArray[np.integer]) -> tuple[NameRow, ...]:
+        named = zip(self._names.take(pa.array(at)).to_pylist(), self._counts[at].tolist(), strict=True)
+        return tuple(NameRow(name=name, **dict(zip(_COUNTS, counts, strict=True))) for name, counts in named)
+
+    def _settle(self) -> None:
+        """Add what waits to the counts."""
+        if not self._waiting:
+            return
+        added, self._waiting = _added_up(pa.concat_tables(self._waiting)), []
+        counts = np.stack([added[name].to_numpy() for name in _COUNTS], axis=1)
+        at = pc.index_in(added["name"], value_set=self._names)
+        known = pc.is_valid(at).to_numpy()
+        self._counts[at.drop_null().to_numpy()] += counts[known]
+        self._names = pa.concat_arrays([self._names, *added["name"].filter(pa.array(~known)).chunks])
+        self._counts = np.concatenate([self._counts, counts[~known]])
+        if len(self._names) > self.most:
+            self._forget()
 
     def _forget(self) -> None:
-        kept = sorted(self._counts.items(), key=lambda item: -sum(item[1]))
-        self.forgotten += max(sum(counts) for _, counts in kept[self.most // 2 :])
-        self._counts = dict(kept[: self.most // 2])
+        listings = self._counts.sum(axis=1)
+        order = np.argsort(-listings, kind="stable")
+        kept = np.sort(order[: self.most // 2])
+        self.forgotten += int(listings[order[self.most // 2]])
+        self._names, self._counts = self._names.take(pa.array(kept)), self._counts[kept]
 
 
-def _rank(item: tuple[str, list[int]]) -> tuple[int, int, str]:
-    name, (allowed, reviewed, taken_down) = item
-    return -(reviewed + taken_down), -allowed, name
+def _added_up(counts: pa.Table) -> pa.Table:
+    """Add up the counts of each name."""
+    added = counts.group_by("name", use_threads=False).aggregate([(name, "sum") for name in _COUNTS])
+    return added.rename_columns(["name", *_COUNTS])
 
 
 @dataclass(frozen=True)

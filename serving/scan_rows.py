@@ -7,7 +7,7 @@ and its verdict is REVIEW, for nothing unreadable is ever allowed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -104,4 +104,5 @@ class BlockResult:
 def to_table(rows: Sequence[ScanRow], metadata: Mapping[str, str] | None = None) -> pa.Table:
     """Make a table of rows; `metadata` is kept with the schema."""
     schema = SCHEMA.with_metadata(dict(metadata)) if metadata else SCHEMA
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in SCHEMA]
+    return pa.Table.from_arrays(columns, schema=schema)

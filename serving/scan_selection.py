@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from index.errors import CatalogueError
+from serving.scan_file import open_scan
 from serving.scan_report import brands_of
 
 _MOST_BYTES = 16 * 2**20
 _MOST_NAMES = 100_000
-_COLUMNS = ["listing_id", "verdict", "brand", "match_brand", "seller_id", "category"]
+_COLUMNS = ("listing_id", "verdict", "brand", "match_brand", "match_score", "seller_id", "category")
 
 
 class ScanSelection(BaseModel):
@@ -56,17 +56,13 @@ def selected_listings(scan: Path, selection: ScanSelection) -> Iterator[str]:
         CatalogueError: `scan` is no scan's file, or not the one that the selection was made on.
 
     """
-    try:
-        with pq.ParquetFile(scan) as file:
-            own = (file.schema_arrow.metadata or {}).get(b"scan_id", b"").decode(errors="replace")
-            if own != selection.scan_id:
-                raise CatalogueError(
-                    f"{scan}: is scan {own!r}, but the selection is of {selection.scan_id!r}; give that scan's file"
-                )
-            for batch in file.iter_batches(columns=_COLUMNS):
-                yield from _selected(pa.Table.from_batches([batch]), selection)
-    except (pa.ArrowException, KeyError) as error:
-        raise CatalogueError(f"{scan}: cannot be read as a scan's file: {error}") from error
+    with open_scan(scan) as file:
+        if file.scan_id != selection.scan_id:
+            raise CatalogueError(
+                f"{scan}: is scan {file.scan_id!r}, but the selection is of {selection.scan_id!r}; give that one's file"
+            )
+        for _, table in file.tables(_COLUMNS):
+            yield from _selected(table, selection)
 
 
 def _selected(table: pa.Table, selection: ScanSelection) -> list[str]:

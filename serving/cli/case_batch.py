@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import click
 from google.protobuf import json_format
 
 from serving.cli.case_asking import Ask, asking
-from serving.cli.common import message_dict, print_json, progress, wants_json
+from serving.cli.common import message_dict, print_json, wants_json
 from serving.scan_selection import read_selection, selected_listings
-from serving.wire_case import DEFAULT_BATCH, MAX_BATCH
+from serving.wire_case import DEFAULT_BATCH, MAX_BATCH, MAX_PAGE
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 
@@ -45,15 +46,19 @@ def batch(context: click.Context, /, scan: Path, selection: Path, most: int, *, 
         read_statement(given["statement"], outcome)
     listings = list(dict.fromkeys(selected_listings(scan, read_selection(selection))))
     with asking(context) as ask:
-        case_ids = _open_cases(ask, listings, most)
-        if not case_ids:
+        etags = _open_cases(ask, listings, most)
+        if not etags:
             click.echo(
                 f"{len(listings)} listings are selected; none of them has an open case, so nothing is to be done"
             )
             return
         request = pb.BatchResolveCasesRequest(
-            case_ids=pb.CaseIds(case_ids=case_ids), outcome=outcome, preview_only=not apply, max_cases=most
+            case_ids=pb.CaseIds(case_ids=etags), outcome=outcome, preview_only=not apply, max_cases=most
         )
+        if apply:
+            # The same outcome for the same cases as they stand is the same batch; for cases undone since, another.
+            content = request.SerializeToString(deterministic=True) + repr(etags).encode()
+            request.request_id = hashlib.sha256(content).hexdigest()
         done = ask("BatchResolveCases", request)
     if wants_json(context):
         print_json(message_dict(done))
@@ -71,15 +76,35 @@ def read_statement(path: Path, outcome: case_pb2.Outcome) -> None:
         raise click.UsageError(f"{path} is no StatementOfReasons: {error}") from error
 
 
-def _open_cases(ask: Ask, listings: Iterable[str], most: int) -> list[str]:
-    """Find the open cases of listings, and refuse as soon as there are too many."""
-    found: list[str] = []
-    for listing_id in progress(listings, what="looking up cases"):
-        page = ask("ListCases", pb.ListCasesRequest(filter=pb.CaseFilter(listing_id=listing_id)))
-        found += [case.case_id for case in page.cases]
+def _open_cases(ask: Ask, listings: Collection[str], most: int) -> dict[str, str]:
+    """Find the open cases of listings, in their order, with their etags; refuse as soon as there are too many.
+
+    A few listings are asked for one by one; where that would take more calls than reading the whole queue, it is read.
+    """
+    queue = ask("ListCases", pb.ListCasesRequest(page_size=1)).total_count
+    if len(listings) > queue / MAX_PAGE + 1:
+        cases = _pages(ask, pb.ListCasesRequest(order=pb.CASE_ORDER_OLDEST, page_size=MAX_PAGE))
+    else:
+        wanted = (pb.CaseFilter(listing_id=listing_id) for listing_id in listings)
+        cases = (case for one in wanted for case in _pages(ask, pb.ListCasesRequest(filter=one, page_size=MAX_PAGE)))
+    place = {listing_id: number for number, listing_id in enumerate(listings)}
+    found: dict[str, tuple[int, str]] = {}
+    for case in cases:
+        if case.decision.listing_id in place:
+            found[case.case_id] = place[case.decision.listing_id], case.etag
         if len(found) > most:
             raise click.UsageError(f"more than {most} open cases are selected; raise --max, or select fewer")
-    return found
+    return {case_id: etag for case_id, (_, etag) in sorted(found.items(), key=lambda item: item[1])}
+
+
+def _pages(ask: Ask, request: pb.ListCasesRequest) -> Iterator[case_pb2.Case]:
+    """Yield the cases of all pages; the oldest first, no page changes while the next ones are read."""
+    while True:
+        page = ask("ListCases", request)
+        yield from page.cases
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
 
 
 def _lines(done: pb.BatchResolveCasesResponse, *, selected: int) -> list[str]:

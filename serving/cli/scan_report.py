@@ -8,9 +8,10 @@ import click
 
 from index.money import ExchangeRates
 from serving.cli.common import print_json, settings_of, wants_json
+from serving.scan_files import ScanFiles
 from serving.scan_report import read_report
 from serving.scan_report_page import write_page
-from serving.scan_report_pictures import LocalFiles, Pictures
+from serving.scan_report_pictures import Pictures
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -24,8 +25,9 @@ def report(context: click.Context, /, scan: Path, html: Path, faults: Path | Non
     """Write a page that says what a scan found. It reads the scan's files and the photos, and changes nothing."""
     beside = scan.with_suffix(".faults.jsonl")
     faults = faults or (beside if beside.is_file() else None)
-    found = read_report(scan, ExchangeRates.load(settings_of(context).exchange_rates), faults=faults)
-    write_page(html, found, scan=scan, pictures=Pictures(LocalFiles()))
+    settings = settings_of(context)
+    found = read_report(scan, ExchangeRates.load(settings.exchange_rates), faults=faults)
+    write_page(html, found, scan=scan, pictures=Pictures(ScanFiles.of_user(settings.scan_roots)))
     size = html.stat().st_size
     if wants_json(context):
         print_json({"listings": found.rows, "verdicts": dict(found.verdicts), "bytes": size, "html": str(html)})

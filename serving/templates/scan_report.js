@@ -8,6 +8,7 @@
   // --- filter: one name, a verdict, words -------------------------------------------------------------------------
   let only = null;
   const rows = all("[data-row]");
+  const listed = all("[data-row=listing]").length;
   const buttons = all("button[data-kind]");
 
   const fits = (row) => {
@@ -35,8 +36,8 @@
     }
     one("only").hidden = !only;
     one("only-name").textContent = only ? `${only.kind} ${only.name}` : "";
-    one("shown").textContent = `${shown} of the listed flagged listings shown`;
-    one("nothing").hidden = shown > 0;
+    one("shown").textContent = `${shown} of the ${listed} flagged listings below`;
+    one("nothing").hidden = shown > 0 || listed === 0;
   };
 
   for (const button of buttons) {
@@ -81,7 +82,7 @@
       tell();
     });
   }
-  one("tick-shown").addEventListener("click", () => {
+  one("tick-shown")?.addEventListener("click", () => {
     for (const row of rows) {
       if (!row.hidden && row.dataset.row === "listing") ticked.listing.add(row.querySelector("input[data-tick]").value);
     }
@@ -105,6 +106,12 @@
       one("copied").textContent = "Marked: copy it with your keyboard.";
     }
   });
+
+  // --- paper: what is folded is printed too --------------------------------------------------------------------------
+  const folded = () => all("main details:not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = folded(); for (const each of opened) each.open = true; });
+  addEventListener("afterprint", () => { for (const each of opened) each.open = false; });
 
   show();
   tell();

@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from index.money import ExchangeRates
+from serving.scan_files import ScanFiles
 from serving.scan_report import read_report
 from serving.scan_report_page import write_page
-from serving.scan_report_pictures import LocalFiles, Pictures
+from serving.scan_report_pictures import Pictures
 from serving.scan_rows import ScanRow, to_table
 from serving.scan_selection import read_selection, selected_listings
 from tests.integration.support import draw
@@ -89,7 +90,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     faults = folder / "out.faults.jsonl"
     faults.write_text(json.dumps(fault) + "\n", encoding="utf-8")
     report = read_report(path, ExchangeRates.load(), faults=faults)
-    write_page(folder / "report.html", report, scan=path, pictures=Pictures(LocalFiles()))
+    write_page(folder / "report.html", report, scan=path, pictures=Pictures(ScanFiles.of_user()))
     return path
 
 
@@ -118,7 +119,10 @@ def test_pictures_and_boxes_are_drawn_and_nothing_runs(opened: Page) -> None:
     assert opened.title() == "Scan out.parquet"
     assert len(drawn) == opened.locator("#matches rect.box").count() == 19
     assert min(drawn) == 320
-    assert opened.locator("#matches .gone").inner_text() == "no picture: No such file or directory"
+    assert (
+        opened.locator("#matches .gone").inner_text()
+        == "no picture: there is no such file or folder; correct the name or put it there"
+    )
     assert opened.locator(".scatter circle, .scatter path:not(.grid, .median)").count() == 40
     assert opened.locator("#rings .ring line.strong").count() == 1
     assert "<script>" in opened.locator("#faults td").nth(1).inner_text()
@@ -140,7 +144,7 @@ def test_a_name_filters_and_the_chart_follows(opened: Page) -> None:
 
     assert (everything, set(brands), dimmed, pressed) == (10, {"Borealis"}, 2, "true")
     assert listed.locator("th").all_inner_texts()[0].startswith("l8")
-    assert opened.locator("#shown").inner_text() == "1 of the listed flagged listings shown"
+    assert opened.locator("#shown").inner_text() == "1 of the 10 flagged listings below"
 
 
 def test_ticks_become_a_selection_that_the_command_takes(opened: Page, scan: Path, tmp_path: Path) -> None:
@@ -195,3 +199,21 @@ def named(page: Page) -> list[Any]:
 def test_everything_has_a_name(opened: Page) -> None:
     """Who does not see the page is told what each field, button and picture is."""
     assert named(opened) == []
+
+
+def test_on_paper_it_is_all_there(opened: Page) -> None:
+    """Printed, what is for the screen is gone, names stay, and what is folded is open; on the screen it folds again."""
+    opened.locator("#listings input").nth(0).check()
+    open_before = opened.locator("main details[open]").count()
+    folded = opened.locator("main details:not([open])").count()
+    opened.emulate_media(media="print")
+    opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+    unfolded = opened.locator("main details[open]").count()
+
+    assert opened.locator("h1").is_visible()
+    assert opened.locator("#names button", has_text="Borealis").is_visible()
+    assert not opened.locator("#dock").is_visible()
+    assert opened.locator("input:visible").count() == 0
+    assert unfolded == open_before + folded
+    opened.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.locator("main details[open]").count() == open_before

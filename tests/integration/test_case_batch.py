@@ -52,13 +52,33 @@ def test_a_selection_is_previewed_done_and_undone(
     resolved = states()
     undo = re.findall(r"undo: touchstone cases undo (--batch \w+)", done.stdout)[0].split()
     undone = touchstone(*cases, "undo", *undo, "--reason", "a mistake")
+    again = touchstone(*batch, "--statement", statement, "--apply")
+    nothing = touchstone(*batch, "--statement", statement, "--apply")
 
-    assert (preview.code, done.code, undone.code) == (0, 0, 0)
+    assert (preview.code, done.code, undone.code, again.code, nothing.code) == (0, 0, 0, 0, 0)
     assert "3 listings are selected; 2 open cases" in preview.stdout
     assert "2 would be resolved; nothing was changed" in preview.stdout
     assert "2 resolved" in done.stdout
     assert (previewed, resolved) == ({OPEN}, {RESOLVED})
     assert "2 undone" in undone.stdout
+    assert "2 resolved" in again.stdout
+    assert "none of them has an open case" in nothing.stdout
+
+
+def test_of_a_long_queue_only_what_is_selected_is_looked_up(
+    own_service: Service, touchstone: Touchstone, files: tuple[Path, Path, Path]
+) -> None:
+    """One listing ticked is asked for by its id, and no other case is touched."""
+    case_of(own_service, suspicious(own_service, "odd"))
+    case_id = case_of(own_service, suspicious(own_service, "odder"))
+    scan, selection, statement = files
+    selection.write_text(json.dumps({"format_version": 1, "scan_id": "s1", "listing_ids": ["odder"]}), encoding="utf-8")
+    cases = ("--data-dir", own_service.application.settings.data_dir, "cases", "batch", scan, selection)
+
+    preview = touchstone(*cases, "--verdict", "takedown", "--reason", "COUNTERFEIT", "--statement", statement)
+
+    assert "1 listings are selected; 1 open cases" in preview.stdout
+    assert case_id in preview.stdout
 
 
 def test_a_batch_is_capped_and_bound_to_its_scan(

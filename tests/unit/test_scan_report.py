@@ -19,17 +19,18 @@ import pytest
 
 from index.errors import CatalogueError
 from index.money import ExchangeRates
+from serving.scan_files import ScanFiles
 from serving.scan_report import MOST_FLAGGED, MOST_MATCHES, ScanReport, read_report
 from serving.scan_report_charts import plain
 from serving.scan_report_faults import EXAMPLES, UNREADABLE, read_faults
 from serving.scan_report_page import write_page
-from serving.scan_report_pictures import LocalFiles, Pictures
+from serving.scan_report_pictures import Pictures
 from serving.scan_report_prices import MOST_POINTS
 from serving.scan_report_tallies import NameTally, Strongest
 from serving.scan_rows import ScanRow, to_table
 from tests.integration.support import draw
 
-LINKS = {"#content", "#names", "#prices", "#matches", "#listings", "#rings", "#faults"}
+LINKS = {"#content", "#about", "#names", "#prices", "#matches", "#listings", "#rings", "#faults"}
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e{{ 7*7 }}</style></script><!--"
 
 
@@ -62,7 +63,7 @@ def report_of(path: Path, faults: Path | None = None) -> ScanReport:
 def page_of(path: Path) -> str:
     """Write a page, and read it."""
     page = path.with_suffix(".html")
-    write_page(page, report_of(path), scan=path, pictures=Pictures(LocalFiles()))
+    write_page(page, report_of(path), scan=path, pictures=Pictures(ScanFiles.of_user()))
     return page.read_text(encoding="utf-8")
 
 
@@ -86,7 +87,7 @@ def test_verdicts_names_and_versions_are_counted(tmp_path: Path) -> None:
     """Each table counts listings by verdict; a brand that only a photo shows counts; the most flagged come first."""
     rows = [
         a_row(1, "TAKEDOWN", brand="Nike", seller_id="s1", reasons=("COPY", "PRICE"), policy_version="p@1"),
-        a_row(2, "REVIEW", match_brand="Nike", seller_id="s1", category="shoes", policy_version="p@1"),
+        a_row(2, "REVIEW", match_brand="Nike", match_score=0.6, seller_id="s1", category="shoes", policy_version="p@1"),
         a_row(3, brand="Puma", seller_id="s2", category="shoes", policy_version="p@2"),
         a_row(4, "REVIEW", error="unreadable"),
     ]
@@ -160,7 +161,18 @@ def test_what_is_shown_is_bounded(tmp_path: Path) -> None:
 
     assert [kept.row["listing_id"] for kept in report.flagged] == [f"l{999 - place}" for place in range(MOST_FLAGGED)]
     assert [kept.row["listing_id"] for kept in report.matches] == [f"l{999 - 2 * n}" for n in range(MOST_MATCHES)]
-    assert (report.matches[0].alike, report.matched) == (2, 1_000)
+    assert (report.matches[0].alike, report.matched) == (2, 500)
+
+
+def test_a_faint_match_is_none(tmp_path: Path) -> None:
+    """What a photo resembles a little is neither its brand nor a match."""
+    rows = [a_row(1, "REVIEW", match_brand="Nike", match_score=0.06, match_image=0, images=("/gone",))]
+
+    report = report_of(a_scan(tmp_path, rows))
+
+    assert (report.matched, report.matches) == (0, ())
+    assert report.tables[0].rows[0].name == "(unknown)"
+    assert "Nike" not in page_of(tmp_path / "out.parquet")
 
 
 # --- prices ----------------------------------------------------------------------------------------------------------
@@ -229,7 +241,7 @@ def hostile(tmp_path: Path) -> Path:
     """Write a scan in which all that sellers can choose attacks the page."""
     written = ("brand", "category", "title", "match_brand", "match_reference_id", "error", "market")
     fields: dict[str, Any] = dict.fromkeys(written, HOSTILE)
-    shared = {"images": (HOSTILE,), "image_sha256": ("ab",), "image_hashes": (b"",)}
+    shared = {"images": (HOSTILE,), "image_sha256": ("ab",), "image_hashes": (bytes(range(32)),)}
     rows = [
         a_row(
             number,
@@ -296,7 +308,7 @@ def unreadable(folder: Path) -> Iterator[str]:
 def test_missing_pictures_leave_a_placeholder(tmp_path: Path) -> None:
     """What cannot be read, is no picture or never ends is said to be missing; a picture is shown."""
     (tmp_path / "a.png").write_bytes(draw(1))
-    pictures = Pictures(LocalFiles())
+    pictures = Pictures(ScanFiles.of_user())
 
     shown = pictures.show(str(tmp_path / "a.png"), edge=100)
     missing = [pictures.show(location, edge=100) for location in unreadable(tmp_path)]
@@ -322,5 +334,5 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
     with pytest.raises(CatalogueError, match=r"broken\.parquet"):
         report_of(broken)
-    with pytest.raises(CatalogueError, match=r"other\.parquet: has no column"):
+    with pytest.raises(CatalogueError, match=r"other\.parquet: is not a scan's: line"):
         report_of(other)
