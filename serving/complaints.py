@@ -18,13 +18,14 @@ from index.errors import Conflict, DecidedAnew, NotFound
 from index.reports import Report, ReporterType
 from index.rulings import UNDECIDED, Appeal, RequestKey
 from index.store.store import Store
-from serving.caller import Caller
+from serving.caller import BRAND_OWNER, Caller
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules
 from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.errors import FieldViolation, InvalidListing, Overloaded
 from serving.stages import Stages
+from serving.visibility import visible_brand
 from serving.visual import read_photos
 from serving.wire_complaint import Complaint, Objection
 from vision.decode import DecodeLimits
@@ -56,13 +57,14 @@ class Complaints:
         """Record a report and say what became of its images; a request that came before returns its report.
 
         Raises:
-            NotFound: the listing was never screened.
+            NotFound: the listing was never screened, and the report is not of any; or the caller owns no such brand.
             Overloaded: the reporter reports too often.
             KeyReused: the idempotency key was another request's.
             DecidedAnew: the listing is decided again and again meanwhile.
             DeadlineExceeded: nothing was recorded.
 
         """
+        brand_id = self._brand_of(complaint, caller)
         results, _ = read_photos(complaint.images, self.limits, Stages(deadline))
         earlier = self.store.find_request(request) if request is not None else None
         if earlier is not None:
@@ -80,11 +82,14 @@ class Complaints:
             notice=complaint.notice,
             image_sha256s=tuple(result.sha256 for result in results),
             create_time=now,
+            brand_id=brand_id,
+            filed_by=caller.name,
         )
+        record = self._keep if complaint.of_any_listing else self._record
         for _ in range(_ATTEMPTS - 1):
             with contextlib.suppress(DecidedAnew):
-                return self._record(report, request), results
-        return self._record(report, request), results
+                return record(report, request), results
+        return record(report, request), results
 
     def appeal(self, objection: Objection) -> Appeal:
         """Record an appeal; while the seller's first one is undecided, return that.
@@ -120,6 +125,22 @@ class Complaints:
             due_time=now + timedelta(days=self.rules.appeal_due_days),
         )
         return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
+
+    def _brand_of(self, complaint: Complaint, caller: Caller) -> str:
+        """Return the brand whose owner reports, "" where there is none. Raises NotFound, InvalidListing."""
+        if BRAND_OWNER not in caller.roles:
+            if complaint.brand_id:
+                raise InvalidListing((FieldViolation("brand_id", "is a brand owner's to say; leave it out"),))
+            return ""
+        if complaint.brand_id:
+            return visible_brand(self.store, complaint.brand_id, caller).brand_id
+        return next(iter(caller.brands)) if len(caller.brands) == 1 else ""
+
+    def _keep(self, report: Report, request: RequestKey | None) -> Report:
+        """Record a report, also about a listing that nobody knows yet."""
+        if self.store.latest_decision(report.listing_id) is None:
+            return self.store.keep_report(report, request=request)
+        return self._record(report, request)
 
     def _record(self, report: Report, request: RequestKey | None) -> Report:
         decision = self.store.latest_decision(report.listing_id)
