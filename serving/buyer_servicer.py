@@ -1,4 +1,4 @@
-"""What does each rpc of BuyerService do? How often an address asks, and then `serving.buyer_answers` on a worker thread.
+"""What does each rpc of BuyerService do? Limits how often an address asks; then `serving.buyer_answers`, on a thread.
 
 Everybody may call. Answers are given at even times after a call began, so that how long one took tells nothing.
 """
@@ -96,9 +96,7 @@ class BuyerServicer(BuyerServiceServicer):
             caller, deadline = CALLING.get(), deadline_of(context, self._max_deadline_s)
             address = self._limits.address(context)
             self._limits.reports.take(address)
-            return await self._work(
-                lambda: self._answers.report(request, caller, address=address, deadline=deadline)
-            )
+            return await self._work(lambda: self._answers.report(request, caller, address=address, deadline=deadline))
 
     async def GetReport(self, request: pb.GetReportRequest, context: Context) -> pb.GetReportResponse:  # noqa: N802
         """Say what became of a report."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from index.case_records import CaseOrigin
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.errors import KeyReused
+from index.listing_regions import Sighting
 from index.store.store import Store
 from index.titles import signature as title_signature
 from serving.auditing import Auditor
@@ -21,6 +22,7 @@ from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
+from serving.findings import VisualMatch
 from serving.pipeline import Pipeline, Screening
 from serving.price_learning import cleared_price
 from serving.seller_evidence import presumed_strike
@@ -74,7 +76,7 @@ class Moderation:
                 case=case if audited or _needs_person(screening) else None,
                 carried=case,
                 images=screening.images,
-                regions=replace(screening.regions, brand_ids=case.brand_ids),
+                regions=replace(screening.regions, brand_ids=case.brand_ids, sightings=_sightings(screening)),
                 facts=pack(screening.facts),
                 shadows=screening.shadows,
                 price=cleared_price(listing, screening.decision, screening.brand),
@@ -131,6 +133,25 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         policy_version=decision.policy_version,
         presumed_strike=presumed_strike(decision),
         title_signature=title_signature(listing.title),
+    )
+
+
+def _sightings(screening: Screening) -> tuple[Sighting, ...]:
+    """Say where each brand was seen: by its likeliest match."""
+    matches = (found for found in screening.decision.evidence if isinstance(found, VisualMatch))
+    best: dict[str, VisualMatch] = {}
+    for match in matches:
+        if match.brand_id not in best or match.probability > best[match.brand_id].probability:
+            best[match.brand_id] = match
+    return tuple(
+        Sighting(
+            brand_id=match.brand_id,
+            reference_id=match.reference_id,
+            image_index=match.image_index,
+            box=match.box,
+            probability=match.probability,
+        )
+        for match in best.values()
     )
 
 

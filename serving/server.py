@@ -25,10 +25,12 @@ from index.store.changes import CHANGES
 from serving.admission import AdmissionInterceptor, Gate
 from serving.app import Application
 from serving.brand_servicer import BrandServicer
+from serving.buyer_servicer import BuyerLimits, BuyerServicer
 from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
+from serving.portal_servicer import PortalServicer
 from serving.read_your_write import ReadYourWrite
 from serving.scan_servicer import ScanServicer
 from serving.servicers import ModerationServicer
@@ -36,8 +38,17 @@ from serving.signing_in import check_listening, open_gate
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
-from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, moderation_service_pb2, scan_service_pb2
+from touchstone.moderation.v1 import (
+    brand_portal_service_pb2,
+    brand_service_pb2,
+    buyer_service_pb2,
+    case_service_pb2,
+    moderation_service_pb2,
+    scan_service_pb2,
+)
+from touchstone.moderation.v1.brand_portal_service_pb2_grpc import add_PortalServiceServicer_to_server
 from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
+from touchstone.moderation.v1.buyer_service_pb2_grpc import add_BuyerServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
@@ -60,7 +71,10 @@ MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["Moderat
 CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
-_OFFERED = tuple(service.full_name for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE))
+BUYER_SERVICE = buyer_service_pb2.DESCRIPTOR.services_by_name["BuyerService"]
+PORTAL_SERVICE = brand_portal_service_pb2.DESCRIPTOR.services_by_name["PortalService"]
+_SERVICES = (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, BUYER_SERVICE, PORTAL_SERVICE)
+_OFFERED = tuple(service.full_name for service in _SERVICES)
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,11 @@ async def _serving(
     scans = ScanServicer(application.scans.answers, work, draining=draining, max_deadline_s=settings.max_deadline_s)
     health = aio_health.HealthServicer()
     _register(server, moderation, cases, brands, scans, health)
+    buyers = BuyerServicer(
+        application.buyers, work, limits=BuyerLimits.of(settings), max_deadline_s=settings.max_deadline_s
+    )
+    add_BuyerServiceServicer_to_server(buyers, server)
+    add_PortalServiceServicer_to_server(PortalServicer(application.portal, application.applications, work), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
-from index.applications import Application, ApplicationState, ApplicationRuling
+from index.applications import Application, ApplicationRuling, ApplicationState
 from index.brand_records import BrandProfile
 from index.errors import Conflict, NotFound
 from index.rulings import RequestKey
