@@ -28,6 +28,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 # Several times what looking a listing up takes.
 STEP_S = 0.05
+# Strangers leave the other threads to those who work here: so many calls at once, and so many may wait.
+_ASKING, _MAY_ASK = 2, 64
 # Pictures are read and written anew for each call: so many at once, and so many may wait.
 _DRAWING, _MAY_WAIT = 1, 16
 # Of a name that is asked about, so that what is remembered is bounded; longer ones are refused anyway.
@@ -65,7 +67,7 @@ class BuyerServicer(BuyerServiceServicer):
 
     def __init__(self, answers: BuyerAnswers, work: Work, *, limits: BuyerLimits, max_deadline_s: float) -> None:
         self._answers = answers
-        self._work = work.run
+        self._work = Turns(work, at_once=_ASKING, max_waiting=_MAY_ASK).run
         self._draw = Turns(work, at_once=_DRAWING, max_waiting=_MAY_WAIT).run
         self._limits = limits
         self._max_deadline_s = max_deadline_s

@@ -6,6 +6,8 @@ until they are screened again. Reports of before were nobody's notice.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -75,7 +77,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _seen() -> list[sa.Column]:
+def _seen() -> list[sa.Column[Any]]:
     return [
         sa.Column("reference_id", sa.Text(), nullable=True),
         sa.Column("image_index", sa.Integer(), nullable=True),
