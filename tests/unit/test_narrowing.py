@@ -15,7 +15,12 @@ from serving.narrowing import unless_narrowed
 from serving.scoping import Assessment
 
 OWNER = Caller("o", frozenset({"brand-owner"}), frozenset({"acme"}))
-ACTIVE = Assessment(scope=ReferenceScope(), collisions=(), state=ReferenceState.ACTIVE, reason="fine")
+ACTIVE = Assessment(
+    scope=ReferenceScope(false_matches_per_million=0.0, background_images=0, collisions=0),
+    collisions=(),
+    state=ReferenceState.ACTIVE,
+    reason="fine",
+)
 
 
 @dataclass(frozen=True)
