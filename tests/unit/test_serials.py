@@ -15,7 +15,7 @@ from serving.serials import fits, template_fault
         ("AA-9999", "ＡＢ－１２３４"),
         ("XX", "4F"),
         (r"\A9", "A7"),
-        (r"\9\X", "9x"),
+        (r"\9X", "9x"),
         ("nr.99", "NR.12"),
         (r"\\9", r"\5"),
     ],
