@@ -7,15 +7,22 @@ way out is better notices, for only the last ones decided count.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 from index.portal_records import LEAST_ACCEPTED, NoticeTally
 from index.records import ReferenceState
-from index.store.notices import NoticeStore
 from serving.caller import BRAND_OWNER, Caller
 from serving.scoping import Assessment
 
 
-def unless_narrowed(found: Assessment, brand_id: str, caller: Caller, *, store: NoticeStore) -> Assessment:
+class Notices(Protocol):
+    """What of the store is asked."""
+
+    def notice_tally(self, brand_id: str) -> NoticeTally:
+        """Count how the last decided reports of a brand's owner fared."""
+
+
+def unless_narrowed(found: Assessment, brand_id: str, caller: Caller, *, store: Notices) -> Assessment:
     """Return the assessment, or a quarantine in its place where an owner's self-service is narrowed."""
     if found.state is not ReferenceState.ACTIVE or BRAND_OWNER not in caller.roles:
         return found

@@ -139,11 +139,11 @@ class PortalStoreContract(StoreSuite):
         """A seller is told not to be named only where the brand named somebody, for that market and by now."""
         store.put_brands([ACME])
         until = {0: None, -1: NOON - DAY}
-        entries = listed and [
+        entries = [
             AuthorisedSeller(seller_id=seller, territory=territory, valid_until=until[ended])
-            for seller, territory, ended in listed
+            for seller, territory, ended in listed or ()
         ]
-        store.set_authorised_sellers("acme", entries)
+        store.set_authorised_sellers("acme", None if listed is None else entries)
 
         assert store.word_on_seller("acme", "s1", market, now=NOON) is word
         assert store.word_on_seller("nobody's", "s1", market, now=NOON) is SellerWord.NOT_SAID

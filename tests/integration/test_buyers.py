@@ -213,7 +213,9 @@ def test_a_fake_is_no_picture_for_advice(shop: Service) -> None:
     """A picture of a known counterfeit is never shown to buyers as the brand's own."""
     fake = reference_of(shop, AURORA.brand_id, "counterfeit")
 
-    refused = error_of(lambda: advise(owner_of(shop, AURORA.brand_id), AURORA.brand_id, item(1, fake, en="x")))
+    refused = error_of(
+        lambda: advise(owner_of(shop, AURORA.brand_id), AURORA.brand_id, item(buyer_pb2.ADVICE_KIND_LOGO, fake, en="x"))
+    )
 
     assert violated_fields(refused) == {"buyer_advice.items[0].reference_id"}
 
@@ -275,7 +277,7 @@ def test_the_caller_who_filed_may_ask_without_the_receipt(shop: Service) -> None
     stub = BuyerServiceStub(shop.channel)
 
     def get(name: str, roles: str) -> pb.GetReportResponse:
-        metadata = [("touchstone-actor", name), ("touchstone-roles", roles), (CLIENT, "192.0.2.11")]
+        metadata = (("touchstone-actor", name), ("touchstone-roles", roles), (CLIENT, "192.0.2.11"))
         answer: pb.GetReportResponse = stub.GetReport(asked, timeout=PATIENCE_S, metadata=metadata)
         return answer
 

@@ -13,7 +13,7 @@ from tests.integration.brand_support import a_right, a_seller, band
 from tests.integration.support import Service, Touchstone
 
 ADVICE = {
-    "items": [{"kind": "ADVICE_KIND_LOGO", "texts": [{"language": "en", "text": "Seven rays."}]}],
+    "items": [{"kind": "ADVICE_KIND_LOGO", "texts": [{"language": "en", "text": "Seven rays."}], "reference_id": ""}],
     "serial_template": "ZE-9999",
 }
 

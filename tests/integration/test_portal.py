@@ -50,10 +50,10 @@ class Visitor:
     brands: str = ""
 
     @property
-    def metadata(self) -> list[tuple[str, str | bytes]]:
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """What the proxy says of them."""
         sent = ((ACTOR, self.name), (ROLES, self.roles), (BRANDS, self.brands))
-        return [(key, value) for key, value in sent if value]
+        return tuple((key, value) for key, value in sent if value)
 
     def call(self, rpc: str, request: Any) -> Any:
         """Call an rpc by its name."""
