@@ -324,7 +324,7 @@ def test_a_rotated_certificate_is_used_without_a_restart(guard: Guard) -> None:
 
 
 def test_every_rpc_asks_who_calls(guard: Guard) -> None:
-    """Without a credential each rpc is UNAUTHENTICATED, those that are not built too; only health and buyers' are open."""
+    """Without a credential each rpc is UNAUTHENTICATED, also those not built; only health and buyers' are open."""
     with guard(api_keys=True) as guarded, guarded.channel() as channel:
         codes = {
             rpc: error.code() if error else None
