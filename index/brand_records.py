@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from index.buyer_records import NO_ADVICE, BuyerAdvice
 from index.market_records import AuthorisedSeller
 from index.price_bands import PriceBand
 from index.records import Brand
@@ -88,8 +89,9 @@ class BrandMark:
 class BrandProfile:
     """A brand with all that its owner keeps of it.
 
-    `revision` grows by one with every change. `sellers` (None: the brand keeps no list) and `price_bands` are there
-    only where one brand was asked for. A brand that is older than the registry's record of times has None for them.
+    `revision` grows by one with every change. `sellers` (None: the brand keeps no list), `price_bands` and
+    `buyer_advice` are there only where one brand was asked for. A brand that is older than the registry's record of
+    times has None for them.
     """
 
     brand: Brand
@@ -102,6 +104,7 @@ class BrandProfile:
     active_references: int = 0
     sellers: tuple[AuthorisedSeller, ...] | None = None
     price_bands: tuple[PriceBand, ...] = ()
+    buyer_advice: BuyerAdvice = NO_ADVICE
 
     @property
     def etag(self) -> str:
@@ -134,6 +137,7 @@ class RegistryAction(enum.StrEnum):
     BRAND_UPDATED = "brand_updated"
     SELLERS_SET = "sellers_set"
     PRICE_BANDS_SET = "price_bands_set"
+    BUYER_ADVICE_SET = "buyer_advice_set"
     REFERENCE_ADDED = "reference_added"
     REFERENCE_ACTIVATED = "reference_activated"
     REFERENCE_QUARANTINED = "reference_quarantined"

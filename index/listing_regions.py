@@ -32,13 +32,24 @@ class Place:
     box: Box
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """Where a brand was seen in a listing's photos: the best match, with how likely it is really there, 0..1."""
+
+    brand_id: str
+    reference_id: str
+    image_index: int
+    box: Box
+    probability: float
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ListingRegions:
     """The regions of a listing, whole photos first.
 
     `marks` are the vectors of those after the first `photos`, float [n, dim]; the whole photos' vectors are kept with
     what else recognises a photo (`ListingImage.embedding`). `brand_ids` are the brands in the decision's evidence,
-    `category_path` is the predicted category.
+    `category_path` is the predicted category. `sightings` say where brands of those were seen, at most one for each.
     """
 
     places: tuple[Place, ...]
@@ -46,6 +57,7 @@ class ListingRegions:
     marks: NDArray[np.float32]
     category_path: tuple[str, ...] = ()
     brand_ids: tuple[str, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -11,14 +11,9 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOnRecord:
-    """A report that is not settled yet, with the reporter's record: earlier reports upheld and declined."""
+class ReporterRecord:
+    """What became of a reporter's earlier reports; several about one listing count once."""
 
-    report_id: str
-    listing_id: str
-    reporter_id: str
-    reason_code: str
-    create_time: datetime
     upheld: int = 0
     declined: int = 0
 
@@ -26,6 +21,17 @@ class ReportOnRecord:
     def reliability(self) -> float:
         """How likely the reporter is right, 0..1: the mean of a beta distribution that begins at one half."""
         return (self.upheld + 1) / (self.upheld + self.declined + 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOnRecord(ReporterRecord):
+    """A report that is not settled yet, with the reporter's record."""
+
+    report_id: str
+    listing_id: str
+    reporter_id: str
+    reason_code: str
+    create_time: datetime
 
 
 class ReporterType(enum.StrEnum):
@@ -60,7 +66,10 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A report about a listing of `seller_id`. `case_id` is the case that it belongs to, or ""."""
+    """A report about a listing of `seller_id`. `case_id` is the case that it belongs to, or "".
+
+    `brand_id` is the brand whose owner reports, `filed_by` the name in the credential that came with it; "" for none.
+    """
 
     report_id: str
     listing_id: str
@@ -74,3 +83,5 @@ class Report:
     image_sha256s: tuple[str, ...] = ()
     state: ReportState = ReportState.RECEIVED
     case_id: str = ""
+    brand_id: str = ""
+    filed_by: str = ""

@@ -12,17 +12,17 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import grpc
 
-from serving.caller import CALLING, NOBODY
+from serving.caller import CALLING, NOBODY, Caller
 from serving.errors import PermissionDenied, Unauthenticated
 from serving.identity import Authenticator, Call, Identity
 from serving.interceptor import Behaviour, Context, Handler, Item, behaviour_of, reporting, rewrapped
-from serving.permissions import RPCS, Permission, require
+from serving.permissions import NO_CREDENTIAL, RPCS, Permission, require
 from serving.streams import read_next
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,13 @@ class Gate:
     """Lets calls in. The first authenticator that finds its kind of credential says who calls.
 
     Where credentials are not `required`, nobody was asked to sign in: then a caller of whom no roles are known may do
-    everything, while one whose roles a proxy tells is held to them.
+    everything, while one whose roles a proxy tells is held to them. To callers who are held to roles `granted` adds the
+    brands that they were given here.
     """
 
     authenticators: Sequence[Authenticator]
     required: bool
+    granted: Callable[[Caller], Caller] = lambda caller: caller
 
     async def admit(self, rpc: str, call: Call) -> Identity:
         """Return who calls "package.Service/Method".
@@ -56,7 +58,9 @@ class Gate:
         who = Identity(NOBODY, "nobody")
         try:
             who = await self._identify(call) or who
-            if self.required and not who.caller.name:
+            if self.required or who.caller.roles:
+                who = replace(who, caller=self.granted(who.caller))
+            if self.required and not who.caller.name and RPCS.get(rpc) not in NO_CREDENTIAL:
                 raise Unauthenticated("No credential came with this call; send 'authorization: Bearer ...' or sign in.")
             if self.required or who.caller.roles or rpc not in RPCS:
                 require(who.caller, rpc)

@@ -24,10 +24,12 @@ from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
 from index.upkeep import Upkeep
+from serving.application_answers import ApplicationAnswers
 from serving.assessing import CatalogueAssessor
 from serving.batching import BatchingEmbedder
 from serving.brand_answers import BrandAnswers
 from serving.brand_servicer import RegistryAnswers
+from serving.buyer_answers import BuyerAnswers
 from serving.canary import check_inference
 from serving.case_answers import CaseAnswers
 from serving.case_opening import CaseOpening
@@ -47,6 +49,7 @@ from serving.photo_keeping import PhotoKeeper
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
+from serving.portal_answers import PortalAnswers
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_reviews import Reviews
@@ -96,6 +99,9 @@ class Application:
     moderation: Moderation
     cases: CaseAnswers
     registry: RegistryAnswers
+    buyers: BuyerAnswers
+    portal: PortalAnswers
+    applications: ApplicationAnswers
     blobs: BlobShelf
     listings: Holder[Followed]
     catalogue: ListingCatalogue
@@ -173,6 +179,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
         listings = follow_catalogue(settings, store, embedder.fingerprint, embedder.dim)
         catalogue = ListingCatalogue(store, embedder.fingerprint, lambda: listings.current.index)
         assessor = CatalogueAssessor.of(settings, lambda: knowledge.current.catalogue, calibration)
+        brands = BrandAnswers(store, lambda: knowledge.current.lexicon)
         pipeline = Pipeline(
             embedder=embedder,
             knowledge=lambda: knowledge.current,
@@ -200,11 +207,14 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             ),
             cases=make_case_answers(store, rules, photos),
             registry=RegistryAnswers(
-                brands=BrandAnswers(store, lambda: knowledge.current.lexicon),
+                brands=brands,
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
                 previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
                 listings=FindAnswers(store, catalogue, embedder, calibration),
             ),
+            buyers=BuyerAnswers(store, Complaints(store, CaseOpening(store, rules)), shelf),
+            portal=PortalAnswers(store),
+            applications=ApplicationAnswers(store, brands),
             blobs=shelf,
             listings=listings,
             catalogue=catalogue,

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from index.brand_records import BrandProfile, NamePlace
+from index.buyer_records import BuyerAdvice
 from index.errors import Conflict, NameTaken, NotFound
+from index.records import ReferenceKind, ReferenceState
 from index.rulings import RequestKey
 from index.store.store import Store
 from serving.brand_names import taken_names
@@ -20,6 +22,7 @@ from serving.errors import FieldViolation, InvalidListing
 from serving.page_tokens import read_token, write_token
 from serving.reference_sources import free_brand_id
 from serving.request_keys import key_of
+from serving.wire_advice import to_advice
 from serving.wire_brand import BrandUpdate, name_places, to_brand_id, to_new_brand, to_page_size, to_update
 from serving.wire_brand_answers import from_profile
 from serving.wire_market import to_bands, to_sellers
@@ -48,7 +51,7 @@ class BrandAnswers:
         if (made := self._made(key)) is not None:
             return pb.CreateBrandResponse(brand=from_profile(made))
         try:
-            self._refuse_imitations(profile, caller)
+            self.refuse_imitations(profile, caller)
             made = self.store.create_brand(profile, actor=caller.name, now=self.clock(), request=key)
         except NameTaken as error:
             if (made := self._made(key)) is None:  # else the same request was quicker, on another thread
@@ -109,6 +112,38 @@ class BrandAnswers:
         changed = self._change(request.brand_id, request.etag, caller, change)
         return pb.SetPriceBandsResponse(brand=from_profile(changed))
 
+    def set_buyer_advice(self, request: pb.SetBuyerAdviceRequest, caller: Caller) -> pb.SetBuyerAdviceResponse:
+        """Replace the advice to buyers."""
+        advice = to_advice(request)
+
+        def change(old: BrandProfile) -> BrandProfile:
+            self._refuse_pictures(request.brand_id, advice)
+            self.store.set_buyer_advice(
+                request.brand_id, advice, seen=old.revision, actor=caller.name, now=self.clock()
+            )
+            return self.store.get_profile(request.brand_id)
+
+        changed = self._change(request.brand_id, request.etag, caller, change)
+        return pb.SetBuyerAdviceResponse(brand=from_profile(changed))
+
+    def _refuse_pictures(self, brand_id: str, advice: BuyerAdvice) -> None:
+        """Raise InvalidListing where a picture is no active reference of the brand, in the same words for all."""
+        faults = []
+        for index, item in enumerate(advice.items):
+            if item.reference_id and not self._shows(brand_id, item.reference_id):
+                place = f"buyer_advice.items[{index}].reference_id"
+                faults.append(FieldViolation(place, f"{item.reference_id!r} is no active reference of the brand"))
+        if faults:
+            raise InvalidListing(tuple(faults))
+
+    def _shows(self, brand_id: str, reference_id: str) -> bool:
+        try:
+            reference = self.store.get_reference(reference_id)
+        except NotFound:
+            return False
+        genuine = reference.kind is not ReferenceKind.COUNTERFEIT
+        return reference.brand_id == brand_id and reference.state is ReferenceState.ACTIVE and genuine
+
     def _made(self, key: RequestKey | None) -> BrandProfile | None:
         """Return the brand that the same request made before. Raises KeyReused."""
         brand_id = None if key is None else self.store.find_request(key)
@@ -147,12 +182,12 @@ class BrandAnswers:
             left_out = f"leaves out {min(shown)!r}, which references show; keep it"
             raise InvalidListing((FieldViolation("brand.marks", left_out),))
         try:
-            self._refuse_imitations(new, caller, old)
+            self.refuse_imitations(new, caller, old)
             return self.store.replace_profile(new, actor=caller.name, now=self.clock())
         except NameTaken as error:
             raise _refused(new, error.names) from error
 
-    def _refuse_imitations(self, new: BrandProfile, caller: Caller, old: BrandProfile | None = None) -> None:
+    def refuse_imitations(self, new: BrandProfile, caller: Caller, old: BrandProfile | None = None) -> None:
         """Raise NameTaken where a new name would be read as another brand's, though it is spelt differently.
 
         For an owner that goes further: a name that holds or imitates another one would hide it.

@@ -21,7 +21,7 @@ from serving.channel import Credentials
 from serving.client import DEFAULT_TIMEOUT_S
 from serving.service_client import ServiceClient, repeating
 from serving.wire import MAX_MESSAGE_BYTES
-from touchstone.moderation.v1 import brand_pb2
+from touchstone.moderation.v1 import brand_pb2, buyer_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
 
@@ -82,6 +82,11 @@ class BrandCalls:
         """Replace the price bands; none: the brand states none."""
         request = pb.SetPriceBandsRequest(brand_id=brand_id, price_bands=bands, etag=etag)
         return _brand(self._call("SetPriceBands", request))
+
+    def set_buyer_advice(self, brand_id: str, advice: buyer_pb2.BuyerAdvice, *, etag: str = "") -> brand_pb2.Brand:
+        """Replace what buyers are told to look at; an empty one takes it away."""
+        request = pb.SetBuyerAdviceRequest(brand_id=brand_id, buyer_advice=advice, etag=etag)
+        return _brand(self._call("SetBuyerAdvice", request))
 
 
 class BrandClient(BrandCalls, ServiceClient):

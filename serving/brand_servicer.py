@@ -126,6 +126,11 @@ class BrandServicer(BrandServiceServicer):
         caller = self._caller(context)
         return await self._work(lambda: self._answers.brands.set_price_bands(request, caller))
 
+    async def SetBuyerAdvice(self, request: pb.SetBuyerAdviceRequest, context: Context) -> pb.SetBuyerAdviceResponse:  # noqa: N802
+        """Replace the advice to buyers."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.brands.set_buyer_advice(request, caller))
+
     def _caller(self, _context: Context) -> Caller:
         return CALLING.get()
 

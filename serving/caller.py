@@ -83,6 +83,11 @@ def name_of(text: str, source: str) -> str:
     return name
 
 
+def is_believed(peer: str, trust: Trust) -> bool:
+    """Tell whether metadata about others are believed from here. `peer` is gRPC's, such as "ipv4:127.0.0.1:50000"."""
+    return trust == "always" or (trust == "loopback" and unquote(peer).startswith(_LOOPBACK))
+
+
 def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Trust) -> Caller:
     """Read who calls from a call's metadata. `peer` is gRPC's, such as "ipv4:127.0.0.1:50000".
 
@@ -93,7 +98,7 @@ def caller_of(metadata: Iterable[tuple[str, str | bytes]], peer: str, trust: Tru
             Whoever says what a caller is held to must not find it held to nothing.
 
     """
-    if trust == "never" or (trust == "loopback" and not unquote(peer).startswith(_LOOPBACK)):
+    if not is_believed(peer, trust):
         if held := sorted({ROLES, BRANDS}.intersection(key for key, _ in metadata)):
             raise Unauthenticated(
                 f"{held[0]} is not believed from here: the setting trust_caller is {trust!r}. Leave it out, or ask who "

@@ -17,6 +17,7 @@ from serving.case_pages import to_place, to_token
 from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
+from serving.receipts import Receipts
 from serving.request_keys import key_of
 from serving.wire_case import to_batch, to_case_id, to_claim, to_query, to_resolution, to_undoing
 from serving.wire_case_answers import from_appeal, from_case, from_file, from_report, from_resolution
@@ -94,6 +95,7 @@ class CaseAnswers:
             report=from_report(report),
             image_results=[from_image_result(result) for result in results],
             case_id=report.case_id,
+            receipt_token=Receipts(self.complaints.store).token(report.report_id),
         )
 
     def appeal(self, request: pb.AppealDecisionRequest, caller: Caller) -> pb.AppealDecisionResponse:  # noqa: ARG002

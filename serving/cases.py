@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from index.case_records import Case, CasePage, Place
 from index.decision_records import DecisionRecord
 from index.errors import Conflict, NotFound, NotPermitted
-from index.reports import Report
+from index.reports import Report, ReporterRecord
 from index.rulings import Appeal, Batch, BatchItem, Outcome, RequestKey, Resolution, Ruling
 from index.store.resolutions import Undone
 from index.store.store import Store
@@ -41,6 +41,7 @@ class CaseFile:
     decision: DecisionRecord
     resolutions: tuple[Resolution, ...]
     reports: tuple[Report, ...]
+    reporters: Mapping[str, ReporterRecord]
     appeals: tuple[Appeal, ...]
     read_time: datetime
 
@@ -88,11 +89,13 @@ class CaseDesk:
     def file(self, case_id: str) -> CaseFile:
         """Return a case with everything that belongs to it. Raises NotFound."""
         case = self.store.get_case(case_id)
+        reports = self.store.listing_reports(case.listing_id)
         return CaseFile(
             case=case,
             decision=self.store.get_decision(case.decision_id),
             resolutions=self.store.resolutions_in([case_id]).get(case_id, ()),
-            reports=self.store.listing_reports(case.listing_id),
+            reports=reports,
+            reporters=self.store.reporter_records({report.reporter_id for report in reports}),
             appeals=self.store.case_appeals(case_id),
             read_time=self.clock(),
         )

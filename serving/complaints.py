@@ -19,7 +19,7 @@ from index.photos import Photo
 from index.reports import Report, ReporterType
 from index.rulings import UNDECIDED, Appeal, RequestKey
 from index.store.store import Store
-from serving.caller import Caller
+from serving.caller import BRAND_OWNER, Caller
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules
 from serving.deadline import Deadline
@@ -28,6 +28,7 @@ from serving.errors import FieldViolation, InvalidListing, Overloaded
 from serving.photo_keeping import PhotoKeeper
 from serving.photo_records import photos_of_report
 from serving.stages import Stages
+from serving.visibility import visible_brand
 from serving.visual import read_photos
 from serving.wire_complaint import Complaint, Objection
 from vision.decode import DecodeLimits
@@ -60,13 +61,14 @@ class Complaints:
         """Record a report and say what became of its images; a request that came before returns its report.
 
         Raises:
-            NotFound: the listing was never screened.
+            NotFound: the listing was never screened, and the report is not of any; or the caller owns no such brand.
             Overloaded: the reporter reports too often.
             KeyReused: the idempotency key was another request's.
             DecidedAnew: the listing is decided again and again meanwhile.
             DeadlineExceeded: nothing was recorded.
 
         """
+        brand_id = self._brand_of(complaint, caller)
         results, _ = read_photos(complaint.images, self.limits, Stages(deadline))
         earlier = self.store.find_request(request) if request is not None else None
         if earlier is not None:
@@ -84,10 +86,12 @@ class Complaints:
             notice=complaint.notice,
             image_sha256s=tuple(result.sha256 for result in results),
             create_time=now,
+            brand_id=brand_id,
+            filed_by=caller.name,
         )
         kept: tuple[Photo, ...] | None = None
         for left in reversed(range(_ATTEMPTS)):
-            decision = self._decision(report.listing_id)
+            decision = self._decision(complaint)
             if kept is None:
                 pictures = photos_of_report(report, decision, results, complaint.images)
                 kept = self.photos.keep(pictures, complaint.images, deadline=deadline)
@@ -133,15 +137,28 @@ class Complaints:
         )
         return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
 
-    def _decision(self, listing_id: str) -> DecisionRecord:
-        decision = self.store.latest_decision(listing_id)
-        if decision is None:
-            raise NotFound(f"The listing {listing_id!r} was never screened; check the id.")
+    def _brand_of(self, complaint: Complaint, caller: Caller) -> str:
+        """Return the brand whose owner reports, "" where there is none. Raises NotFound, InvalidListing."""
+        if BRAND_OWNER not in caller.roles:
+            if complaint.brand_id:
+                raise InvalidListing((FieldViolation("brand_id", "is a brand owner's to say; leave it out"),))
+            return ""
+        if complaint.brand_id:
+            return visible_brand(self.store, complaint.brand_id, caller).brand_id
+        return next(iter(caller.brands)) if len(caller.brands) == 1 else ""
+
+    def _decision(self, complaint: Complaint) -> DecisionRecord | None:
+        """Find what the complaint is about; None when nobody knows the listing yet, and that is allowed."""
+        decision = self.store.latest_decision(complaint.listing_id)
+        if decision is None and not complaint.of_any_listing:
+            raise NotFound(f"The listing {complaint.listing_id!r} was never screened; check the id.")
         return decision
 
     def _record(
-        self, report: Report, decision: DecisionRecord, photos: tuple[Photo, ...], request: RequestKey | None
+        self, report: Report, decision: DecisionRecord | None, photos: tuple[Photo, ...], request: RequestKey | None
     ) -> Report:
+        if decision is None:
+            return self.store.keep_report(report, request=request, photos=photos)
         at_once = report.notice is not None or report.reporter_type is not ReporterType.BUYER
         return self.store.add_report(
             replace(report, seller_id=decision.seller_id),

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from index.case_records import CaseOrigin
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
 from index.errors import KeyReused, StoreError
+from index.listing_regions import Sighting
 from index.photos import Photo
 from index.store.store import Store
 from index.titles import signature as title_signature
@@ -23,6 +24,7 @@ from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
+from serving.findings import VisualMatch
 from serving.photo_keeping import PhotoKeeper
 from serving.photo_records import photos_of_decision
 from serving.pipeline import Pipeline, Screening
@@ -82,7 +84,7 @@ class Moderation:
                 case=case if looked_at else None,
                 carried=case,
                 images=screening.images,
-                regions=replace(screening.regions, brand_ids=case.brand_ids),
+                regions=replace(screening.regions, brand_ids=case.brand_ids, sightings=_sightings(screening)),
                 facts=pack(screening.facts),
                 shadows=screening.shadows,
                 price=cleared_price(listing, screening.decision, screening.brand),
@@ -158,6 +160,25 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         policy_version=decision.policy_version,
         presumed_strike=presumed_strike(decision),
         title_signature=title_signature(listing.title),
+    )
+
+
+def _sightings(screening: Screening) -> tuple[Sighting, ...]:
+    """Say where each brand was seen: by its likeliest match."""
+    matches = (found for found in screening.decision.evidence if isinstance(found, VisualMatch))
+    best: dict[str, VisualMatch] = {}
+    for match in matches:
+        if match.brand_id not in best or match.probability > best[match.brand_id].probability:
+            best[match.brand_id] = match
+    return tuple(
+        Sighting(
+            brand_id=match.brand_id,
+            reference_id=match.reference_id,
+            image_index=match.image_index,
+            box=match.box,
+            probability=match.probability,
+        )
+        for match in best.values()
     )
 
 

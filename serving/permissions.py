@@ -22,7 +22,9 @@ class Permission(enum.Enum):
     """What a caller may do; the text is for people."""
 
     PROBE = "ask whether the server is well"
+    PUBLIC = "ask and report as a buyer"
     CONNECT = "ask what the server is"
+    APPLY = "apply for a brand"
     SCREEN = "have listings screened"
     WATCH = "follow all verdicts"
     REMOVE = "record removals"
@@ -37,7 +39,9 @@ class Permission(enum.Enum):
     EXPORT_EVIDENCE = "take evidence packages out"
     CREATE_BRANDS = "create brands"
     READ_BRANDS = "read brands and references"
-    EDIT_BRANDS = "change brands, sellers and price bands"
+    EDIT_BRANDS = "change brands, sellers, price bands and advice to buyers"
+    READ_PORTAL = "read a brand's hits, notices and figures"
+    DECIDE_APPLICATIONS = "decide on applications for brands"
     ADD_REFERENCES = "upload and retire references"
     REVIEW_REFERENCES = "decide on references"
     TRY_REFERENCES = "preview references, find listings"
@@ -45,10 +49,14 @@ class Permission(enum.Enum):
     READ_SCANS = "follow scans"
 
 
-# The administrator has every permission. PROBE needs no credential; CONNECT needs one, and no role.
+# The administrator has every permission. PROBE and PUBLIC need no credential; CONNECT and APPLY need one, and no role.
+NO_CREDENTIAL = frozenset({Permission.PROBE, Permission.PUBLIC})
+NO_ROLE = NO_CREDENTIAL | {Permission.CONNECT, Permission.APPLY}
 GRANTS: dict[Permission, frozenset[str]] = {
     Permission.PROBE: frozenset(),
+    Permission.PUBLIC: frozenset(),
     Permission.CONNECT: frozenset(),
+    Permission.APPLY: frozenset(),
     Permission.SCREEN: frozenset({PIPELINE}),
     Permission.WATCH: frozenset({PIPELINE, AUDITOR}),
     Permission.REMOVE: frozenset({PIPELINE, LEAD}),
@@ -68,6 +76,8 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.CREATE_BRANDS: frozenset({LEAD}),
     Permission.READ_BRANDS: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
     Permission.EDIT_BRANDS: frozenset({LEAD, BRAND_OWNER}),
+    Permission.READ_PORTAL: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
+    Permission.DECIDE_APPLICATIONS: frozenset({LEAD}),
     Permission.ADD_REFERENCES: frozenset({LEAD, BRAND_OWNER}),
     Permission.REVIEW_REFERENCES: frozenset({MODERATOR, LEAD, BRAND_OWNER}),
     Permission.TRY_REFERENCES: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
@@ -78,6 +88,8 @@ GRANTS: dict[Permission, frozenset[str]] = {
 _MODERATION = "touchstone.moderation.v1.ModerationService"
 _CASES = "touchstone.moderation.v1.CaseService"
 _BRANDS = "touchstone.moderation.v1.BrandService"
+_BUYERS = "touchstone.moderation.v1.BuyerService"
+_PORTAL = "touchstone.moderation.v1.PortalService"
 _SCANS = "touchstone.moderation.v1.ScanService"
 _IMAGES = "touchstone.moderation.v1.ImageService"
 RPCS: dict[str, Permission] = {
@@ -109,6 +121,18 @@ RPCS: dict[str, Permission] = {
     f"{_BRANDS}/FindListings": Permission.TRY_REFERENCES,
     f"{_BRANDS}/SetAuthorizedSellers": Permission.EDIT_BRANDS,
     f"{_BRANDS}/SetPriceBands": Permission.EDIT_BRANDS,
+    f"{_BRANDS}/SetBuyerAdvice": Permission.EDIT_BRANDS,
+    f"{_BUYERS}/CheckListing": Permission.PUBLIC,
+    f"{_BUYERS}/CheckSerial": Permission.PUBLIC,
+    f"{_BUYERS}/GetAdviceImage": Permission.PUBLIC,
+    f"{_BUYERS}/Report": Permission.PUBLIC,
+    f"{_BUYERS}/GetReport": Permission.PUBLIC,
+    f"{_PORTAL}/GetPortal": Permission.READ_PORTAL,
+    f"{_PORTAL}/ListNotices": Permission.READ_PORTAL,
+    f"{_PORTAL}/ListHits": Permission.READ_PORTAL,
+    f"{_PORTAL}/ApplyForBrand": Permission.APPLY,
+    f"{_PORTAL}/ListApplications": Permission.APPLY,
+    f"{_PORTAL}/DecideApplication": Permission.DECIDE_APPLICATIONS,
     f"{_SCANS}/StartScan": Permission.RUN_SCANS,
     f"{_SCANS}/GetScan": Permission.READ_SCANS,
     f"{_SCANS}/WatchScan": Permission.READ_SCANS,
@@ -126,7 +150,7 @@ def may(caller: Caller, rpc: str) -> bool:
     permission = RPCS.get(rpc)
     if permission is None:
         return False
-    return permission in (Permission.PROBE, Permission.CONNECT) or bool(caller.roles & {*GRANTS[permission], ADMIN})
+    return permission in NO_ROLE or bool(caller.roles & {*GRANTS[permission], ADMIN})
 
 
 def entitled(caller: Caller, permission: Permission) -> bool:

@@ -18,6 +18,7 @@ from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.evidence import SEEN
 from serving.matching import SHOWN
+from serving.narrowing import unless_narrowed
 from serving.new_reference import read_picture
 from serving.scoping import Assessor, as_sent_by
 from serving.visibility import visible_brand, visible_reference
@@ -68,6 +69,7 @@ class PreviewAnswers:
         deadline.check("comparing the reference")
         found = self.assessor.assess(subject.brand_id, subject.views, marks=subject.marks)
         found = as_sent_by(caller, subject.kind, found)
+        found = unless_narrowed(found, subject.brand_id, caller, store=self.store)
         deadline.check("searching the listings")
         hits = self._hits(subject, most)
         deadline.check("answering")

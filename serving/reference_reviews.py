@@ -15,6 +15,7 @@ from index.records import Reference, ReferenceScope, ReferenceState
 from index.store.store import Store
 from serving.caller import BRAND_OWNER, Caller
 from serving.errors import FieldViolation, InvalidListing, PermissionDenied
+from serving.narrowing import unless_narrowed
 from serving.rejections import unless_rejected_before
 from serving.scoping import Assessment, Assessor, as_sent_by
 from serving.visibility import visible_reference
@@ -52,6 +53,7 @@ class Reviews:
         if seen.state is ReferenceState.QUARANTINED:
             _check_release(change, caller)
         found = as_sent_by(caller, seen.kind, self._assess(seen))
+        found = unless_narrowed(found, seen.brand_id, caller, store=self.store)
         if seen.state is ReferenceState.PENDING and found.state is not ReferenceState.ACTIVE:
             return self._move(change, seen, found.state, found.reason, found.scope, actor=caller.name)
         reason = change.reason or found.reason

@@ -25,11 +25,13 @@ from index.store.changes import CHANGES
 from serving.admission import AdmissionInterceptor, Gate
 from serving.app import Application
 from serving.brand_servicer import BrandServicer
+from serving.buyer_servicer import BuyerLimits, BuyerServicer
 from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.image_servicer import ImageServicer
 from serving.interceptor import DrainInterceptor, StatusInterceptor
+from serving.portal_servicer import PortalServicer
 from serving.read_your_write import ReadYourWrite
 from serving.scan_servicer import ScanServicer
 from serving.servicers import ModerationServicer
@@ -38,13 +40,17 @@ from serving.tls import CertificateFiles, server_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
 from touchstone.moderation.v1 import (
+    brand_portal_service_pb2,
     brand_service_pb2,
+    buyer_service_pb2,
     case_service_pb2,
     image_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
 )
+from touchstone.moderation.v1.brand_portal_service_pb2_grpc import add_PortalServiceServicer_to_server
 from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
+from touchstone.moderation.v1.buyer_service_pb2_grpc import add_BuyerServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.image_service_pb2_grpc import add_ImageServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
@@ -69,9 +75,12 @@ CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
 IMAGE_SERVICE = image_service_pb2.DESCRIPTOR.services_by_name["ImageService"]
-_OFFERED = tuple(
-    service.full_name for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE)
-)
+BUYER_SERVICE = buyer_service_pb2.DESCRIPTOR.services_by_name["BuyerService"]
+PORTAL_SERVICE = brand_portal_service_pb2.DESCRIPTOR.services_by_name["PortalService"]
+_SERVICES = (
+    MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE, BUYER_SERVICE, PORTAL_SERVICE,
+)  # fmt: skip
+_OFFERED = tuple(service.full_name for service in _SERVICES)
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,11 @@ async def _serving(
     images = ImageServicer(application.images, work)
     health = aio_health.HealthServicer()
     _register(server, moderation, cases, brands, scans, images, health)
+    buyers = BuyerServicer(
+        application.buyers, work, limits=BuyerLimits.of(settings), max_deadline_s=settings.max_deadline_s
+    )
+    add_BuyerServiceServicer_to_server(buyers, server)
+    add_PortalServiceServicer_to_server(PortalServicer(application.portal, application.applications, work), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:

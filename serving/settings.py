@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     case_rules: Annotated[Path | None, Field(description="rules about cases; unset: those that ship")] = None
     trust_caller: Annotated[
         Literal["loopback", "always", "never"],
-        Field(description="from where `touchstone-actor` and `touchstone-roles` are believed"),
+        Field(description="from where `touchstone-actor`, `-roles`, `-brands` and `-client` are believed"),
     ] = "loopback"
     access: Annotated[
         Path | None, Field(description="file that says by which credentials callers are known; unset: by none")
@@ -144,6 +144,15 @@ class Settings(BaseSettings):
     takedown_audit_share: Annotated[
         float, Field(ge=0, le=1, description="the same of takedowns on a certificate with fewer than 1,000 audits")
     ] = 0.1
+    buyer_questions_per_minute: Annotated[
+        int, Field(ge=1, description="questions that one address may ask BuyerService in a minute, of one replica")
+    ] = 30
+    buyer_questions_per_listing: Annotated[
+        int, Field(ge=1, description="questions about one listing or seller that it answers in a minute")
+    ] = 120
+    buyer_reports_per_hour: Annotated[
+        int, Field(ge=1, description="reports that it takes in from one address in an hour")
+    ] = 10
     max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take")] = 60.0
 
     scan_roots: Annotated[

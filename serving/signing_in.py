@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
-from index.store.access import AccessStore
+from index.store.store import Store
 from serving.access_file import Access, TokenRules, load_access
 from serving.admission import Gate
 from serving.api_keys import ByApiKey
 from serving.bearer import ByToken
 from serving.errors import SettingsError
+from serving.grants import Grants
 from serving.identity import Authenticator, ByCertificate, ByProxy
 from serving.jwks import KeySet, reader
 from serving.settings import Settings
@@ -28,14 +29,17 @@ _SOON = timedelta(days=14)
 
 
 @contextmanager
-def open_gate(settings: Settings, store: AccessStore) -> Iterator[Gate]:
+def open_gate(settings: Settings, store: Store) -> Iterator[Gate]:
     """Make the gate that the settings describe; keys are renewed until the block ends. Raises SettingsError."""
+    grants = Grants(store)
     if settings.access is None:
-        yield Gate([ByProxy(settings.trust_caller)], required=False)
+        with grants.polling(interval_s=settings.refresh_s):
+            yield Gate([ByProxy(settings.trust_caller)], required=False, granted=grants.added_to)
         return
     access = load_access(settings.access)
     authenticators: list[Authenticator] = []
     with ExitStack() as polling:
+        polling.enter_context(grants.polling(interval_s=settings.refresh_s))
         if access.api_keys:
             by_key = ByApiKey(store)
             polling.enter_context(by_key.polling(interval_s=settings.refresh_s))
@@ -45,7 +49,7 @@ def open_gate(settings: Settings, store: AccessStore) -> Iterator[Gate]:
             polling.enter_context(keys.polling(interval_s=access.tokens.refresh_s))
             authenticators.append(_by_token(access.tokens, keys))
         authenticators += _by_connection(access, settings)
-        yield Gate(authenticators, required=True)
+        yield Gate(authenticators, required=True, granted=grants.added_to)
 
 
 def key_set(rules: TokenRules) -> KeySet:
@@ -82,7 +86,7 @@ def describe_tls(settings: Settings, *, now: datetime) -> str:
     return f"until {ends:%Y-%m-%d}" + (", clients must show a certificate" if files.client_ca else "")
 
 
-def describe_access(settings: Settings, store: AccessStore, *, now: datetime) -> str:
+def describe_access(settings: Settings, store: Store, *, now: datetime) -> str:
     """Say by what callers are known. Raises SettingsError and OSError when some of them could not sign in."""
     if settings.access is None:
         return "none: who reaches the server may do everything"

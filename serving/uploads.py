@@ -22,6 +22,7 @@ from serving.batching import BatchingEmbedder
 from serving.caller import BRAND_OWNER, Caller
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
+from serving.narrowing import unless_narrowed
 from serving.new_reference import NewReference, read_picture, reference_id_of
 from serving.registry import described_by, embedded
 from serving.rejections import unless_rejected_before
@@ -102,6 +103,7 @@ class Uploads:
         found = as_sent_by(caller, reference.kind, found)
         model = self.embedder.fingerprint
         found = unless_rejected_before(found, reference, vectors, store=self.store, fingerprint=model)
+        found = unless_narrowed(found, reference.brand_id, caller, store=self.store)
         return replace(reference, state=found.state, state_reason=found.reason, scope=found.scope)
 
     def _mark(self, wanted: Upload) -> Mark | None:

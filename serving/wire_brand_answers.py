@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from index.brand_records import BrandProfile
+from serving.wire_advice import from_advice
 from serving.wire_market import from_band, from_sellers
 from serving.wire_rights import from_right
 from touchstone.moderation.v1 import brand_pb2
 
 
 def from_profile(profile: BrandProfile) -> brand_pb2.Brand:
-    """Translate a brand, with the sellers and price bands that the profile has."""
+    """Translate a brand, with the sellers, price bands and advice to buyers that the profile has."""
     message = brand_pb2.Brand(
         brand_id=profile.brand.brand_id,
         name=profile.brand.name,
@@ -23,6 +24,8 @@ def from_profile(profile: BrandProfile) -> brand_pb2.Brand:
         active_reference_count=profile.active_references,
         etag=profile.etag,
     )
+    if profile.buyer_advice.items or profile.buyer_advice.serial_template:
+        message.buyer_advice.CopyFrom(from_advice(profile.buyer_advice))
     if profile.sellers is not None:
         message.authorized_sellers.CopyFrom(from_sellers(profile.sellers))
     for name, time in (("create_time", profile.create_time), ("update_time", profile.update_time)):

@@ -11,7 +11,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from index.case_records import Case
-from index.reports import Notice, Report
+from index.reports import Notice, Report, ReporterRecord
 from index.rulings import Appeal, Outcome, Resolution, Statement
 from serving.cases import CaseFile
 from serving.wire_case import ORIGINS, STATES
@@ -27,6 +27,10 @@ def from_file(file: CaseFile, *, viewer: str) -> case_pb2.Case:
     message.reports.extend(from_report(report) for report in file.reports)
     message.appeals.extend(from_appeal(appeal) for appeal in file.appeals)
     for report in message.reports:
+        record = file.reporters.get(report.reporter_id, ReporterRecord())
+        report.reporter_record.upheld_count = record.upheld
+        report.reporter_record.declined_count = record.declined
+        report.reporter_record.reliability = record.reliability
         if not viewer and report.HasField("notice"):
             report.notice.ClearField("notifier_name")
             report.notice.ClearField("notifier_email")

@@ -51,7 +51,11 @@ _REPORTERS = {number: kind for kind, number in REPORTERS.items()}
 
 @dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """A report as it came in; `claimed` is the capacity that the reporter names, `images` are encoded files."""
+    """A report as it came in; `claimed` is the capacity that the reporter names, `images` are encoded files.
+
+    `brand_id` is the brand that an owner says to report for. One `of_any_listing` is kept, too, when the listing was
+    never screened.
+    """
 
     listing_id: str
     reporter_id: str
@@ -60,6 +64,8 @@ class Complaint:
     text: str
     images: tuple[bytes, ...]
     notice: Notice | None
+    brand_id: str = ""
+    of_any_listing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +87,10 @@ def to_complaint(request: pb.ReportListingRequest, rules: CaseRules) -> Complain
         *check_one_of("reporter_type", request.reporter_type, kinds, case_pb2.ReporterType.Name),
         *check_text("text", request.text, limit=_MAX_REPORT_CHARACTERS),
         *check_request_id("request_id", request.request_id),
+        *check_id("brand_id", request.brand_id, required=False),
         *_image_violations(request),
+        *check_report_code(request.reason_code, rules),
     ]
-    if request.reason_code not in rules.report_codes:
-        known = ", ".join(rules.report_codes)
-        violations.append(
-            FieldViolation("reason_code", f"{shown(request.reason_code)} is not on the list; send one of {known}")
-        )
     if request.HasField("notice"):
         violations += _notice_violations("notice", request.notice)
         if not request.text.strip():
@@ -101,6 +104,7 @@ def to_complaint(request: pb.ReportListingRequest, rules: CaseRules) -> Complain
         text=request.text,
         images=tuple(image.content for image in request.images),
         notice=_notice(request.notice) if request.HasField("notice") else None,
+        brand_id=request.brand_id,
     )
 
 
@@ -122,6 +126,13 @@ def to_objection(request: pb.AppealDecisionRequest) -> Objection:
         statement=request.statement,
         document_sha256s=tuple(request.document_sha256s),
     )
+
+
+def check_report_code(code: str, rules: CaseRules) -> Iterator[FieldViolation]:
+    """Check a code with which a listing is reported."""
+    if code not in rules.report_codes:
+        known = ", ".join(rules.report_codes)
+        yield FieldViolation("reason_code", f"{shown(code)} is not on the list; send one of {known}")
 
 
 def _image_violations(request: pb.ReportListingRequest) -> Iterator[FieldViolation]:

@@ -26,6 +26,7 @@ from index.store.brand_rows import (
     shown_marks,
 )
 from index.store.brands import advance, insert_names, naming, rename, select_brands
+from index.store.buyer_advice import advice_of
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches
 from index.store.locks import lock_registry
@@ -54,23 +55,12 @@ class BrandProfileStore:
             Conflict: the id is taken.
 
         """
-        brand = profile.brand
         with self._database.write("create a brand") as connection:
-            earlier = claim_request(connection, request, brand.brand_id, now)
+            earlier = claim_request(connection, request, profile.brand.brand_id, now)
             if earlier is None:
                 lock_registry(connection)
-                if select_brands(connection, [brand.brand_id]):
-                    raise Conflict(f"There is a brand of the id {brand.brand_id!r} already; read it and update it.")
-                _refuse_taken(connection, brand.brand_id, {brand.name, *brand.aliases, *profile.keywords})
-                times = {"revision": 1, "create_time": now, "update_time": now}
-                connection.execute(brands.insert().values(brand_id=brand.brand_id, name=brand.name, **times))
-                insert_names(connection, [brand])
-                replace_keywords(connection, brand.brand_id, profile.keywords)
-                replace_rights(connection, brand.brand_id, profile.rights)
-                replace_marks(connection, profile)
-                note_change(connection, *naming(None, brand, actor=actor, time=now))
-                log_changes(connection, ChangeKind.BRAND, [brand.brand_id])
-            return _whole(connection, earlier or brand.brand_id)
+                insert_profile(connection, profile, actor=actor, now=now)
+            return _whole(connection, earlier or profile.brand.brand_id)
 
     def get_profile(self, brand_id: str) -> BrandProfile:
         """Return a brand with its sellers and price bands. Raises NotFound."""
@@ -147,11 +137,32 @@ class BrandProfileStore:
             return shown_marks(connection, brand_id)
 
 
+def insert_profile(connection: Connection, profile: BrandProfile, *, actor: str, now: datetime) -> None:
+    """Add a brand under the registry's lock. Raises Conflict and NameTaken, as `create_brand` does."""
+    brand = profile.brand
+    if select_brands(connection, [brand.brand_id]):
+        raise Conflict(f"There is a brand of the id {brand.brand_id!r} already; read it and update it.")
+    _refuse_taken(connection, brand.brand_id, {brand.name, *brand.aliases, *profile.keywords})
+    times = {"revision": 1, "create_time": now, "update_time": now}
+    connection.execute(brands.insert().values(brand_id=brand.brand_id, name=brand.name, **times))
+    insert_names(connection, [brand])
+    replace_keywords(connection, brand.brand_id, profile.keywords)
+    replace_rights(connection, brand.brand_id, profile.rights)
+    replace_marks(connection, profile)
+    note_change(connection, *naming(None, brand, actor=actor, time=now))
+    log_changes(connection, ChangeKind.BRAND, [brand.brand_id])
+
+
 def _whole(connection: Connection, brand_id: str) -> BrandProfile:
     found = select_profiles(connection, [brand_id])
     if not found:
         raise NotFound(f"There is no brand with the id {brand_id!r}; list_brands names those there are.")
-    return replace(found[0], sellers=authorised_of(connection, brand_id), price_bands=bands_of(connection, brand_id))
+    return replace(
+        found[0],
+        sellers=authorised_of(connection, brand_id),
+        price_bands=bands_of(connection, brand_id),
+        buyer_advice=advice_of(connection, brand_id),
+    )
 
 
 def _put(connection: Connection, old: BrandProfile, new: BrandProfile) -> tuple[str, ...]:

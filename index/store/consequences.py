@@ -83,7 +83,9 @@ def _settle_reports(connection: Connection, decision: DecisionRecord, resolution
     answered = update(reports).where(reports.c.decision_id == decision.decision_id)
     connection.execute(answered.values(state=state))
     waiting = (reports.c.listing_id == decision.listing_id, reports.c.state == str(ReportState.RECEIVED))
+    # A report that came before the listing was screened did not know whose it was.
     settled = {"state": state, "decision_id": decision.decision_id, "settled_by": resolution.resolution_id}
+    settled |= {"seller_id": decision.seller_id}
     connection.execute(update(reports).where(*waiting).values(**settled))
 
 

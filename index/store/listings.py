@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 # Listings read at a time: with touchstone-s some 10 MB of vectors.
 _PAGE = 500
 
-_RULED = (
+RULED = (
     select(resolutions.c.verdict)
     .where(
         resolutions.c.decision_id == decisions.c.decision_id,
@@ -47,7 +47,7 @@ _RULED = (
     .limit(1)
     .scalar_subquery()
 )
-IN_FORCE = func.coalesce(_RULED, decisions.c.verdict)
+IN_FORCE = func.coalesce(RULED, decisions.c.verdict)
 _ON_SALE = ~exists().where(
     removed_listings.c.listing_id == listing_regions.c.listing_id,
     removed_listings.c.decision_id == listing_regions.c.decision_id,
@@ -236,7 +236,9 @@ def _entries_of(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Listi
     )
     for decision_id, embedding in connection.execute(whole.order_by(images.decision_id, images.position)):
         photos[decision_id].append(embedding)
-    named = select(listing_brands).where(listing_brands.c.listing_id.in_(brands))
+    named = select(listing_brands.c.listing_id, listing_brands.c.brand_id).where(
+        listing_brands.c.listing_id.in_(brands)
+    )
     for listing_id, brand_id in connection.execute(named.order_by(listing_brands.c.brand_id)):
         brands[listing_id].append(brand_id)
     return tuple(_sound(rows, photos, brands))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,11 +13,12 @@ from sqlalchemy import Connection, Integer, Row, Text, bindparam, func, select, 
 from index.case_records import Case
 from index.errors import DecidedAnew, NotFound
 from index.photos import Photo
-from index.reports import Notice, Report, ReporterType, ReportOnRecord, ReportState
+from index.reports import Notice, Report, ReporterRecord, ReporterType, ReportOnRecord, ReportState
 from index.rulings import RequestKey
 from index.store.cases import change_case, insert_case, lock_case, unresolved_case
 from index.store.decisions import latest, lock_decision
-from index.store.engine import Database
+from index.store.engine import Database, in_batches
+from index.store.locks import lock_listing
 from index.store.photos import insert_photos
 from index.store.requests import claim_request
 from index.store.retry import run_again
@@ -30,6 +32,7 @@ _RECEIVED = reports.c.state == str(ReportState.RECEIVED)
 # case as people read it. A hundred notices of the greatest size, 220 kB each, fit a message of 64 MiB.
 MOST_WEIGHED = 1_000
 MOST_SHOWN = 100
+_NO_RECORD = ReporterRecord()
 
 # Asked at each screening; built once, for that takes several times as long as running them.
 _UNSETTLED = (
@@ -38,10 +41,12 @@ _UNSETTLED = (
     .order_by(reports.c.create_time.desc(), reports.c.report_id.desc())
     .limit(bindparam("most", type_=Integer()))
 )
-_UPHELD = (
-    select(func.count())
-    .select_from(reports)
+# Who reports one listing ten times is one who reported it.
+_UPHELD = select(func.count()).select_from(
+    select(reports.c.listing_id, reports.c.reporter_id)
     .where(reports.c.seller_id == bindparam("seller_id", type_=Text()), reports.c.state == str(ReportState.UPHELD))
+    .distinct()
+    .subquery()
 )
 
 
@@ -81,17 +86,43 @@ class ReportStore:
             newest = latest(connection, report.listing_id)
             if newest is None or newest.decision_id != case.decision_id:
                 raise DecidedAnew(f"The listing {report.listing_id!r} was decided anew meanwhile; report it again.")
-            values = {name: getattr(report, name) for name in _COLUMNS}
-            values |= {
-                "reporter_type": str(report.reporter_type),
-                "state": str(report.state),
-                "notice": None if report.notice is None else asdict(report.notice),
-                "image_sha256s": list(report.image_sha256s),
-            }
-            connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
+            _insert(connection, report)
             insert_photos(connection, photos)
             _join_case(connection, report, case, case_weight)
             return _one(connection, report.report_id)
+
+    @run_again
+    def keep_report(self, report: Report, *, request: RequestKey | None = None, photos: Sequence[Photo] = ()) -> Report:
+        """Record a report about a listing that was never screened: it weighs on the listing's first decision.
+
+        `photos` are the pictures that came with it.
+
+        Raises:
+            DecidedAnew: the listing was screened meanwhile; `add_report` says what follows.
+            KeyReused: the idempotency key was another request's.
+
+        """
+        with self._database.write(f"keep a report about {report.listing_id!r}") as connection:
+            earlier = claim_request(connection, request, report.report_id, report.create_time)
+            if earlier is not None:
+                return _one(connection, earlier)
+            lock_listing(connection, report.listing_id)
+            if latest(connection, report.listing_id) is not None:
+                raise DecidedAnew(f"The listing {report.listing_id!r} was decided meanwhile; report it again.")
+            _insert(connection, report)
+            insert_photos(connection, photos)
+            return _one(connection, report.report_id)
+
+    def find_report(self, report_id: str) -> Report | None:
+        """Return a report, or None when there is none of the id."""
+        with self._database.read("look for a report") as connection:
+            row = connection.execute(select(reports).where(reports.c.report_id == report_id)).one_or_none()
+        return None if row is None else _report(row)
+
+    def reporter_records(self, reporter_ids: Iterable[str]) -> Mapping[str, ReporterRecord]:
+        """Return what became of the earlier reports of each of the reporters; those without any are left out."""
+        with self._database.read("read the record of reporters") as connection:
+            return _records(connection, reporter_ids)
 
     def get_report(self, report_id: str) -> Report:
         """Return a report. Raises NotFound."""
@@ -129,6 +160,17 @@ class ReportStore:
             return tuple(connection.scalars(query))
 
 
+def _insert(connection: Connection, report: Report) -> None:
+    values = {name: getattr(report, name) for name in _COLUMNS}
+    values |= {
+        "reporter_type": str(report.reporter_type),
+        "state": str(report.state),
+        "notice": None if report.notice is None else asdict(report.notice),
+        "image_sha256s": list(report.image_sha256s),
+    }
+    connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
+
+
 def _join_case(connection: Connection, report: Report, case: Case, case_weight: float) -> None:
     waiting = unresolved_case(connection, case.decision_id)
     if waiting is not None:
@@ -154,19 +196,25 @@ def _unsettled(connection: Connection, listing_id: str) -> tuple[ReportOnRecord,
     rows = connection.execute(_UNSETTLED, {"listing_id": listing_id, "most": MOST_WEIGHED}).all()[::-1]
     if not rows:
         return ()
-    settled = (reports.c.reporter_id.in_({row.reporter_id for row in rows}), ~_RECEIVED)
-    tally = select(reports.c.reporter_id, reports.c.state, func.count()).where(*settled)
-    counts: dict[tuple[str, str], int] = {}
-    for reporter_id, state, count in connection.execute(tally.group_by(reports.c.reporter_id, reports.c.state)):
-        counts[reporter_id, state] = count
-    return tuple(
-        ReportOnRecord(
-            **row._asdict(),
-            upheld=counts.get((row.reporter_id, str(ReportState.UPHELD)), 0),
-            declined=counts.get((row.reporter_id, str(ReportState.DECLINED)), 0),
+    records = _records(connection, {row.reporter_id for row in rows})
+    return tuple(ReportOnRecord(**row._asdict(), **vars(records.get(row.reporter_id, _NO_RECORD))) for row in rows)
+
+
+def _records(connection: Connection, reporter_ids: Iterable[str]) -> Mapping[str, ReporterRecord]:
+    """Count each reporter's settled reports, those about one listing once."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for batch in in_batches(reporter_ids):
+        settled = (reports.c.reporter_id.in_(batch), ~_RECEIVED)
+        tally = select(reports.c.reporter_id, reports.c.state, func.count(reports.c.listing_id.distinct()))
+        grouped = tally.where(*settled).group_by(reports.c.reporter_id, reports.c.state)
+        for reporter_id, state, count in connection.execute(grouped):
+            counts[reporter_id, state] = count
+    return {
+        reporter_id: ReporterRecord(
+            upheld=counts[reporter_id, str(ReportState.UPHELD)], declined=counts[reporter_id, str(ReportState.DECLINED)]
         )
-        for row in rows
-    )
+        for reporter_id, _ in list(counts)
+    }
 
 
 def _one(connection: Connection, report_id: str) -> Report:

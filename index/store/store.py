@@ -19,10 +19,13 @@ from index.errors import StoreError
 from index.records import ReferenceState, StoreCounts
 from index.store.access import AccessStore
 from index.store.appeals import AppealStore
+from index.store.applications import ApplicationStore
 from index.store.batches import BatchStore
 from index.store.blobs import BlobNameStore
+from index.store.brand_hits import BrandHitStore
 from index.store.brand_profiles import BrandProfileStore
 from index.store.brands import BrandStore
+from index.store.buyer_advice import BuyerAdviceStore
 from index.store.cases import CaseStore
 from index.store.certificates import CertificateStore
 from index.store.changes import ChangeStore
@@ -35,6 +38,7 @@ from index.store.identities import IdentityStore
 from index.store.learning import LearningStore
 from index.store.listings import ListingStore
 from index.store.migrate import ensure_schema
+from index.store.notices import NoticeStore
 from index.store.outcomes import OutcomeStore
 from index.store.photos import PhotoStore
 from index.store.policies import PolicyStore
@@ -102,6 +106,10 @@ class Store(
     CertificateStore,
     AccessStore,
     ScanQueueStore,
+    BuyerAdviceStore,
+    BrandHitStore,
+    NoticeStore,
+    ApplicationStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

@@ -1,4 +1,4 @@
-"""`touchstone brands show|create|edit|rights|set-sellers|set-bands|history`: what a brand's owner keeps of it.
+"""`touchstone brands show|create|edit|rights|set-sellers|set-bands|set-advice|history`: what owners keep.
 
 Works on the store of this installation, or through a running service with `--server`; needs no model.
 """
@@ -29,7 +29,7 @@ from serving.cli.common import by_actor, message_dict, print_json, settings_of, 
 from serving.cli.connection import refusals_told, with_credentials
 from serving.wire_brand import FIELDS
 from serving.wire_rights import to_right
-from touchstone.moderation.v1 import brand_pb2
+from touchstone.moderation.v1 import brand_pb2, buyer_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
 _TIMEOUT_S = 60.0
@@ -40,6 +40,7 @@ _METHODS = {
     "UpdateBrand": "update",
     "SetAuthorizedSellers": "set_authorized_sellers",
     "SetPriceBands": "set_price_bands",
+    "SetBuyerAdvice": "set_buyer_advice",
 }
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -55,7 +56,7 @@ def _for_somebody(command: Callable[..., Any]) -> Callable[..., Any]:
 @_for_somebody
 @click.pass_context
 def show(context: click.Context, /, brand_id: str, **who: Any) -> None:
-    """Show the brand BRAND_ID whole, as JSON: names, rights, marks, keywords, sellers, price bands and etag."""
+    """Show the brand BRAND_ID whole, as JSON: names, rights, marks, keywords, sellers, prices, advice and etag."""
     with _asking(context, **who) as brands:
         _print(brands.get(brand_id))
 
@@ -149,6 +150,19 @@ def set_bands(context: click.Context, /, brand_id: str, file: Path, **who: Any) 
     click.echo(f"{brand_id}: {len(brand.price_bands)} price bands")
 
 
+@click.command("set-advice")
+@click.argument("brand_id")
+@_file
+@_for_somebody
+@click.pass_context
+def set_advice(context: click.Context, /, brand_id: str, file: Path, **who: Any) -> None:
+    """Replace the advice of the brand BRAND_ID to buyers by that of FILE, JSON such as {"items": [...]}."""
+    wanted = _parsed(file, buyer_pb2.BuyerAdvice())
+    with _asking(context, **who) as brands:
+        brand = brands.set_buyer_advice(brand_id, wanted)
+    click.echo(f"{brand_id}: {len(brand.buyer_advice.items)} pieces of advice")
+
+
 @click.command()
 @click.argument("brand_id", required=False, default="")
 @click.pass_context
@@ -166,7 +180,7 @@ def history(context: click.Context, /, brand_id: str) -> None:
         click.echo(f"{event.create_time:%Y-%m-%d %H:%M:%S}  {event.brand_id}  {event.actor or '-'}  {what}")
 
 
-COMMANDS = (show, create, edit, rights, set_sellers, set_bands, history)
+COMMANDS = (show, create, edit, rights, set_sellers, set_bands, set_advice, history)
 
 
 def iter_pages(read: Callable[..., tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

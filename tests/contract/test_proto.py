@@ -19,11 +19,13 @@ RPCS = {
     "ModerationService": "ScreenListing *ScreenListings* WatchDecisions* RemoveListing SearchImage GetDecision "
     "GetCapabilities",
     "BrandService": "CreateBrand GetBrand ListBrands UpdateBrand *UploadReference ListReferences ReviewReference "
-    "RetireReference PreviewReference FindListings SetAuthorizedSellers SetPriceBands",
+    "RetireReference PreviewReference FindListings SetAuthorizedSellers SetPriceBands SetBuyerAdvice",
     "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution ReportListing "
     "AppealDecision ExportEvidence",
     "ScanService": "StartScan GetScan WatchScan* CancelScan",
     "ImageService": "ListImages GetImage",
+    "BuyerService": "CheckListing CheckSerial GetAdviceImage Report GetReport",
+    "PortalService": "GetPortal ListNotices ListHits ApplyForBrand ListApplications DecideApplication",
 }
 DECISION_FIELDS = (
     "decision_id listing_id verdict counterfeit_probability reasons evidence category description attributes "

@@ -15,6 +15,7 @@ from index.market_records import AuthorisedSeller
 from index.store.store import Store
 from index.store.tables.cases import case_requests
 from index.store.tables.market import authorised_sellers
+from index.store.tables.portal import buyer_advice
 from index.store.tables.prices import price_bands
 from index.store.tables.registry import brand_keywords, brand_names, brand_rights, brands, marks, registry_events
 from serving.caller import ACTOR, BRANDS, ROLES
@@ -91,7 +92,7 @@ def owner_of(service: Service, *brand_ids: str) -> Registrant:
 def start_anew(store: Store) -> None:
     """Leave `fill`'s two brands, as they were, and no other."""
     with store._database.write("start anew") as connection:
-        of_brands = (authorised_sellers, price_bands, marks, brand_keywords, brand_rights)
+        of_brands = (authorised_sellers, price_bands, marks, brand_keywords, brand_rights, buyer_advice)
         for table in (*of_brands, registry_events, case_requests):
             connection.execute(delete(table))
         for table in (brand_names, brands):

@@ -23,7 +23,7 @@ from serving.channel import TOKEN_VARIABLE, Credentials
 from serving.client import ModerationClient
 from serving.domain import Listing
 from serving.errors import SettingsError
-from serving.permissions import RPCS
+from serving.permissions import NO_CREDENTIAL, RPCS
 from serving.server import serving
 from tests.integration.access_support import Authority, Issuer, access_file, bearer, issuer_at, token_rules
 from tests.integration.support import (
@@ -324,12 +324,12 @@ def test_a_rotated_certificate_is_used_without_a_restart(guard: Guard) -> None:
 
 
 def test_every_rpc_asks_who_calls(guard: Guard) -> None:
-    """Without a credential each rpc is UNAUTHENTICATED, those that are not built too; only health is open."""
+    """Without a credential each rpc is UNAUTHENTICATED, also those not built; only health and buyers' are open."""
     with guard(api_keys=True) as guarded, guarded.channel() as channel:
         codes = {
             rpc: error.code() if error else None
-            for rpc in RPCS
-            if not rpc.startswith("grpc.health")
+            for rpc, permission in RPCS.items()
+            if permission not in NO_CREDENTIAL
             for error in [call_raw(replace(guarded.service, channel=channel), rpc, b"")[1]]
         }
         health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)

@@ -12,6 +12,11 @@ from google.protobuf.json_format import MessageToDict
 from tests.integration.brand_support import a_right, a_seller, band
 from tests.integration.support import Service, Touchstone
 
+ADVICE = {
+    "items": [{"kind": "ADVICE_KIND_LOGO", "texts": [{"language": "en", "text": "Seven rays."}], "reference_id": ""}],
+    "serial_template": "ZE-9999",
+}
+
 
 def written(folder: Path, document: dict[str, Any]) -> Path:
     """Write a document into a file."""
@@ -37,6 +42,7 @@ def test_a_brand_is_kept(own_service: Service, touchstone: Touchstone, tmp_path:
     gone = touchstone(*data, "--json", "brands", "rights", "zephyr", "--on", "2040-01-01", *asked)
     listed = touchstone(*data, "brands", "set-sellers", "zephyr", written(tmp_path, sellers), *asked)
     priced = touchstone(*data, "brands", "set-bands", "zephyr", written(tmp_path, bands), *asked)
+    advised = touchstone(*data, "brands", "set-advice", "zephyr", written(tmp_path, ADVICE), *asked)
     shown = json.loads(touchstone(*data, "brands", "show", "zephyr", *asked).stdout)
     history = touchstone(*data, "brands", "history", "zephyr")
 
@@ -47,8 +53,9 @@ def test_a_brand_is_kept(own_service: Service, touchstone: Touchstone, tmp_path:
     assert (listed.stdout, priced.stdout) == ("zephyr: 1 authorised sellers\n", "zephyr: 1 price bands\n")
     assert [len(shown[name]) for name in ("rights", "keywords", "price_bands")] == [1, 1, 1]
     assert shown["authorized_sellers"]["sellers"][0]["markets"] == ["DE"]
-    assert [line.split("  ")[2] for line in history.stdout.splitlines()] == ["ann"] * 4
-    assert len(json.loads(touchstone(*data, "--json", "brands", "history", "zephyr").stdout)) == 4
+    assert (advised.stdout, shown["buyer_advice"]) == ("zephyr: 1 pieces of advice\n", ADVICE)
+    assert [line.split("  ")[2] for line in history.stdout.splitlines()] == ["ann"] * 5
+    assert len(json.loads(touchstone(*data, "--json", "brands", "history", "zephyr").stdout)) == 5
 
 
 def test_what_is_wrong_is_said(own_service: Service, touchstone: Touchstone, tmp_path: Path) -> None:

@@ -22,8 +22,15 @@ from index.records import Mark, MarkKind
 from index.store.tables import metadata
 from serving.app import Application, open_application
 from serving.caller import BRAND_OWNER
-from serving.permissions import GRANTS, RPCS
-from serving.server import BRAND_SERVICE, CASE_SERVICE, IMAGE_SERVICE, MODERATION_SERVICE
+from serving.permissions import GRANTS, NO_ROLE, RPCS
+from serving.server import (
+    BRAND_SERVICE,
+    BUYER_SERVICE,
+    CASE_SERVICE,
+    IMAGE_SERVICE,
+    MODERATION_SERVICE,
+    PORTAL_SERVICE,
+)  # fmt: skip
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.support import (
@@ -48,20 +55,37 @@ from touchstone.moderation.v1 import (
     listing_pb2,
     scan_service_pb2,
 )
+from touchstone.moderation.v1 import brand_portal_service_pb2 as portal
 from touchstone.moderation.v1 import case_service_pb2 as cases
 from touchstone.moderation.v1 import moderation_service_pb2 as mod
 
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
 METHODS = {
     f"{service.full_name}/{method.name}": method
-    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE)
+    for service in (
+        MODERATION_SERVICE,
+        CASE_SERVICE,
+        BRAND_SERVICE,
+        SCAN_SERVICE,
+        IMAGE_SERVICE,
+        BUYER_SERVICE,
+        PORTAL_SERVICE,
+    )
     for method in service.methods
 }
 REFUSED = {"NOT_FOUND", "PERMISSION_DENIED"}
 # Open to everybody who reports, about any listing: neither reads nor changes a brand.
 REPORTING = f"{CASE_SERVICE.full_name}/ReportListing"
+# Open to everybody: what a brand has said is told to buyers, and a brand owner hears no more than they.
+PUBLIC = {f"{BUYER_SERVICE.full_name}/{method.name}" for method in BUYER_SERVICE.methods}
+# Whoever signs in may apply for a brand and read its own applications: it names no other tenant's things.
+APPLYING = {f"{PORTAL_SERVICE.full_name}/ApplyForBrand"}
 # About the server, or about all brands that the caller sees: answered, without a word of others.
-ANSWERED = {f"{MODERATION_SERVICE.full_name}/GetCapabilities", f"{BRAND_SERVICE.full_name}/ListBrands"}
+ANSWERED = {
+    f"{MODERATION_SERVICE.full_name}/GetCapabilities",
+    f"{BRAND_SERVICE.full_name}/ListBrands",
+    f"{PORTAL_SERVICE.full_name}/ListApplications",
+}
 # Named as a filter, another's brand finds nothing, as one that is not there.
 FILTERED = {f"{BRAND_SERVICE.full_name}/FindListings"}
 
@@ -133,6 +157,19 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
     ]
     yield from ((f"{SCAN_SERVICE.full_name}/{name}", [request]) for name, request in of_scans)
     yield from ((f"{IMAGE_SERVICE.full_name}/{name}", [request]) for name, request in _image_attempts(ids))
+    of_portals: list[tuple[str, Message]] = [
+        ("GetPortal", portal.GetPortalRequest(brand_id=ids.brand)),
+        ("ListNotices", portal.ListNoticesRequest(brand_id=ids.brand)),
+        ("ListHits", portal.ListHitsRequest(brand_id=ids.brand)),
+        ("ListApplications", portal.ListApplicationsRequest()),
+        (
+            "DecideApplication",
+            portal.DecideApplicationRequest(
+                application_id="no-such-application", decision=portal.APPLICATION_STATE_APPROVED, brand_id=ids.brand
+            ),
+        ),
+    ]
+    yield from ((f"{PORTAL_SERVICE.full_name}/{name}", [request]) for name, request in of_portals)
 
 
 def _image_attempts(ids: Ids) -> Iterator[tuple[str, Message]]:
@@ -180,6 +217,7 @@ def _brand_attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
             ],
         ),
         ("SetPriceBands", [pb.SetPriceBandsRequest(brand_id=ids.brand)]),
+        ("SetBuyerAdvice", [pb.SetBuyerAdviceRequest(brand_id=ids.brand)]),
         ("RetireReference", [pb.RetireReferenceRequest(reference_id=ids.reference, reason="why")]),
     ]
     yield from ((f"{BRAND_SERVICE.full_name}/{name}", requests) for name, requests in attempts)
@@ -298,7 +336,7 @@ def _without_ids(outcome: Outcome, ids: Ids) -> Outcome:
 
 def test_every_rpc_is_tried() -> None:
     """The attempts cover each rpc of each service by its descriptor: a new one fails here until it is tried."""
-    tried = {rpc for rpc, _ in _attempts(NOWHERE, NOWHERE)} | {REPORTING}
+    tried = {rpc for rpc, _ in _attempts(NOWHERE, NOWHERE)} | {REPORTING} | PUBLIC | APPLYING
 
     assert tried == set(METHODS) == {rpc for rpc in RPCS if rpc.startswith("touchstone.")}
 
@@ -306,7 +344,11 @@ def test_every_rpc_is_tried() -> None:
 def test_a_brand_owner_has_no_part_in_the_marketplaces_work(tenants: Tenants) -> None:
     """Decisions, cases and scans are closed to it, with its own ids as with others', and no row changes."""
     before = tenants.rows()
-    closed = [rpc for rpc, permission in RPCS.items() if rpc in METHODS and BRAND_OWNER not in GRANTS[permission]]
+    closed = [
+        rpc
+        for rpc, permission in RPCS.items()
+        if rpc in METHODS and permission not in NO_ROLE and BRAND_OWNER not in GRANTS[permission]
+    ]
 
     outcomes = [
         (rpc, tenants.attempt(rpc, requests).code)
@@ -333,6 +375,22 @@ def test_no_rpc_reads_or_changes_another_brand(tenants: Tenants) -> None:
         assert outcome.code in allowed, (rpc, outcome)
         assert BOREALIS.name not in outcome.words, (rpc, outcome)
 
+    assert tenants.rows() == before
+
+
+def test_a_report_for_another_brand_is_refused_as_for_none(tenants: Tenants) -> None:
+    """Who owns one brand reports in no other's name, so that nobody spoils another's record; nothing is recorded."""
+    before = tenants.rows()
+
+    def report(brand_id: str) -> Outcome:
+        request = cases.ReportListingRequest(
+            listing_id=tenants.own.listing, reporter_id="r", reason_code="COUNTERFEIT", brand_id=brand_id
+        )
+        outcome = tenants.attempt(REPORTING, [request])
+        return replace(outcome, words=outcome.words.replace(brand_id, "..."))
+
+    assert report(tenants.theirs.brand) == report("no-such-brand")
+    assert report(tenants.theirs.brand).code == "NOT_FOUND"
     assert tenants.rows() == before
 
 

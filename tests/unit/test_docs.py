@@ -21,7 +21,7 @@ from serving.cli.main import touchstone
 from serving.cli.policy import policy as policy_commands
 from serving.facts import FACTS, Facts
 from serving.features import BIAS, FEATURES
-from serving.permissions import GRANTS, ROLES, RPCS, Permission
+from serving.permissions import GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, Permission
 from serving.policy import decide, load_policy
 from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings
@@ -58,7 +58,7 @@ def permissions_table() -> str:
             f"`{'.'.join(rpc.split('.')[-1].split('/'))}`" for rpc, one in RPCS.items() if one is permission
         )
         roles = ", ".join(f"`{role}`" for role in ROLES if role in GRANTS[permission])
-        anybody = {Permission.PROBE: "everybody", Permission.CONNECT: "every caller who signs in"}
+        anybody = dict.fromkeys(NO_ROLE, "every caller who signs in") | dict.fromkeys(NO_CREDENTIAL, "everybody")
         rows.append(f"| {permission.value} | {rpcs} | {anybody.get(permission, roles)} |")
     return _table("| permission | rpcs | roles, besides `admin` |", rows)
 

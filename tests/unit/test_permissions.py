@@ -11,9 +11,11 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.caller import BRAND_OWNER, PROVEN, Caller
 from serving.errors import PermissionDenied
-from serving.permissions import ADMIN, GRANTS, ROLES, RPCS, STAFF, Permission, may, require
+from serving.permissions import ADMIN, GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, STAFF, Permission, may, require
 from touchstone.moderation.v1 import (
+    brand_portal_service_pb2,
     brand_service_pb2,
+    buyer_service_pb2,
     case_service_pb2,
     image_service_pb2,
     moderation_service_pb2,
@@ -26,6 +28,8 @@ FILES = (
     brand_service_pb2,
     scan_service_pb2,
     image_service_pb2,
+    buyer_service_pb2,
+    brand_portal_service_pb2,
     health_pb2,
     reflection_pb2,
 )
@@ -54,8 +58,8 @@ def test_what_is_not_declared_nobody_may_call() -> None:
 
 @pytest.mark.parametrize("rpc", sorted(EVERY_RPC))
 def test_who_has_no_role_may_only_ask_what_the_server_is(rpc: str) -> None:
-    """A caller who is known and has no role, or one that is unknown here, may not do anything."""
-    harmless = RPCS[rpc] in (Permission.PROBE, Permission.CONNECT)
+    """A caller who is known and has no role may only ask as a buyer does, and apply for a brand."""
+    harmless = RPCS[rpc] in NO_ROLE
 
     assert may(Caller("ann"), rpc) == may(Caller("ann", frozenset({"offline_access"})), rpc) == harmless
     assert may(Caller("root", frozenset({ADMIN})), rpc)
@@ -63,12 +67,13 @@ def test_who_has_no_role_may_only_ask_what_the_server_is(rpc: str) -> None:
 
 def test_a_brand_owner_has_the_registry_and_may_report() -> None:
     """Beside its own brands it may report, and see what shows them; it creates none, for names would tell of others."""
+    portal = {f"touchstone.moderation.v1.PortalService/{name}" for name in ("GetPortal", "ListNotices", "ListHits")}
     owner = Caller("acme", frozenset({BRAND_OWNER}), frozenset({"acme"}))
     registry = {rpc for rpc in EVERY_RPC if rpc.startswith(BRAND_SERVICE)}
 
-    allowed = {rpc for rpc in EVERY_RPC if may(owner, rpc) and RPCS[rpc] not in (Permission.PROBE, Permission.CONNECT)}
+    allowed = {rpc for rpc in EVERY_RPC if may(owner, rpc) and RPCS[rpc] not in NO_ROLE}
 
-    assert allowed == registry - {f"{BRAND_SERVICE}/CreateBrand"} | {
+    assert allowed == registry - {f"{BRAND_SERVICE}/CreateBrand"} | portal | {
         "touchstone.moderation.v1.CaseService/ReportListing",
         "touchstone.moderation.v1.ImageService/ListImages",
         "touchstone.moderation.v1.ImageService/GetImage",
@@ -80,7 +85,7 @@ def test_an_auditor_changes_nothing() -> None:
     changing = {
         Permission.SCREEN, Permission.REMOVE, Permission.RESOLVE, Permission.RESOLVE_BATCHES, Permission.REPORT,
         Permission.APPEAL, Permission.CREATE_BRANDS, Permission.EDIT_BRANDS, Permission.ADD_REFERENCES,
-        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS,
+        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS, Permission.DECIDE_APPLICATIONS,
     }  # fmt: skip
 
     assert not [permission for permission in changing if "auditor" in GRANTS[permission]]
@@ -98,11 +103,13 @@ def test_a_refusal_names_the_roles_that_may() -> None:
         require(Caller("ann", frozenset({"moderator"})), "touchstone.moderation.v1.ModerationService/ScreenListing")
 
 
-def test_health_may_be_probed_by_anybody() -> None:
-    """Only health needs no credential: a load balancer has none."""
-    public = {rpc for rpc, permission in RPCS.items() if permission is Permission.PROBE}
+def test_only_health_and_buyers_need_no_credential() -> None:
+    """A load balancer has none, and neither has a buyer."""
+    public = {rpc for rpc, permission in RPCS.items() if permission in NO_CREDENTIAL}
 
-    assert {rpc.partition("/")[0] for rpc in public} == {"grpc.health.v1.Health"}
+    assert {rpc.partition("/")[0] for rpc in public} == {
+        "grpc.health.v1.Health", "touchstone.moderation.v1.BuyerService",
+    }  # fmt: skip
 
 
 def test_the_registry_page_names_who_may_create_brands() -> None:

@@ -144,7 +144,12 @@ reports = Table(
     # The decision and the resolution that settled it; "" until then.
     words("decision_id"),
     words("settled_by"),
+    # The brand whose owner reports, and the name in the caller's credential; "" where there is none.
+    words("brand_id"),
+    words("filed_by"),
     Column("create_time", UtcDateTime, nullable=False),
+    Index(None, "brand_id", "create_time", "report_id"),
+    Index(None, "brand_id", "state", "create_time"),
     Index(None, "listing_id", "state"),
     Index(None, "reporter_id", "create_time"),
     Index(None, "seller_id", "state"),

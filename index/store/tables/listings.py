@@ -29,7 +29,14 @@ listing_brands = Table(
     metadata,
     Column("listing_id", ForeignKey("listing_regions.listing_id", ondelete="CASCADE"), primary_key=True),
     Column("brand_id", Text, primary_key=True),  # no foreign key: evidence outlives a brand
+    # Where it was seen, by the best match; null where other evidence names the brand.
+    Column("reference_id", Text, nullable=True),
+    Column("image_index", Integer, nullable=True),
+    *(Column(name, Float, nullable=True) for name in ("x1", "y1", "x2", "y2", "probability")),
+    Column("screen_time", UtcDateTime, nullable=True),
     Index(None, "brand_id", "listing_id"),
+    Index(None, "brand_id", "screen_time", "listing_id"),
+    Index(None, "reference_id", "screen_time", "listing_id"),
 )
 
 # How far an index that lies outside this store has followed the decisions.

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
+from touchstone.moderation.v1 import buyer_pb2 as _buyer_pb2
 from touchstone.moderation.v1 import decision_pb2 as _decision_pb2
 from touchstone.moderation.v1 import evidence_pb2 as _evidence_pb2
 import builtins as _builtins
@@ -206,6 +207,7 @@ class Brand(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    BUYER_ADVICE_FIELD_NUMBER: _builtins.int
     brand_id: _builtins.str
     """Given by the service, or chosen by the client when the brand is created: 1 to 63 of a-z, 0-9 and "-"."""
     name: _builtins.str
@@ -248,6 +250,12 @@ class Brand(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Output only."""
 
+    @_builtins.property
+    def buyer_advice(self) -> _buyer_pb2.BuyerAdvice:
+        """What buyers are told to look at on the brand's goods. Changed by SetBuyerAdvice only; present in GetBrand's answer
+        and not in ListBrands'.
+        """
+
     def __init__(
         self,
         *,
@@ -263,10 +271,11 @@ class Brand(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        buyer_advice: _buyer_pb2.BuyerAdvice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized_sellers", b"authorized_sellers", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized_sellers", b"authorized_sellers", "buyer_advice", b"buyer_advice", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_reference_count", b"active_reference_count", "aliases", b"aliases", "authorized_sellers", b"authorized_sellers", "brand_id", b"brand_id", "create_time", b"create_time", "etag", b"etag", "keywords", b"keywords", "marks", b"marks", "name", b"name", "price_bands", b"price_bands", "rights", b"rights", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_reference_count", b"active_reference_count", "aliases", b"aliases", "authorized_sellers", b"authorized_sellers", "brand_id", b"brand_id", "buyer_advice", b"buyer_advice", "create_time", b"create_time", "etag", b"etag", "keywords", b"keywords", "marks", b"marks", "name", b"name", "price_bands", b"price_bands", "rights", b"rights", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,77 +25,82 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from touchstone.moderation.v1 import brand_pb2 as touchstone_dot_moderation_dot_v1_dot_brand__pb2
+from touchstone.moderation.v1 import buyer_pb2 as touchstone_dot_moderation_dot_v1_dot_buyer__pb2
 from touchstone.moderation.v1 import catalogue_pb2 as touchstone_dot_moderation_dot_v1_dot_catalogue__pb2
 from touchstone.moderation.v1 import decision_pb2 as touchstone_dot_moderation_dot_v1_dot_decision__pb2
 from touchstone.moderation.v1 import evidence_pb2 as touchstone_dot_moderation_dot_v1_dot_evidence__pb2
 from touchstone.moderation.v1 import listing_pb2 as touchstone_dot_moderation_dot_v1_dot_listing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,touchstone/moderation/v1/brand_service.proto\x12\x18touchstone.moderation.v1\x1a google/protobuf/field_mask.proto\x1a\x17google/rpc/status.proto\x1a$touchstone/moderation/v1/brand.proto\x1a(touchstone/moderation/v1/catalogue.proto\x1a\'touchstone/moderation/v1/decision.proto\x1a\'touchstone/moderation/v1/evidence.proto\x1a&touchstone/moderation/v1/listing.proto\"X\n\x12\x43reateBrandRequest\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"E\n\x13\x43reateBrandResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"#\n\x0fGetBrandRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\"B\n\x10GetBrandResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"O\n\x11ListBrandsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bname_prefix\x18\x03 \x01(\t\"^\n\x12ListBrandsResponse\x12/\n\x06\x62rands\x18\x01 \x03(\x0b\x32\x1f.touchstone.moderation.v1.Brand\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x12UpdateBrandRequest\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"E\n\x13UpdateBrandResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"t\n\x16UploadReferenceRequest\x12\x41\n\x06header\x18\x01 \x01(\x0b\x32/.touchstone.moderation.v1.UploadReferenceHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xab\x02\n\x15UploadReferenceHeader\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x0f\n\x07mark_id\x18\x02 \x01(\t\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12*\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x0f\n\x07\x62\x61nk_id\x18\x05 \x01(\t\x12\x41\n\nprovenance\x18\x06 \x01(\x0b\x32-.touchstone.moderation.v1.ReferenceProvenance\x12\x16\n\x0e\x63ontent_sha256\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x0c\n\x04hold\x18\t \x01(\x08\"r\n\x17UploadReferenceResponse\x12@\n\x07results\x18\x01 \x03(\x0b\x32/.touchstone.moderation.v1.UploadReferenceResult\x12\x15\n\rindex_version\x18\x02 \x01(\t\"\xa6\x01\n\x15UploadReferenceResult\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x38\n\treference\x18\x03 \x01(\x0b\x32#.touchstone.moderation.v1.ReferenceH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\xd3\x01\n\x15ListReferencesRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x06states\x18\x04 \x03(\x0e\x32(.touchstone.moderation.v1.ReferenceState\x12\x36\n\x05kinds\x18\x05 \x03(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12\x0f\n\x07\x62\x61nk_id\x18\x06 \x01(\t\"j\n\x16ListReferencesResponse\x12\x37\n\nreferences\x18\x01 \x03(\x0b\x32#.touchstone.moderation.v1.Reference\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x16ReviewReferenceRequest\x12\x14\n\x0creference_id\x18\x01 \x01(\t\x12\x36\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32&.touchstone.moderation.v1.ReviewAction\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"h\n\x17ReviewReferenceResponse\x12\x36\n\treference\x18\x01 \x01(\x0b\x32#.touchstone.moderation.v1.Reference\x12\x15\n\rindex_version\x18\x02 \x01(\t\"L\n\x16RetireReferenceRequest\x12\x14\n\x0creference_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"h\n\x17RetireReferenceResponse\x12\x36\n\treference\x18\x01 \x01(\x0b\x32#.touchstone.moderation.v1.Reference\x12\x15\n\rindex_version\x18\x02 \x01(\t\"\x8c\x01\n\x17PreviewReferenceRequest\x12\x16\n\x0creference_id\x18\x01 \x01(\tH\x00\x12\x39\n\x05\x64raft\x18\x02 \x01(\x0b\x32(.touchstone.moderation.v1.ReferenceDraftH\x00\x12\x13\n\x0bmax_results\x18\x03 \x01(\x05\x42\t\n\x07subject\"\xb5\x01\n\x0eReferenceDraft\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x35\n\x04kind\x18\x02 \x01(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12.\n\x05image\x18\x03 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Image\x12*\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\"\xef\x02\n\x18PreviewReferenceResponse\x12;\n\x0cimage_result\x18\x01 \x01(\x0b\x32%.touchstone.moderation.v1.ImageResult\x12\x37\n\x05scope\x18\x02 \x01(\x0b\x32(.touchstone.moderation.v1.ReferenceScope\x12:\n\x0clisting_hits\x18\x03 \x03(\x0b\x32$.touchstone.moderation.v1.ListingHit\x12@\n\ncollisions\x18\x04 \x03(\x0b\x32,.touchstone.moderation.v1.ReferenceCollision\x12@\n\x0e\x65xpected_state\x18\x05 \x01(\x0e\x32(.touchstone.moderation.v1.ReferenceState\x12\x1d\n\x15\x65xpected_state_reason\x18\x06 \x01(\t\"M\n\x12ReferenceCollision\x12\x14\n\x0creference_id\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x01\"\xa4\x02\n\x13\x46indListingsRequest\x12\x16\n\x0creference_id\x18\x01 \x01(\tH\x00\x12\x30\n\x05image\x18\x02 \x01(\x0b\x32\x1f.touchstone.moderation.v1.ImageH\x00\x12*\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x1b\n\x0emin_similarity\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x37\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\'.touchstone.moderation.v1.ListingFilter\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\tB\x07\n\x05queryB\x11\n\x0f_min_similarity\"\xa0\x01\n\x14\x46indListingsResponse\x12\x32\n\x04hits\x18\x01 \x03(\x0b\x32$.touchstone.moderation.v1.ListingHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12;\n\x0cimage_result\x18\x03 \x01(\x0b\x32%.touchstone.moderation.v1.ImageResult\"\x89\x01\n\x1bSetAuthorizedSellersRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12J\n\x12\x61uthorized_sellers\x18\x02 \x01(\x0b\x32..touchstone.moderation.v1.AuthorizedSellerList\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"N\n\x1cSetAuthorizedSellersResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"p\n\x14SetPriceBandsRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x38\n\x0bprice_bands\x18\x02 \x03(\x0b\x32#.touchstone.moderation.v1.PriceBand\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"G\n\x15SetPriceBandsResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand*\x81\x01\n\x0cReviewAction\x12\x1d\n\x19REVIEW_ACTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16REVIEW_ACTION_ACTIVATE\x10\x01\x12\x1c\n\x18REVIEW_ACTION_QUARANTINE\x10\x02\x12\x18\n\x14REVIEW_ACTION_REJECT\x10\x03\x32\xf5\n\n\x0c\x42randService\x12j\n\x0b\x43reateBrand\x12,.touchstone.moderation.v1.CreateBrandRequest\x1a-.touchstone.moderation.v1.CreateBrandResponse\x12\x61\n\x08GetBrand\x12).touchstone.moderation.v1.GetBrandRequest\x1a*.touchstone.moderation.v1.GetBrandResponse\x12g\n\nListBrands\x12+.touchstone.moderation.v1.ListBrandsRequest\x1a,.touchstone.moderation.v1.ListBrandsResponse\x12j\n\x0bUpdateBrand\x12,.touchstone.moderation.v1.UpdateBrandRequest\x1a-.touchstone.moderation.v1.UpdateBrandResponse\x12x\n\x0fUploadReference\x12\x30.touchstone.moderation.v1.UploadReferenceRequest\x1a\x31.touchstone.moderation.v1.UploadReferenceResponse(\x01\x12s\n\x0eListReferences\x12/.touchstone.moderation.v1.ListReferencesRequest\x1a\x30.touchstone.moderation.v1.ListReferencesResponse\x12v\n\x0fReviewReference\x12\x30.touchstone.moderation.v1.ReviewReferenceRequest\x1a\x31.touchstone.moderation.v1.ReviewReferenceResponse\x12v\n\x0fRetireReference\x12\x30.touchstone.moderation.v1.RetireReferenceRequest\x1a\x31.touchstone.moderation.v1.RetireReferenceResponse\x12y\n\x10PreviewReference\x12\x31.touchstone.moderation.v1.PreviewReferenceRequest\x1a\x32.touchstone.moderation.v1.PreviewReferenceResponse\x12m\n\x0c\x46indListings\x12-.touchstone.moderation.v1.FindListingsRequest\x1a..touchstone.moderation.v1.FindListingsResponse\x12\x85\x01\n\x14SetAuthorizedSellers\x12\x35.touchstone.moderation.v1.SetAuthorizedSellersRequest\x1a\x36.touchstone.moderation.v1.SetAuthorizedSellersResponse\x12p\n\rSetPriceBands\x12..touchstone.moderation.v1.SetPriceBandsRequest\x1a/.touchstone.moderation.v1.SetPriceBandsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,touchstone/moderation/v1/brand_service.proto\x12\x18touchstone.moderation.v1\x1a google/protobuf/field_mask.proto\x1a\x17google/rpc/status.proto\x1a$touchstone/moderation/v1/brand.proto\x1a$touchstone/moderation/v1/buyer.proto\x1a(touchstone/moderation/v1/catalogue.proto\x1a\'touchstone/moderation/v1/decision.proto\x1a\'touchstone/moderation/v1/evidence.proto\x1a&touchstone/moderation/v1/listing.proto\"X\n\x12\x43reateBrandRequest\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"E\n\x13\x43reateBrandResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"#\n\x0fGetBrandRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\"B\n\x10GetBrandResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"O\n\x11ListBrandsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bname_prefix\x18\x03 \x01(\t\"^\n\x12ListBrandsResponse\x12/\n\x06\x62rands\x18\x01 \x03(\x0b\x32\x1f.touchstone.moderation.v1.Brand\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x12UpdateBrandRequest\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"E\n\x13UpdateBrandResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"t\n\x16UploadReferenceRequest\x12\x41\n\x06header\x18\x01 \x01(\x0b\x32/.touchstone.moderation.v1.UploadReferenceHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xab\x02\n\x15UploadReferenceHeader\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x0f\n\x07mark_id\x18\x02 \x01(\t\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12*\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x0f\n\x07\x62\x61nk_id\x18\x05 \x01(\t\x12\x41\n\nprovenance\x18\x06 \x01(\x0b\x32-.touchstone.moderation.v1.ReferenceProvenance\x12\x16\n\x0e\x63ontent_sha256\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x0c\n\x04hold\x18\t \x01(\x08\"r\n\x17UploadReferenceResponse\x12@\n\x07results\x18\x01 \x03(\x0b\x32/.touchstone.moderation.v1.UploadReferenceResult\x12\x15\n\rindex_version\x18\x02 \x01(\t\"\xa6\x01\n\x15UploadReferenceResult\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x38\n\treference\x18\x03 \x01(\x0b\x32#.touchstone.moderation.v1.ReferenceH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\xd3\x01\n\x15ListReferencesRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x06states\x18\x04 \x03(\x0e\x32(.touchstone.moderation.v1.ReferenceState\x12\x36\n\x05kinds\x18\x05 \x03(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12\x0f\n\x07\x62\x61nk_id\x18\x06 \x01(\t\"j\n\x16ListReferencesResponse\x12\x37\n\nreferences\x18\x01 \x03(\x0b\x32#.touchstone.moderation.v1.Reference\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x16ReviewReferenceRequest\x12\x14\n\x0creference_id\x18\x01 \x01(\t\x12\x36\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32&.touchstone.moderation.v1.ReviewAction\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"h\n\x17ReviewReferenceResponse\x12\x36\n\treference\x18\x01 \x01(\x0b\x32#.touchstone.moderation.v1.Reference\x12\x15\n\rindex_version\x18\x02 \x01(\t\"L\n\x16RetireReferenceRequest\x12\x14\n\x0creference_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"h\n\x17RetireReferenceResponse\x12\x36\n\treference\x18\x01 \x01(\x0b\x32#.touchstone.moderation.v1.Reference\x12\x15\n\rindex_version\x18\x02 \x01(\t\"\x8c\x01\n\x17PreviewReferenceRequest\x12\x16\n\x0creference_id\x18\x01 \x01(\tH\x00\x12\x39\n\x05\x64raft\x18\x02 \x01(\x0b\x32(.touchstone.moderation.v1.ReferenceDraftH\x00\x12\x13\n\x0bmax_results\x18\x03 \x01(\x05\x42\t\n\x07subject\"\xb5\x01\n\x0eReferenceDraft\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x35\n\x04kind\x18\x02 \x01(\x0e\x32\'.touchstone.moderation.v1.ReferenceKind\x12.\n\x05image\x18\x03 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Image\x12*\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\"\xef\x02\n\x18PreviewReferenceResponse\x12;\n\x0cimage_result\x18\x01 \x01(\x0b\x32%.touchstone.moderation.v1.ImageResult\x12\x37\n\x05scope\x18\x02 \x01(\x0b\x32(.touchstone.moderation.v1.ReferenceScope\x12:\n\x0clisting_hits\x18\x03 \x03(\x0b\x32$.touchstone.moderation.v1.ListingHit\x12@\n\ncollisions\x18\x04 \x03(\x0b\x32,.touchstone.moderation.v1.ReferenceCollision\x12@\n\x0e\x65xpected_state\x18\x05 \x01(\x0e\x32(.touchstone.moderation.v1.ReferenceState\x12\x1d\n\x15\x65xpected_state_reason\x18\x06 \x01(\t\"M\n\x12ReferenceCollision\x12\x14\n\x0creference_id\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x01\"\xa4\x02\n\x13\x46indListingsRequest\x12\x16\n\x0creference_id\x18\x01 \x01(\tH\x00\x12\x30\n\x05image\x18\x02 \x01(\x0b\x32\x1f.touchstone.moderation.v1.ImageH\x00\x12*\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x1d.touchstone.moderation.v1.Box\x12\x1b\n\x0emin_similarity\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x37\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\'.touchstone.moderation.v1.ListingFilter\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\tB\x07\n\x05queryB\x11\n\x0f_min_similarity\"\xa0\x01\n\x14\x46indListingsResponse\x12\x32\n\x04hits\x18\x01 \x03(\x0b\x32$.touchstone.moderation.v1.ListingHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12;\n\x0cimage_result\x18\x03 \x01(\x0b\x32%.touchstone.moderation.v1.ImageResult\"\x89\x01\n\x1bSetAuthorizedSellersRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12J\n\x12\x61uthorized_sellers\x18\x02 \x01(\x0b\x32..touchstone.moderation.v1.AuthorizedSellerList\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"N\n\x1cSetAuthorizedSellersResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"p\n\x14SetPriceBandsRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12\x38\n\x0bprice_bands\x18\x02 \x03(\x0b\x32#.touchstone.moderation.v1.PriceBand\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"G\n\x15SetPriceBandsResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand\"t\n\x15SetBuyerAdviceRequest\x12\x10\n\x08\x62rand_id\x18\x01 \x01(\t\x12;\n\x0c\x62uyer_advice\x18\x02 \x01(\x0b\x32%.touchstone.moderation.v1.BuyerAdvice\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"H\n\x16SetBuyerAdviceResponse\x12.\n\x05\x62rand\x18\x01 \x01(\x0b\x32\x1f.touchstone.moderation.v1.Brand*\x81\x01\n\x0cReviewAction\x12\x1d\n\x19REVIEW_ACTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16REVIEW_ACTION_ACTIVATE\x10\x01\x12\x1c\n\x18REVIEW_ACTION_QUARANTINE\x10\x02\x12\x18\n\x14REVIEW_ACTION_REJECT\x10\x03\x32\xea\x0b\n\x0c\x42randService\x12j\n\x0b\x43reateBrand\x12,.touchstone.moderation.v1.CreateBrandRequest\x1a-.touchstone.moderation.v1.CreateBrandResponse\x12\x61\n\x08GetBrand\x12).touchstone.moderation.v1.GetBrandRequest\x1a*.touchstone.moderation.v1.GetBrandResponse\x12g\n\nListBrands\x12+.touchstone.moderation.v1.ListBrandsRequest\x1a,.touchstone.moderation.v1.ListBrandsResponse\x12j\n\x0bUpdateBrand\x12,.touchstone.moderation.v1.UpdateBrandRequest\x1a-.touchstone.moderation.v1.UpdateBrandResponse\x12x\n\x0fUploadReference\x12\x30.touchstone.moderation.v1.UploadReferenceRequest\x1a\x31.touchstone.moderation.v1.UploadReferenceResponse(\x01\x12s\n\x0eListReferences\x12/.touchstone.moderation.v1.ListReferencesRequest\x1a\x30.touchstone.moderation.v1.ListReferencesResponse\x12v\n\x0fReviewReference\x12\x30.touchstone.moderation.v1.ReviewReferenceRequest\x1a\x31.touchstone.moderation.v1.ReviewReferenceResponse\x12v\n\x0fRetireReference\x12\x30.touchstone.moderation.v1.RetireReferenceRequest\x1a\x31.touchstone.moderation.v1.RetireReferenceResponse\x12y\n\x10PreviewReference\x12\x31.touchstone.moderation.v1.PreviewReferenceRequest\x1a\x32.touchstone.moderation.v1.PreviewReferenceResponse\x12m\n\x0c\x46indListings\x12-.touchstone.moderation.v1.FindListingsRequest\x1a..touchstone.moderation.v1.FindListingsResponse\x12\x85\x01\n\x14SetAuthorizedSellers\x12\x35.touchstone.moderation.v1.SetAuthorizedSellersRequest\x1a\x36.touchstone.moderation.v1.SetAuthorizedSellersResponse\x12p\n\rSetPriceBands\x12..touchstone.moderation.v1.SetPriceBandsRequest\x1a/.touchstone.moderation.v1.SetPriceBandsResponse\x12s\n\x0eSetBuyerAdvice\x12/.touchstone.moderation.v1.SetBuyerAdviceRequest\x1a\x30.touchstone.moderation.v1.SetBuyerAdviceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'touchstone.moderation.v1.brand_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVIEWACTION']._serialized_start=4062
-  _globals['_REVIEWACTION']._serialized_end=4191
-  _globals['_CREATEBRANDREQUEST']._serialized_start=335
-  _globals['_CREATEBRANDREQUEST']._serialized_end=423
-  _globals['_CREATEBRANDRESPONSE']._serialized_start=425
-  _globals['_CREATEBRANDRESPONSE']._serialized_end=494
-  _globals['_GETBRANDREQUEST']._serialized_start=496
-  _globals['_GETBRANDREQUEST']._serialized_end=531
-  _globals['_GETBRANDRESPONSE']._serialized_start=533
-  _globals['_GETBRANDRESPONSE']._serialized_end=599
-  _globals['_LISTBRANDSREQUEST']._serialized_start=601
-  _globals['_LISTBRANDSREQUEST']._serialized_end=680
-  _globals['_LISTBRANDSRESPONSE']._serialized_start=682
-  _globals['_LISTBRANDSRESPONSE']._serialized_end=776
-  _globals['_UPDATEBRANDREQUEST']._serialized_start=778
-  _globals['_UPDATEBRANDREQUEST']._serialized_end=895
-  _globals['_UPDATEBRANDRESPONSE']._serialized_start=897
-  _globals['_UPDATEBRANDRESPONSE']._serialized_end=966
-  _globals['_UPLOADREFERENCEREQUEST']._serialized_start=968
-  _globals['_UPLOADREFERENCEREQUEST']._serialized_end=1084
-  _globals['_UPLOADREFERENCEHEADER']._serialized_start=1087
-  _globals['_UPLOADREFERENCEHEADER']._serialized_end=1386
-  _globals['_UPLOADREFERENCERESPONSE']._serialized_start=1388
-  _globals['_UPLOADREFERENCERESPONSE']._serialized_end=1502
-  _globals['_UPLOADREFERENCERESULT']._serialized_start=1505
-  _globals['_UPLOADREFERENCERESULT']._serialized_end=1671
-  _globals['_LISTREFERENCESREQUEST']._serialized_start=1674
-  _globals['_LISTREFERENCESREQUEST']._serialized_end=1885
-  _globals['_LISTREFERENCESRESPONSE']._serialized_start=1887
-  _globals['_LISTREFERENCESRESPONSE']._serialized_end=1993
-  _globals['_REVIEWREFERENCEREQUEST']._serialized_start=1996
-  _globals['_REVIEWREFERENCEREQUEST']._serialized_end=2128
-  _globals['_REVIEWREFERENCERESPONSE']._serialized_start=2130
-  _globals['_REVIEWREFERENCERESPONSE']._serialized_end=2234
-  _globals['_RETIREREFERENCEREQUEST']._serialized_start=2236
-  _globals['_RETIREREFERENCEREQUEST']._serialized_end=2312
-  _globals['_RETIREREFERENCERESPONSE']._serialized_start=2314
-  _globals['_RETIREREFERENCERESPONSE']._serialized_end=2418
-  _globals['_PREVIEWREFERENCEREQUEST']._serialized_start=2421
-  _globals['_PREVIEWREFERENCEREQUEST']._serialized_end=2561
-  _globals['_REFERENCEDRAFT']._serialized_start=2564
-  _globals['_REFERENCEDRAFT']._serialized_end=2745
-  _globals['_PREVIEWREFERENCERESPONSE']._serialized_start=2748
-  _globals['_PREVIEWREFERENCERESPONSE']._serialized_end=3115
-  _globals['_REFERENCECOLLISION']._serialized_start=3117
-  _globals['_REFERENCECOLLISION']._serialized_end=3194
-  _globals['_FINDLISTINGSREQUEST']._serialized_start=3197
-  _globals['_FINDLISTINGSREQUEST']._serialized_end=3489
-  _globals['_FINDLISTINGSRESPONSE']._serialized_start=3492
-  _globals['_FINDLISTINGSRESPONSE']._serialized_end=3652
-  _globals['_SETAUTHORIZEDSELLERSREQUEST']._serialized_start=3655
-  _globals['_SETAUTHORIZEDSELLERSREQUEST']._serialized_end=3792
-  _globals['_SETAUTHORIZEDSELLERSRESPONSE']._serialized_start=3794
-  _globals['_SETAUTHORIZEDSELLERSRESPONSE']._serialized_end=3872
-  _globals['_SETPRICEBANDSREQUEST']._serialized_start=3874
-  _globals['_SETPRICEBANDSREQUEST']._serialized_end=3986
-  _globals['_SETPRICEBANDSRESPONSE']._serialized_start=3988
-  _globals['_SETPRICEBANDSRESPONSE']._serialized_end=4059
-  _globals['_BRANDSERVICE']._serialized_start=4194
-  _globals['_BRANDSERVICE']._serialized_end=5591
+  _globals['_REVIEWACTION']._serialized_start=4292
+  _globals['_REVIEWACTION']._serialized_end=4421
+  _globals['_CREATEBRANDREQUEST']._serialized_start=373
+  _globals['_CREATEBRANDREQUEST']._serialized_end=461
+  _globals['_CREATEBRANDRESPONSE']._serialized_start=463
+  _globals['_CREATEBRANDRESPONSE']._serialized_end=532
+  _globals['_GETBRANDREQUEST']._serialized_start=534
+  _globals['_GETBRANDREQUEST']._serialized_end=569
+  _globals['_GETBRANDRESPONSE']._serialized_start=571
+  _globals['_GETBRANDRESPONSE']._serialized_end=637
+  _globals['_LISTBRANDSREQUEST']._serialized_start=639
+  _globals['_LISTBRANDSREQUEST']._serialized_end=718
+  _globals['_LISTBRANDSRESPONSE']._serialized_start=720
+  _globals['_LISTBRANDSRESPONSE']._serialized_end=814
+  _globals['_UPDATEBRANDREQUEST']._serialized_start=816
+  _globals['_UPDATEBRANDREQUEST']._serialized_end=933
+  _globals['_UPDATEBRANDRESPONSE']._serialized_start=935
+  _globals['_UPDATEBRANDRESPONSE']._serialized_end=1004
+  _globals['_UPLOADREFERENCEREQUEST']._serialized_start=1006
+  _globals['_UPLOADREFERENCEREQUEST']._serialized_end=1122
+  _globals['_UPLOADREFERENCEHEADER']._serialized_start=1125
+  _globals['_UPLOADREFERENCEHEADER']._serialized_end=1424
+  _globals['_UPLOADREFERENCERESPONSE']._serialized_start=1426
+  _globals['_UPLOADREFERENCERESPONSE']._serialized_end=1540
+  _globals['_UPLOADREFERENCERESULT']._serialized_start=1543
+  _globals['_UPLOADREFERENCERESULT']._serialized_end=1709
+  _globals['_LISTREFERENCESREQUEST']._serialized_start=1712
+  _globals['_LISTREFERENCESREQUEST']._serialized_end=1923
+  _globals['_LISTREFERENCESRESPONSE']._serialized_start=1925
+  _globals['_LISTREFERENCESRESPONSE']._serialized_end=2031
+  _globals['_REVIEWREFERENCEREQUEST']._serialized_start=2034
+  _globals['_REVIEWREFERENCEREQUEST']._serialized_end=2166
+  _globals['_REVIEWREFERENCERESPONSE']._serialized_start=2168
+  _globals['_REVIEWREFERENCERESPONSE']._serialized_end=2272
+  _globals['_RETIREREFERENCEREQUEST']._serialized_start=2274
+  _globals['_RETIREREFERENCEREQUEST']._serialized_end=2350
+  _globals['_RETIREREFERENCERESPONSE']._serialized_start=2352
+  _globals['_RETIREREFERENCERESPONSE']._serialized_end=2456
+  _globals['_PREVIEWREFERENCEREQUEST']._serialized_start=2459
+  _globals['_PREVIEWREFERENCEREQUEST']._serialized_end=2599
+  _globals['_REFERENCEDRAFT']._serialized_start=2602
+  _globals['_REFERENCEDRAFT']._serialized_end=2783
+  _globals['_PREVIEWREFERENCERESPONSE']._serialized_start=2786
+  _globals['_PREVIEWREFERENCERESPONSE']._serialized_end=3153
+  _globals['_REFERENCECOLLISION']._serialized_start=3155
+  _globals['_REFERENCECOLLISION']._serialized_end=3232
+  _globals['_FINDLISTINGSREQUEST']._serialized_start=3235
+  _globals['_FINDLISTINGSREQUEST']._serialized_end=3527
+  _globals['_FINDLISTINGSRESPONSE']._serialized_start=3530
+  _globals['_FINDLISTINGSRESPONSE']._serialized_end=3690
+  _globals['_SETAUTHORIZEDSELLERSREQUEST']._serialized_start=3693
+  _globals['_SETAUTHORIZEDSELLERSREQUEST']._serialized_end=3830
+  _globals['_SETAUTHORIZEDSELLERSRESPONSE']._serialized_start=3832
+  _globals['_SETAUTHORIZEDSELLERSRESPONSE']._serialized_end=3910
+  _globals['_SETPRICEBANDSREQUEST']._serialized_start=3912
+  _globals['_SETPRICEBANDSREQUEST']._serialized_end=4024
+  _globals['_SETPRICEBANDSRESPONSE']._serialized_start=4026
+  _globals['_SETPRICEBANDSRESPONSE']._serialized_end=4097
+  _globals['_SETBUYERADVICEREQUEST']._serialized_start=4099
+  _globals['_SETBUYERADVICEREQUEST']._serialized_end=4215
+  _globals['_SETBUYERADVICERESPONSE']._serialized_start=4217
+  _globals['_SETBUYERADVICERESPONSE']._serialized_end=4289
+  _globals['_BRANDSERVICE']._serialized_start=4424
+  _globals['_BRANDSERVICE']._serialized_end=5938
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from touchstone.moderation.v1 import brand_pb2 as _brand_pb2
+from touchstone.moderation.v1 import buyer_pb2 as _buyer_pb2
 from touchstone.moderation.v1 import catalogue_pb2 as _catalogue_pb2
 from touchstone.moderation.v1 import decision_pb2 as _decision_pb2
 from touchstone.moderation.v1 import evidence_pb2 as _evidence_pb2
@@ -978,3 +979,59 @@ class SetPriceBandsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetPriceBandsResponse: _TypeAlias = SetPriceBandsResponse  # noqa: Y015
+
+@_typing.final
+class SetBuyerAdviceRequest(_message.Message):
+    """Replaces the advice to buyers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRAND_ID_FIELD_NUMBER: _builtins.int
+    BUYER_ADVICE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    brand_id: _builtins.str
+    """Required. The brand."""
+    etag: _builtins.str
+    """With a value: change the brand only if it still carries it."""
+    @_builtins.property
+    def buyer_advice(self) -> _buyer_pb2.BuyerAdvice:
+        """The advice; empty takes away what was there."""
+
+    def __init__(
+        self,
+        *,
+        brand_id: _builtins.str = ...,
+        buyer_advice: _buyer_pb2.BuyerAdvice | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["buyer_advice", b"buyer_advice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "buyer_advice", b"buyer_advice", "etag", b"etag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBuyerAdviceRequest: _TypeAlias = SetBuyerAdviceRequest  # noqa: Y015
+
+@_typing.final
+class SetBuyerAdviceResponse(_message.Message):
+    """The changed brand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRAND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def brand(self) -> _brand_pb2.Brand:
+        """The brand as it now is, whole."""
+
+    def __init__(
+        self,
+        *,
+        brand: _brand_pb2.Brand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBuyerAdviceResponse: _TypeAlias = SetBuyerAdviceResponse  # noqa: Y015

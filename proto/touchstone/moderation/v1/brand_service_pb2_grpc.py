@@ -101,6 +101,11 @@ class BrandServiceStub:
                 request_serializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetPriceBandsRequest.SerializeToString,
                 response_deserializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetPriceBandsResponse.FromString,
                 _registered_method=True)
+        self.SetBuyerAdvice = channel.unary_unary(
+                '/touchstone.moderation.v1.BrandService/SetBuyerAdvice',
+                request_serializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetBuyerAdviceRequest.SerializeToString,
+                response_deserializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetBuyerAdviceResponse.FromString,
+                _registered_method=True)
 
 
 class BrandServiceServicer:
@@ -318,6 +323,24 @@ class BrandServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetBuyerAdvice(self, request, context):
+        """Replaces what buyers are told to look at on the brand's goods.
+
+        Idempotent: the same advice again changes nothing but the time of the change. What stood there before stays on
+        record, with who set it and when.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: a text is empty or too long, a language is named twice, a picture is no active reference of
+        the brand, or the template is malformed. The client MUST correct the fields named.
+        * `NOT_FOUND`: there is no such brand, or the caller may not see it. The client SHOULD check the id.
+        * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
+        send the new etag.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BrandServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -380,6 +403,11 @@ def add_BrandServiceServicer_to_server(servicer, server):
                     servicer.SetPriceBands,
                     request_deserializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetPriceBandsRequest.FromString,
                     response_serializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetPriceBandsResponse.SerializeToString,
+            ),
+            'SetBuyerAdvice': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBuyerAdvice,
+                    request_deserializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetBuyerAdviceRequest.FromString,
+                    response_serializer=touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetBuyerAdviceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -713,6 +741,33 @@ class BrandService:
             '/touchstone.moderation.v1.BrandService/SetPriceBands',
             touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetPriceBandsRequest.SerializeToString,
             touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetPriceBandsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBuyerAdvice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/touchstone.moderation.v1.BrandService/SetBuyerAdvice',
+            touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetBuyerAdviceRequest.SerializeToString,
+            touchstone_dot_moderation_dot_v1_dot_brand__service__pb2.SetBuyerAdviceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -197,6 +197,20 @@ class BrandServiceStub:
     * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
       send the new etag.
     """
+    SetBuyerAdvice: _grpc.UnaryUnaryMultiCallable[_brand_service_pb2.SetBuyerAdviceRequest, _brand_service_pb2.SetBuyerAdviceResponse]
+    """Replaces what buyers are told to look at on the brand's goods.
+
+    Idempotent: the same advice again changes nothing but the time of the change. What stood there before stays on
+    record, with who set it and when.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: a text is empty or too long, a language is named twice, a picture is no active reference of
+      the brand, or the template is malformed. The client MUST correct the fields named.
+    * `NOT_FOUND`: there is no such brand, or the caller may not see it. The client SHOULD check the id.
+    * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
+      send the new etag.
+    """
 
 @_typing.type_check_only
 class BrandServiceAsyncStub(BrandServiceStub):
@@ -363,6 +377,20 @@ class BrandServiceAsyncStub(BrandServiceStub):
 
     * `INVALID_ARGUMENT`: a band without prices, with two currencies, upside down, or overlapping another. The client
       MUST correct the entries named.
+    * `NOT_FOUND`: there is no such brand, or the caller may not see it. The client SHOULD check the id.
+    * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
+      send the new etag.
+    """
+    SetBuyerAdvice: _aio.UnaryUnaryMultiCallable[_brand_service_pb2.SetBuyerAdviceRequest, _brand_service_pb2.SetBuyerAdviceResponse]  # type: ignore[assignment]
+    """Replaces what buyers are told to look at on the brand's goods.
+
+    Idempotent: the same advice again changes nothing but the time of the change. What stood there before stays on
+    record, with who set it and when.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: a text is empty or too long, a language is named twice, a picture is no active reference of
+      the brand, or the template is malformed. The client MUST correct the fields named.
     * `NOT_FOUND`: there is no such brand, or the caller may not see it. The client SHOULD check the id.
     * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
       send the new etag.
@@ -602,6 +630,26 @@ class BrandServiceServicer(metaclass=_abc_1.ABCMeta):
 
         * `INVALID_ARGUMENT`: a band without prices, with two currencies, upside down, or overlapping another. The client
           MUST correct the entries named.
+        * `NOT_FOUND`: there is no such brand, or the caller may not see it. The client SHOULD check the id.
+        * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
+          send the new etag.
+        """
+
+    @_abc_1.abstractmethod
+    def SetBuyerAdvice(
+        self,
+        request: _brand_service_pb2.SetBuyerAdviceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_brand_service_pb2.SetBuyerAdviceResponse, _abc.Awaitable[_brand_service_pb2.SetBuyerAdviceResponse]]:
+        """Replaces what buyers are told to look at on the brand's goods.
+
+        Idempotent: the same advice again changes nothing but the time of the change. What stood there before stays on
+        record, with who set it and when.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: a text is empty or too long, a language is named twice, a picture is no active reference of
+          the brand, or the template is malformed. The client MUST correct the fields named.
         * `NOT_FOUND`: there is no such brand, or the caller may not see it. The client SHOULD check the id.
         * `ABORTED`: the brand was changed since the caller read it. The client SHOULD read it again, apply its change and
           send the new etag.

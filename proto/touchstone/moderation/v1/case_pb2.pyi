@@ -512,6 +512,7 @@ class Report(_message.Message):
     NOTICE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REPORTER_RECORD_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
     """Unique, given by the service."""
     listing_id: _builtins.str
@@ -534,6 +535,10 @@ class Report(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it came in."""
 
+    @_builtins.property
+    def reporter_record(self) -> Global___ReporterRecord:
+        """What became of the reporter's earlier reports. Present in GetCase's answer only."""
+
     def __init__(
         self,
         *,
@@ -546,14 +551,45 @@ class Report(_message.Message):
         notice: Global___Notice | None = ...,
         state: Global___ReportState.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        reporter_record: Global___ReporterRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "notice", b"notice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "notice", b"notice", "reporter_record", b"reporter_record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "listing_id", b"listing_id", "notice", b"notice", "reason_code", b"reason_code", "report_id", b"report_id", "reporter_id", b"reporter_id", "reporter_type", b"reporter_type", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "listing_id", b"listing_id", "notice", b"notice", "reason_code", b"reason_code", "report_id", b"report_id", "reporter_id", b"reporter_id", "reporter_record", b"reporter_record", "reporter_type", b"reporter_type", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class ReporterRecord(_message.Message):
+    """What became of a reporter's earlier reports. Several about one listing count once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPHELD_COUNT_FIELD_NUMBER: _builtins.int
+    DECLINED_COUNT_FIELD_NUMBER: _builtins.int
+    RELIABILITY_FIELD_NUMBER: _builtins.int
+    upheld_count: _builtins.int
+    """How many were upheld."""
+    declined_count: _builtins.int
+    """How many were declined."""
+    reliability: _builtins.float
+    """How likely the reporter is right, 0..1: (`upheld_count` + 1) / (`upheld_count` + `declined_count` + 2)."""
+    def __init__(
+        self,
+        *,
+        upheld_count: _builtins.int = ...,
+        declined_count: _builtins.int = ...,
+        reliability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined_count", b"declined_count", "reliability", b"reliability", "upheld_count", b"upheld_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReporterRecord: _TypeAlias = ReporterRecord  # noqa: Y015
 
 @_typing.final
 class Notice(_message.Message):

@@ -644,6 +644,7 @@ class ReportListingRequest(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BRAND_ID_FIELD_NUMBER: _builtins.int
     listing_id: _builtins.str
     """Required. The listing."""
     reporter_id: _builtins.str
@@ -656,6 +657,8 @@ class ReportListingRequest(_message.Message):
     """The reporter's explanation. At most 5,000 characters."""
     request_id: _builtins.str
     """Idempotency key, chosen by the client. At most 128 printable ASCII characters. Empty means none."""
+    brand_id: _builtins.str
+    """For which of its brands a brand owner reports; one that owns a single brand need not say. Empty for others."""
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_listing_pb2.Image]:
         """Photos that the reporter adds, at most 10."""
@@ -675,10 +678,11 @@ class ReportListingRequest(_message.Message):
         images: _abc.Iterable[_listing_pb2.Image] | None = ...,
         notice: _case_pb2.Notice | None = ...,
         request_id: _builtins.str = ...,
+        brand_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "listing_id", b"listing_id", "notice", b"notice", "reason_code", b"reason_code", "reporter_id", b"reporter_id", "reporter_type", b"reporter_type", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "images", b"images", "listing_id", b"listing_id", "notice", b"notice", "reason_code", b"reason_code", "reporter_id", b"reporter_id", "reporter_type", b"reporter_type", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -693,8 +697,11 @@ class ReportListingResponse(_message.Message):
     REPORT_FIELD_NUMBER: _builtins.int
     IMAGE_RESULTS_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_TOKEN_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case that it belongs to; empty when it opened none."""
+    receipt_token: _builtins.str
+    """The secret of the receipt: with it BuyerService.GetReport tells what became of the report."""
     @_builtins.property
     def report(self) -> _case_pb2.Report:
         """The report as it was recorded: the receipt."""
@@ -709,10 +716,11 @@ class ReportListingResponse(_message.Message):
         report: _case_pb2.Report | None = ...,
         image_results: _abc.Iterable[_decision_pb2.ImageResult] | None = ...,
         case_id: _builtins.str = ...,
+        receipt_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "image_results", b"image_results", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "image_results", b"image_results", "receipt_token", b"receipt_token", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -215,7 +215,8 @@ class CaseServiceServicer:
 
         * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
         client MUST fill in the fields named.
-        * `NOT_FOUND`: no listing of that id was ever screened. The client SHOULD check the id.
+        * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
+        the ids.
         * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

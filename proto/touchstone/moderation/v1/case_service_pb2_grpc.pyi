@@ -134,7 +134,8 @@ class CaseServiceStub:
 
     * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
       client MUST fill in the fields named.
-    * `NOT_FOUND`: no listing of that id was ever screened. The client SHOULD check the id.
+    * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
+      the ids.
     * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.
     """
     AppealDecision: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.AppealDecisionRequest, _case_service_pb2.AppealDecisionResponse]
@@ -273,7 +274,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
 
     * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
       client MUST fill in the fields named.
-    * `NOT_FOUND`: no listing of that id was ever screened. The client SHOULD check the id.
+    * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
+      the ids.
     * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.
     """
     AppealDecision: _aio.UnaryUnaryMultiCallable[_case_service_pb2.AppealDecisionRequest, _case_service_pb2.AppealDecisionResponse]  # type: ignore[assignment]
@@ -451,7 +453,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
 
         * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
           client MUST fill in the fields named.
-        * `NOT_FOUND`: no listing of that id was ever screened. The client SHOULD check the id.
+        * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
+          the ids.
         * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.
         """
 
