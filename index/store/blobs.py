@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Column, select
 
 from index.store.engine import Database, in_batches
+from index.store.tables.evidence import evidence_packages
 from index.store.tables.references import references
 from index.store.tables.registry import brand_rights
 
@@ -16,6 +17,7 @@ NAMING: tuple[Column[Any], ...] = (
     references.c.image_sha256,
     brand_rights.c.mark_image_sha256,
     brand_rights.c.power_of_attorney_sha256,
+    evidence_packages.c.file_sha256,
 )
 
 _PAGE = 10_000
