@@ -34,6 +34,9 @@ class Permission(enum.Enum):
     REPORT = "report a listing"
     APPEAL = "pass on a seller's appeal"
     EXPORT_EVIDENCE = "take evidence packages out"
+    READ_STATEMENTS = "read statements of reasons, for sellers"
+    EXPORT_STATEMENTS = "export statements of reasons, for the public register"
+    RECORD_STEPS = "record steps of the law's procedures"
     CREATE_BRANDS = "create brands"
     READ_BRANDS = "read brands and references"
     EDIT_BRANDS = "change brands, sellers and price bands"
@@ -60,6 +63,10 @@ GRANTS: dict[Permission, frozenset[str]] = {
     # Not the brand owner: an appeal is the seller's, and its answer would tell whose decisions there are.
     Permission.APPEAL: frozenset({PIPELINE, MODERATOR, LEAD}),
     Permission.EXPORT_EVIDENCE: frozenset({MODERATOR, LEAD, AUDITOR}),
+    # The pipeline, which tells the seller.
+    Permission.READ_STATEMENTS: frozenset({PIPELINE, MODERATOR, LEAD, AUDITOR}),
+    Permission.EXPORT_STATEMENTS: frozenset({PIPELINE, LEAD, AUDITOR}),
+    Permission.RECORD_STEPS: frozenset({PIPELINE, MODERATOR, LEAD}),
     # Not the brand owner: it would choose what it owns, and a name that is taken answers ABORTED, which would tell
     # whose brands there are.
     Permission.CREATE_BRANDS: frozenset({LEAD}),
@@ -76,6 +83,7 @@ _MODERATION = "touchstone.moderation.v1.ModerationService"
 _CASES = "touchstone.moderation.v1.CaseService"
 _BRANDS = "touchstone.moderation.v1.BrandService"
 _SCANS = "touchstone.moderation.v1.ScanService"
+_STATEMENTS = "touchstone.moderation.v1.StatementService"
 RPCS: dict[str, Permission] = {
     f"{_MODERATION}/ScreenListing": Permission.SCREEN,
     f"{_MODERATION}/ScreenListings": Permission.SCREEN,
@@ -109,6 +117,10 @@ RPCS: dict[str, Permission] = {
     f"{_SCANS}/GetScan": Permission.READ_SCANS,
     f"{_SCANS}/WatchScan": Permission.READ_SCANS,
     f"{_SCANS}/CancelScan": Permission.RUN_SCANS,
+    f"{_STATEMENTS}/GetStatement": Permission.READ_STATEMENTS,
+    f"{_STATEMENTS}/ExportStatements": Permission.EXPORT_STATEMENTS,
+    f"{_STATEMENTS}/GetLegalClock": Permission.READ_CASES,
+    f"{_STATEMENTS}/RecordLegalStep": Permission.RECORD_STEPS,
     "grpc.health.v1.Health/Check": Permission.PROBE,
     "grpc.health.v1.Health/Watch": Permission.PROBE,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Permission.CONNECT,
