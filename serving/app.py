@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -42,6 +43,8 @@ from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
+from serving.package_pictures import BlobPhotos, Photos
+from serving.packages import Packages
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
@@ -192,7 +195,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             upkeep=upkeep,
             in_force=in_force,
             moderation=Moderation(pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings)),
-            cases=make_case_answers(store, rules),
+            cases=make_case_answers(store, rules, shelf, font=settings.evidence_font),
             registry=RegistryAnswers(
                 brands=BrandAnswers(store, lambda: knowledge.current.lexicon),
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
@@ -223,9 +226,13 @@ def make_reference_answers(
     )
 
 
-def make_case_answers(store: Store, rules: CaseRules) -> CaseAnswers:
-    """Put together what people work on cases with; it needs no model."""
-    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules)))
+def make_case_answers(
+    store: Store, rules: CaseRules, shelf: BlobStore, *, photos: Photos | None = None, font: Path | None = None
+) -> CaseAnswers:
+    """Put together what people work on cases with; it needs no model. `font` is that of evidence packages."""
+    desk = CaseDesk(store, rules)
+    packages = Packages(desk=desk, blobs=shelf, photos=photos or BlobPhotos(shelf), font=font)
+    return CaseAnswers(desk, Complaints(store, CaseOpening(store, rules)), packages)
 
 
 def load_embedder(settings: Settings) -> Embedder:

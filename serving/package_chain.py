@@ -1,8 +1,8 @@
 """What happened to a listing, so that nobody can change or leave out a line unseen? The hash chain of a package.
 
 Every event carries the hash of the one before it. What is personal in an event is not in it but committed to: a salted
-hash stands in its place, so that the chain is the same for every audience, and who is told the value can check it. Salts
-are keyed hashes of the installation's, so that a short value cannot be guessed from its commitment.
+hash stands in its place, so that the chain is the same for every audience, and who is told the value can check it.
+Salts are keyed hashes of the installation's, so that a short value cannot be guessed from its commitment.
 
 Canonical JSON: keys in order, no blanks, UTF-8, as in RFC 8785 for what stands here (strings, integers, true, false,
 lists and objects; no other numbers).

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 
+from index.evidence_records import Audience
 from serving.caller import BRAND_OWNER, PROVEN, Caller
 from serving.errors import PermissionDenied
 
@@ -133,6 +134,19 @@ def may(caller: Caller, rpc: str) -> bool:
     if permission is None:
         return False
     return permission in (Permission.PROBE, Permission.CONNECT) or bool(caller.roles & {*GRANTS[permission], ADMIN})
+
+
+def check_audience(caller: Caller, audience: Audience) -> None:
+    """Check that a caller may take out a package for an audience. Raises PermissionDenied.
+
+    What has everything in it, identities included, is for leads and auditors; who calls without roles was let in as
+    somebody whom nothing holds (`serving.admission`).
+    """
+    if audience is Audience.BRAND_OWNER or not caller.roles or caller.roles & {LEAD, AUDITOR, ADMIN}:
+        return
+    raise PermissionDenied(
+        f"A package for {audience} has everything about the seller in it; a lead or an auditor takes it out."
+    )
 
 
 def require(caller: Caller, rpc: str) -> None:

@@ -33,14 +33,23 @@ from serving.read_your_write import ReadYourWrite
 from serving.scan_servicer import ScanServicer
 from serving.servicers import ModerationServicer
 from serving.signing_in import check_listening, open_gate
+from serving.statement_answers import StatementAnswers
+from serving.statement_servicer import StatementServicer
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
-from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, moderation_service_pb2, scan_service_pb2
+from touchstone.moderation.v1 import (
+    brand_service_pb2,
+    case_service_pb2,
+    moderation_service_pb2,
+    scan_service_pb2,
+    statement_service_pb2,
+)
 from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
+from touchstone.moderation.v1.statement_service_pb2_grpc import add_StatementServiceServicer_to_server
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +69,9 @@ MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["Moderat
 CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
-_OFFERED = tuple(service.full_name for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE))
+STATEMENT_SERVICE = statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"]
+_SERVICES = (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, STATEMENT_SERVICE)
+_OFFERED = tuple(service.full_name for service in _SERVICES)
 
 
 @dataclass(frozen=True)
@@ -123,8 +134,9 @@ async def _serving(
     cases = CaseServicer(application.cases, work, max_deadline_s=settings.max_deadline_s)
     brands = BrandServicer(application.registry, work, draining=draining, max_deadline_s=settings.max_deadline_s)
     scans = ScanServicer(application.scans.answers, work, draining=draining, max_deadline_s=settings.max_deadline_s)
+    statements = StatementServicer(StatementAnswers(application.cases.desk), work)
     health = aio_health.HealthServicer()
-    _register(server, moderation, cases, brands, scans, health)
+    _register(server, moderation, cases, brands, scans, statements, health)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:
@@ -179,12 +191,14 @@ def _register(
     cases: CaseServicer,
     brands: BrandServicer,
     scans: ScanServicer,
+    statements: StatementServicer,
     health: aio_health.HealthServicer,
 ) -> None:
     add_ModerationServiceServicer_to_server(moderation, server)
     add_CaseServiceServicer_to_server(cases, server)
     add_BrandServiceServicer_to_server(brands, server)
     add_ScanServiceServicer_to_server(scans, server)
+    add_StatementServiceServicer_to_server(statements, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 

@@ -69,10 +69,14 @@ class SellerStatement:
 
 @dataclass(frozen=True)
 class Statements:
-    """Composes statements of reasons. Blocking and thread-safe."""
+    """Composes statements of reasons. Blocking and thread-safe.
+
+    Without `tells_of_sellers` the findings are those about the goods alone, for readers who are not the seller.
+    """
 
     store: Store
     rules: CaseRules
+    tells_of_sellers: bool = True
 
     def of_decision(self, decision_id: str, *, language: str) -> SellerStatement:
         """Compose the statement about the takedown of a decision that is in force.
@@ -93,7 +97,8 @@ class Statements:
         """Compose the statement about a takedown, whether it is in force still or not."""
         decision, resolution = taken.decision, taken.resolution
         message = decision_pb2.Decision.FromString(decision.payload)
-        findings = told_findings(message, self._registered)
+        found = told_findings(message, self._registered)
+        findings = tuple(one for one in found if self.tells_of_sellers or not one.of_person)
         source, jurisdiction = _source(self.store.listing_reports(decision.listing_id), until=taken.time)
         reasons = None if resolution is None else resolution.outcome.statement
         if reasons is None:

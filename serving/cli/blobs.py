@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -71,10 +71,12 @@ def verify(context: click.Context, /) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.pass_context
 def collect_garbage(context: click.Context, /, *, older_than: timedelta, dry_run: bool) -> None:
-    """Delete files that nothing in the store names. Safe while the service runs."""
+    """Delete files that nothing in the store names, and evidence packages past their time. Safe while serving."""
     settings = settings_of(context)
     shelf = open_blobs_of(settings)
     with open_store(settings) as store:
+        if not dry_run:
+            store.let_packages_go(datetime.now(UTC))
         done = collect(shelf, store.named_blobs, older_than=older_than, dry_run=dry_run)
     if wants_json(context):
         print_json({"kept": done.kept, "deleted": done.deleted, "freed_bytes": done.freed_bytes, "dry_run": dry_run})

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from google.protobuf.message import Message
 
-from serving.app import make_case_answers, open_store
+from serving.app import make_case_answers, open_blobs, open_store
 from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
 from serving.cli.common import settings_of
@@ -40,7 +40,7 @@ def asking(context: click.Context) -> Iterator[Ask]:
         settings = settings_of(context)
         rules = load_case_rules(settings.case_rules)
         with open_store(settings) as store:
-            answers = make_case_answers(store, rules)
+            answers = make_case_answers(store, rules, open_blobs(settings), font=settings.evidence_font)
 
             def ask_here(rpc: str, request: Message) -> Any:
                 return getattr(answers, _METHODS[rpc])(request, Caller(name))
