@@ -79,7 +79,6 @@ class Match(Part):
     inlier_count: Count = None
     tentative_count: Count = None
     outline: tuple[tuple[float, float], ...] = ()
-    homography: tuple[float, ...] | None = None
     reading: Text = None
     crop: Text = None
     reference_file: Text = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from PIL import Image as Pillow
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from index.blobs import BlobStore
 from index.errors import BlobDamaged, BlobMissing
@@ -30,7 +30,7 @@ MOST_BYTES = 256 * 2**20
 """Photos and references of one package together; a zip is built in memory, and read out in pieces of it."""
 
 _LINE, _BACK = (255, 221, 0), (0, 0, 0)
-_WIDTH = 3  # pixels
+_WIDTH, _LABEL = 3, 22  # pixels
 _LEAST_EDGE = 4  # pixels; a smaller part shows nothing
 
 
@@ -147,8 +147,9 @@ def _draw(
         pen.line(closed, fill=_BACK, width=_WIDTH + 2)
         pen.line(closed, fill=_LINE, width=_WIDTH)
     label = f" {number} "
-    pen.rectangle(pen.textbbox((left, top), label), fill=_BACK)
-    pen.text((left, top), label, fill=_LINE)
+    font = ImageFont.load_default(_LABEL)
+    pen.rectangle(pen.textbbox((left, top), label, font), fill=_BACK)
+    pen.text((left, top), label, fill=_LINE, font=font)
 
 
 def _pixels(box: evidence_pb2.Box, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -14,20 +14,23 @@ P = TypeVar("P", bound=Part)
 
 def finished(document: Document, disclosed: Disclosure) -> Document:
     """Say what is not held, take out what the audience is not told, and say that it was."""
-    gaps = tuple(missing(document))
+    gaps = tuple(dict.fromkeys(missing(document)))
     withheld: set[str] = set()
     told = document if disclosed.everything else _without_personal(document, "", disclosed, withheld)
     return told.model_copy(update={"not_held": gaps, "withheld": tuple(sorted(withheld))})
 
 
 def missing(part: Part, prefix: str = "") -> Iterator[str]:
-    """Name the fields that hold nothing, with dots; not those of items of lists."""
+    """Name the fields that hold nothing, with dots; those of any item of a list as `list[].field`."""
     for name in type(part).model_fields:
         value = getattr(part, name)
         if value is None:
             yield prefix + name
         elif isinstance(value, Part):
             yield from missing(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
+            for one in value:
+                yield from missing(one, f"{prefix}{name}[].")
 
 
 def _without_personal(part: P, prefix: str, disclosed: Disclosure, withheld: set[str]) -> P:

@@ -55,7 +55,7 @@ class AppealStore:
             end_lease(connection, locked, appeal.create_time, CaseState.APPEALED, due_time=appeal.due_time)
             return recorded
 
-    def appealsagainst(self, decision_id: str) -> tuple[Appeal, ...]:
+    def appeals_against(self, decision_id: str) -> tuple[Appeal, ...]:
         """Return the appeals against a decision, the oldest first."""
         with self._database.read("read appeals") as connection:
             return tuple(against(connection, decision_id))
