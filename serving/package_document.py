@@ -31,7 +31,7 @@ from serving.package_schema import (
     Reports,
     RightTold,
     Step,
-    TestPurchase,
+    Purchase,
 )
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 
@@ -80,7 +80,7 @@ def document_of(material: Material, making: Making) -> Document:
         reports=_reports(material),
         decision=_decision(material),
         rights=tuple(map(_right, material.rights)),
-        test_purchase=TestPurchase(),
+        test_purchase=Purchase(),
         customs=Customs(),
         disclosure=_disclosure(material, making),
     )

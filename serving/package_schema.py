@@ -113,7 +113,7 @@ class RightTold(Part):
     owner_name: Text = None
 
 
-class TestPurchase(Part):
+class Purchase(Part):
     """A test purchase."""
 
     order: Text = None
@@ -177,7 +177,7 @@ class Document(Part):
     reports: Reports
     decision: DecisionTold
     rights: tuple[RightTold, ...]
-    test_purchase: TestPurchase
+    test_purchase: Purchase
     customs: Customs
     disclosure: DisclosureTold
     not_held: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from index.store.tables import metadata
 from serving.app import Application, open_application
 from serving.caller import BRAND_OWNER
 from serving.permissions import GRANTS, RPCS
-from serving.server import BRAND_SERVICE, CASE_SERVICE, MODERATION_SERVICE
+from serving.server import BRAND_SERVICE, CASE_SERVICE, MODERATION_SERVICE, STATEMENT_SERVICE
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.support import (
@@ -45,6 +45,7 @@ from touchstone.moderation.v1 import (
     evidence_pb2,
     listing_pb2,
     scan_service_pb2,
+    statement_service_pb2,
 )
 from touchstone.moderation.v1 import case_service_pb2 as cases
 from touchstone.moderation.v1 import moderation_service_pb2 as mod
@@ -52,7 +53,7 @@ from touchstone.moderation.v1 import moderation_service_pb2 as mod
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
 METHODS = {
     f"{service.full_name}/{method.name}": method
-    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE)
+    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, STATEMENT_SERVICE)
     for method in service.methods
 }
 REFUSED = {"NOT_FOUND", "PERMISSION_DENIED"}
@@ -129,6 +130,13 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ("CancelScan", scan_service_pb2.CancelScanRequest(scan_id=ids.scan)),
     ]
     yield from ((f"{SCAN_SERVICE.full_name}/{name}", [request]) for name, request in of_scans)
+    of_statements: list[tuple[str, Message]] = [
+        ("GetStatement", statement_service_pb2.GetStatementRequest(case_id=ids.case)),
+        ("ExportStatements", statement_service_pb2.ExportStatementsRequest()),
+        ("GetLegalClock", statement_service_pb2.GetLegalClockRequest(case_id=ids.case)),
+        ("RecordLegalStep", statement_service_pb2.RecordLegalStepRequest(case_id=ids.case)),
+    ]
+    yield from ((f"{STATEMENT_SERVICE.full_name}/{name}", [request]) for name, request in of_statements)
 
 
 def _brand_attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:

@@ -17,6 +17,7 @@ from touchstone.moderation.v1 import (
     case_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
+    statement_service_pb2,
 )
 
 FILES = (
@@ -24,6 +25,7 @@ FILES = (
     case_service_pb2,
     brand_service_pb2,
     scan_service_pb2,
+    statement_service_pb2,
     health_pb2,
     reflection_pb2,
 )
@@ -76,7 +78,7 @@ def test_an_auditor_changes_nothing() -> None:
     changing = {
         Permission.SCREEN, Permission.REMOVE, Permission.RESOLVE, Permission.RESOLVE_BATCHES, Permission.REPORT,
         Permission.APPEAL, Permission.CREATE_BRANDS, Permission.EDIT_BRANDS, Permission.ADD_REFERENCES,
-        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS,
+        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS, Permission.RECORD_STEPS,
     }  # fmt: skip
 
     assert not [permission for permission in changing if "auditor" in GRANTS[permission]]

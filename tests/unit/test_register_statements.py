@@ -125,7 +125,7 @@ STATEMENTS = st.builds(
 
 @st.composite
 def takedowns(draw: st.DrawFn) -> Takedown:
-    """Draw a takedown: by a machine or a person, with or without a statement, for any reason, on markets of all laws."""
+    """Draw a takedown: by a machine or a person, with a statement or without, for any reason, on any market."""
     decision = decision_pb2.Decision(
         evidence=[evidence(kind) for kind in draw(st.lists(st.integers(0, 62), max_size=9))],
         reasons=[decision_pb2.Reason(code="OWN", text=f"contact {PERSON}")],
