@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -45,6 +46,8 @@ from serving.in_force import InForce
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
+from serving.package_pictures import BlobPhotos
+from serving.packages import Packages
 from serving.photo_keeping import PhotoKeeper
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
@@ -205,14 +208,14 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             moderation=Moderation(
                 pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings), photos
             ),
-            cases=make_case_answers(store, rules, photos),
+            cases=make_case_answers(store, rules, shelf, photos, font=settings.evidence_font),
             registry=RegistryAnswers(
                 brands=brands,
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
                 previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
                 listings=FindAnswers(store, catalogue, embedder, calibration),
             ),
-            buyers=BuyerAnswers(store, Complaints(store, CaseOpening(store, rules)), shelf),
+            buyers=BuyerAnswers(store, Complaints(store, CaseOpening(store, rules), photos), shelf),
             portal=PortalAnswers(store),
             applications=ApplicationAnswers(store, brands),
             blobs=shelf,
@@ -240,9 +243,13 @@ def make_reference_answers(
     )
 
 
-def make_case_answers(store: Store, rules: CaseRules, photos: PhotoKeeper) -> CaseAnswers:
-    """Put together what people work on cases with; it needs no model."""
-    return CaseAnswers(CaseDesk(store, rules), Complaints(store, CaseOpening(store, rules), photos))
+def make_case_answers(
+    store: Store, rules: CaseRules, shelf: BlobStore, photos: PhotoKeeper, *, font: Path | None = None
+) -> CaseAnswers:
+    """Put together what people work on cases with; it needs no model. `font` is that of evidence packages."""
+    desk = CaseDesk(store, rules)
+    packages = Packages(desk=desk, blobs=shelf, photos=BlobPhotos(shelf), font=font)
+    return CaseAnswers(desk, Complaints(store, CaseOpening(store, rules), photos), packages)
 
 
 def load_embedder(settings: Settings) -> Embedder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from serving.app import Application
-from serving.unimplemented import unimplemented_rpcs
 from serving.wire import MAX_IMAGE_BYTES, MAX_IMAGES, MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.headers import ACCEPTED
@@ -39,7 +38,6 @@ def capabilities_of(application: Application) -> pb.GetCapabilitiesResponse:
             max_message_bytes=MAX_MESSAGE_BYTES,
         ),
         image_formats=ACCEPTED,
-        unimplemented_rpcs=unimplemented_rpcs(),
         features=[name for name, there in _features(application).items() if there],
     )
 

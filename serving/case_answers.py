@@ -17,12 +17,15 @@ from serving.case_pages import to_place, to_token
 from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
+from serving.packages import Packages
+from serving.permissions import check_audience
 from serving.receipts import Receipts
 from serving.request_keys import key_of
 from serving.wire_case import to_batch, to_case_id, to_claim, to_query, to_resolution, to_undoing
 from serving.wire_case_answers import from_appeal, from_case, from_file, from_report, from_resolution
 from serving.wire_complaint import to_complaint, to_objection
 from serving.wire_decision import from_image_result
+from serving.wire_package import from_package, to_export
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 
@@ -33,6 +36,7 @@ class CaseAnswers:
 
     desk: CaseDesk
     complaints: Complaints
+    packages: Packages
 
     def list(self, request: pb.ListCasesRequest, caller: Caller) -> pb.ListCasesResponse:
         """List a page of cases."""
@@ -102,6 +106,18 @@ class CaseAnswers:
         """Take in an appeal; whoever calls, the request names the seller."""
         appeal = self.complaints.appeal(to_objection(request))
         return pb.AppealDecisionResponse(appeal=from_appeal(appeal), case_id=appeal.case_id)
+
+    def export(self, request: pb.ExportEvidenceRequest, caller: Caller) -> pb.ExportEvidenceResponse:
+        """Make an evidence package, or read on in one."""
+        asked = to_export(request)
+        if asked.package_id:
+            package = self.packages.get(asked.case_id, asked.package_id)
+        else:
+            name = self.desk.pseudonym(caller.required())
+            check_audience(caller, asked.audience)
+            package = self.packages.make(asked.wish(exported_by=name))
+        check_audience(caller, package.audience)
+        return from_package(package, self.packages.content(package), asked)
 
     def _briefly(self, cases: Sequence[Case], caller: Caller) -> Sequence[case_pb2.Case]:
         made, now = self.desk.store.resolutions_in(case.case_id for case in cases), self.desk.clock()

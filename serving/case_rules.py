@@ -56,8 +56,15 @@ class CaseRules(BaseModel):
     )
     appeal_days: Annotated[
         int, Field(ge=1, description="days after a takedown in which it can be appealed against")
-    ] = 183
+    ] = 184  # six months (Regulation (EU) 2022/2065, Article 20(1)) have up to 184 days
     appeal_due_days: Annotated[int, Field(ge=1, description="days in which an appeal must be decided")] = 14
+    forward_days: Annotated[
+        int, Field(ge=1, description="days in which a notice or a seller's statement is sent on, by the law of China")
+    ] = 3
+    notifier_answer_days: Annotated[
+        int, Field(ge=15, description="days from its arrival in which the notifier must complain or sue (CN)")
+    ] = 15
+    evidence_days: Annotated[int, Field(ge=1, description="days for which an evidence package is kept")] = 1_096
 
     def brand_weight(self, name: str) -> float:
         """Return what a mistake about a brand weighs; names are compared as the registry compares them."""

@@ -1,7 +1,6 @@
 """What does each rpc of CaseService do? Who calls, until when, and then `serving.case_answers` on a worker thread.
 
-As in `serving.servicers`, nothing that blocks runs on the event loop, and errors are raised as they are. What is not
-built is refused by `serving.unimplemented`.
+As in `serving.servicers`, nothing that blocks runs on the event loop, and errors are raised as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import grpc
 from serving.caller import CALLING, Caller
 from serving.case_answers import CaseAnswers
 from serving.servicers import deadline_of
-from serving.unimplemented import EXPORT_EVIDENCE, refuse
 from serving.work import Work
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceServicer
@@ -71,13 +69,10 @@ class CaseServicer(CaseServiceServicer):
         caller = self._caller(context)
         return await self._work(lambda: self._answers.appeal(request, caller))
 
-    async def ExportEvidence(  # noqa: N802
-        self,
-        request: pb.ExportEvidenceRequest,  # noqa: ARG002
-        context: Context,
-    ) -> pb.ExportEvidenceResponse:
-        """Refuse: it is not built yet."""
-        await refuse(EXPORT_EVIDENCE, context)
+    async def ExportEvidence(self, request: pb.ExportEvidenceRequest, context: Context) -> pb.ExportEvidenceResponse:  # noqa: N802
+        """Make an evidence package, or read on in one."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.export(request, caller))
 
     def _caller(self, _context: Context) -> Caller:
         return CALLING.get()

@@ -69,6 +69,10 @@ class IndexBehind(ServingError):
     """The caller asks for a version of the index that this replica's store has not reached."""
 
 
+class PackageError(ServingError):
+    """A file or folder is no evidence package, or cannot be read as one."""
+
+
 class ScanError(ServingError):
     """A scan cannot begin or go on as it was asked for; the message says how it can."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 
+from index.evidence_records import Audience
 from serving.caller import BRAND_OWNER, PROVEN, Caller
 from serving.errors import PermissionDenied
 
@@ -37,6 +38,9 @@ class Permission(enum.Enum):
     APPEAL = "pass on a seller's appeal"
     VIEW_IMAGES = "look at photos and references"
     EXPORT_EVIDENCE = "take evidence packages out"
+    READ_STATEMENTS = "read statements of reasons, for sellers"
+    EXPORT_STATEMENTS = "export statements of reasons, for the public register"
+    RECORD_STEPS = "record steps of the law's procedures"
     CREATE_BRANDS = "create brands"
     READ_BRANDS = "read brands and references"
     EDIT_BRANDS = "change brands, sellers, price bands and advice to buyers"
@@ -71,6 +75,10 @@ GRANTS: dict[Permission, frozenset[str]] = {
     # Which pictures these are, `serving.image_access` says.
     Permission.VIEW_IMAGES: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
     Permission.EXPORT_EVIDENCE: frozenset({MODERATOR, LEAD, AUDITOR}),
+    # The pipeline, which tells the seller.
+    Permission.READ_STATEMENTS: frozenset({PIPELINE, MODERATOR, LEAD, AUDITOR}),
+    Permission.EXPORT_STATEMENTS: frozenset({PIPELINE, LEAD, AUDITOR}),
+    Permission.RECORD_STEPS: frozenset({PIPELINE, MODERATOR, LEAD}),
     # Not the brand owner: it would choose what it owns, and a name that is taken answers ABORTED, which would tell
     # whose brands there are.
     Permission.CREATE_BRANDS: frozenset({LEAD}),
@@ -92,6 +100,7 @@ _BUYERS = "touchstone.moderation.v1.BuyerService"
 _PORTAL = "touchstone.moderation.v1.PortalService"
 _SCANS = "touchstone.moderation.v1.ScanService"
 _IMAGES = "touchstone.moderation.v1.ImageService"
+_STATEMENTS = "touchstone.moderation.v1.StatementService"
 RPCS: dict[str, Permission] = {
     f"{_MODERATION}/ScreenListing": Permission.SCREEN,
     f"{_MODERATION}/ScreenListings": Permission.SCREEN,
@@ -139,6 +148,10 @@ RPCS: dict[str, Permission] = {
     f"{_SCANS}/CancelScan": Permission.RUN_SCANS,
     f"{_IMAGES}/ListImages": Permission.VIEW_IMAGES,
     f"{_IMAGES}/GetImage": Permission.VIEW_IMAGES,
+    f"{_STATEMENTS}/GetStatement": Permission.READ_STATEMENTS,
+    f"{_STATEMENTS}/ExportStatements": Permission.EXPORT_STATEMENTS,
+    f"{_STATEMENTS}/GetLegalClock": Permission.READ_CASES,
+    f"{_STATEMENTS}/RecordLegalStep": Permission.RECORD_STEPS,
     "grpc.health.v1.Health/Check": Permission.PROBE,
     "grpc.health.v1.Health/Watch": Permission.PROBE,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Permission.CONNECT,
@@ -156,6 +169,19 @@ def may(caller: Caller, rpc: str) -> bool:
 def entitled(caller: Caller, permission: Permission) -> bool:
     """Tell whether a caller who was let in has one more permission; where nobody has to sign in, everybody does."""
     return not caller.roles or bool(caller.roles & {*GRANTS[permission], ADMIN})
+
+
+def check_audience(caller: Caller, audience: Audience) -> None:
+    """Check that a caller may take out a package for an audience. Raises PermissionDenied.
+
+    What has everything in it, identities included, is for leads and auditors; who calls without roles was let in as
+    somebody whom nothing holds (`serving.admission`).
+    """
+    if audience is Audience.BRAND_OWNER or not caller.roles or caller.roles & {LEAD, AUDITOR, ADMIN}:
+        return
+    raise PermissionDenied(
+        f"A package for {audience} has everything about the seller in it; a lead or an auditor takes it out."
+    )
 
 
 def require(caller: Caller, rpc: str) -> None:

@@ -36,6 +36,8 @@ from serving.read_your_write import ReadYourWrite
 from serving.scan_servicer import ScanServicer
 from serving.servicers import ModerationServicer
 from serving.signing_in import check_listening, open_gate
+from serving.statement_answers import StatementAnswers
+from serving.statement_servicer import StatementServicer
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
@@ -47,6 +49,7 @@ from touchstone.moderation.v1 import (
     image_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
+    statement_service_pb2,
 )
 from touchstone.moderation.v1.brand_portal_service_pb2_grpc import add_PortalServiceServicer_to_server
 from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
@@ -55,6 +58,7 @@ from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServic
 from touchstone.moderation.v1.image_service_pb2_grpc import add_ImageServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
+from touchstone.moderation.v1.statement_service_pb2_grpc import add_StatementServiceServicer_to_server
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +81,10 @@ SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
 IMAGE_SERVICE = image_service_pb2.DESCRIPTOR.services_by_name["ImageService"]
 BUYER_SERVICE = buyer_service_pb2.DESCRIPTOR.services_by_name["BuyerService"]
 PORTAL_SERVICE = brand_portal_service_pb2.DESCRIPTOR.services_by_name["PortalService"]
+STATEMENT_SERVICE = statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"]
 _SERVICES = (
     MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE, BUYER_SERVICE, PORTAL_SERVICE,
+    STATEMENT_SERVICE,
 )  # fmt: skip
 _OFFERED = tuple(service.full_name for service in _SERVICES)
 
@@ -151,6 +157,7 @@ async def _serving(
     )
     add_BuyerServiceServicer_to_server(buyers, server)
     add_PortalServiceServicer_to_server(PortalServicer(application.portal, application.applications, work), server)
+    add_StatementServiceServicer_to_server(StatementServicer(StatementAnswers(application.cases.desk), work), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:

@@ -1,7 +1,7 @@
 """What does each rpc do? Thin: from protobuf to `serving.moderation` on a worker thread and back.
 
 No blocking call runs on the event loop; deadlines travel as `Deadline`; errors are raised as they are and turned into
-statuses by `serving.interceptor`. What is declared but not built is answered by `serving.unimplemented`.
+statuses by `serving.interceptor`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
-_PATHS |= {"access", "tls_certificate", "tls_key", "tls_client_ca"}
+_PATHS |= {"access", "evidence_font", "tls_certificate", "tls_key", "tls_client_ca"}
 _PATH_LISTS = frozenset({"scan_roots"})
 
 
@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     taxonomy: Annotated[Path | None, Field(description="taxonomy file; unset: the one that ships")] = None
     exchange_rates: Annotated[Path | None, Field(description="dated rate table; unset: the one that ships")] = None
     case_rules: Annotated[Path | None, Field(description="rules about cases; unset: those that ship")] = None
+    evidence_font: Annotated[
+        Path | None,
+        Field(description="TrueType font embedded in the PDF of evidence packages; unset: Latin letters only"),
+    ] = None
     trust_caller: Annotated[
         Literal["loopback", "always", "never"],
         Field(description="from where `touchstone-actor`, `-roles`, `-brands` and `-client` are believed"),

@@ -123,11 +123,12 @@ def _outcome(outcome: Outcome) -> case_pb2.Outcome:
         verdict=_verdict(outcome.verdict),
         reason_code=outcome.reason_code,
         note=outcome.note,
-        statement=None if outcome.statement is None else _statement(outcome.statement),
+        statement=None if outcome.statement is None else from_statement(outcome.statement),
     )
 
 
-def _statement(statement: Statement) -> case_pb2.StatementOfReasons:
+def from_statement(statement: Statement) -> case_pb2.StatementOfReasons:
+    """Translate what a seller is told."""
     return case_pb2.StatementOfReasons(
         ground=GROUNDS[statement.ground],
         ground_reference=statement.ground_reference,

@@ -39,6 +39,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
         ├── BatchTooLarge        serving  a stream holds more than one call may
         ├── IndexBehind          serving  the caller's version of the index is not reached here yet
+        ├── PackageError         serving  a file is no evidence package
         ├── ScanError            serving  a scan cannot begin or go on as it was asked for
         │   └── ScanBusy         serving  another scan writes to the same output
         └── Overloaded           serving  a bounded queue is full; carries when to retry

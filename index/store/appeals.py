@@ -38,7 +38,7 @@ class AppealStore:
         """
         with self._database.write(f"record an appeal against {appeal.decision_id!r}") as connection:
             lock_decision(connection, appeal.decision_id)
-            for earlier in _against(connection, appeal.decision_id):
+            for earlier in against(connection, appeal.decision_id):
                 if earlier.state in UNDECIDED and earlier.appellant_id == appeal.appellant_id:
                     return earlier
                 raise Conflict(f"There is an appeal against {appeal.decision_id!r} already: it is {earlier.state}.")
@@ -58,7 +58,7 @@ class AppealStore:
     def appeals_against(self, decision_id: str) -> tuple[Appeal, ...]:
         """Return the appeals against a decision, the oldest first."""
         with self._database.read("read appeals") as connection:
-            return tuple(_against(connection, decision_id))
+            return tuple(against(connection, decision_id))
 
     def case_appeals(self, case_id: str) -> tuple[Appeal, ...]:
         """Return the appeals that are decided in a case, the oldest first."""
@@ -73,9 +73,10 @@ class AppealStore:
             return in_force(connection, find_decision(connection, decision_id))
 
 
-def _against(connection: Connection, decision_id: str) -> list[Appeal]:
-    against = select(appeals).where(appeals.c.decision_id == decision_id)
-    return [_appeal(row) for row in connection.execute(against.order_by(appeals.c.create_time, appeals.c.appeal_id))]
+def against(connection: Connection, decision_id: str) -> list[Appeal]:
+    """Return the appeals against a decision, the oldest first."""
+    own = select(appeals).where(appeals.c.decision_id == decision_id)
+    return [_appeal(row) for row in connection.execute(own.order_by(appeals.c.create_time, appeals.c.appeal_id))]
 
 
 def _case_to_decide_in(connection: Connection, decision_id: str) -> Case | None:

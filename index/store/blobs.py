@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, select, true
 
 from index.photos import PhotoState
 from index.store.engine import Database, in_batches
+from index.store.tables.evidence import evidence_packages
 from index.store.tables.photos import kept_photos
 from index.store.tables.references import references
 from index.store.tables.registry import brand_rights
@@ -19,6 +20,7 @@ NAMING: dict[Column[Any], ColumnElement[bool]] = {
     references.c.image_sha256: true(),
     brand_rights.c.mark_image_sha256: true(),
     brand_rights.c.power_of_attorney_sha256: true(),
+    evidence_packages.c.file_sha256: true(),
     kept_photos.c.sha256: kept_photos.c.state == str(PhotoState.KEPT),
 }
 

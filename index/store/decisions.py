@@ -175,6 +175,11 @@ def latest(connection: Connection, listing_id: str) -> DecisionRecord | None:
     return _one(connection, own.order_by(decisions.c.number.desc()).limit(1))
 
 
+def records_where(connection: Connection, query: Select[Any]) -> list[DecisionRecord]:
+    """Return the decisions that a query of whole rows finds, in its order."""
+    return [_record(row) for row in connection.execute(query)]
+
+
 def images_of(connection: Connection, decision_id: str) -> tuple[ListingImage, ...]:
     """Return what the photos that a decision was taken on are recognised by."""
     query = (

@@ -134,13 +134,8 @@ class ReportStore:
 
         Notices and reporters whose capacity is proven come before buyers, then the newest before the older.
         """
-        mere = reports.c.notice.is_(None) & (reports.c.reporter_type == str(ReporterType.BUYER))
-        about = select(reports).where(reports.c.listing_id == listing_id)
-        order = (mere, reports.c.create_time.desc(), reports.c.report_id.desc())
         with self._database.read("read reports") as connection:
-            rows = connection.execute(about.order_by(*order).limit(limit))
-            found = [_report(row) for row in rows]
-        return tuple(sorted(found, key=lambda report: (report.create_time, report.report_id)))
+            return reports_on(connection, listing_id, limit=limit)
 
     def reports_about(self, listing_id: str) -> tuple[ReportOnRecord, ...]:
         """Return the newest unsettled reports about a listing with their reporters' record, the oldest first."""
@@ -169,6 +164,15 @@ def _insert(connection: Connection, report: Report) -> None:
         "image_sha256s": list(report.image_sha256s),
     }
     connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
+
+
+def reports_on(connection: Connection, listing_id: str, *, limit: int = MOST_SHOWN) -> tuple[Report, ...]:
+    """Return the reports about a listing as `ReportStore.listing_reports` does."""
+    mere = reports.c.notice.is_(None) & (reports.c.reporter_type == str(ReporterType.BUYER))
+    about = select(reports).where(reports.c.listing_id == listing_id)
+    order = (mere, reports.c.create_time.desc(), reports.c.report_id.desc())
+    found = [_report(row) for row in connection.execute(about.order_by(*order).limit(limit))]
+    return tuple(sorted(found, key=lambda report: (report.create_time, report.report_id)))
 
 
 def _join_case(connection: Connection, report: Report, case: Case, case_weight: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from index.decision_records import DecisionRecord
 from index.errors import NotFound
@@ -57,6 +57,11 @@ def all_on(connection: Connection, decision_id: str) -> list[Resolution]:
     """Return every resolution on a decision, undone ones too, the first first."""
     query = select(resolutions).where(resolutions.c.decision_id == decision_id)
     return [_record(row) for row in connection.execute(query.order_by(resolutions.c.number))]
+
+
+def resolutions_where(connection: Connection, query: Select[Any]) -> list[tuple[int, Resolution]]:
+    """Return the resolutions that a query of whole rows finds, in its order, each with its number."""
+    return [(row.number, _record(row)) for row in connection.execute(query)]
 
 
 def standing(connection: Connection, decision_id: str) -> list[Resolution]:

@@ -32,10 +32,13 @@ from index.store.changes import ChangeStore
 from index.store.condition import StoreCondition, condition_of
 from index.store.decisions import DecisionStore
 from index.store.engine import CONNECTIONS, Database
+from index.store.evidence import EvidenceStore
 from index.store.features import FeatureStore
+from index.store.histories import HistoryStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
 from index.store.learning import LearningStore
+from index.store.legal_steps import LegalStepStore
 from index.store.listings import ListingStore
 from index.store.migrate import ensure_schema
 from index.store.notices import NoticeStore
@@ -110,6 +113,9 @@ class Store(
     BrandHitStore,
     NoticeStore,
     ApplicationStore,
+    EvidenceStore,
+    HistoryStore,
+    LegalStepStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

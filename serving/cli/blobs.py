@@ -73,7 +73,7 @@ def verify(context: click.Context, /) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.pass_context
 def collect_garbage(context: click.Context, /, *, older_than: timedelta, dry_run: bool) -> None:
-    """Let go of photos whose time is over, then delete files that nothing in the store names.
+    """Let go of photos and evidence packages whose time is over, then delete files that nothing in the store names.
 
     Safe while the service runs.
     """
@@ -82,6 +82,8 @@ def collect_garbage(context: click.Context, /, *, older_than: timedelta, dry_run
     with open_store(settings) as store:
         old = now - timedelta(days=settings.photo_retention_days)
         expired, _ = store.expire_photos(before=old, now=now, dry_run=dry_run)
+        if not dry_run:
+            store.let_packages_go(now)
         done = collect(shelf, store.named_blobs, older_than=older_than, dry_run=dry_run)
     if wants_json(context):
         counts = {"kept": done.kept, "deleted": done.deleted, "freed_bytes": done.freed_bytes}

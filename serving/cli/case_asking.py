@@ -40,8 +40,10 @@ def asking(context: click.Context) -> Iterator[Ask]:
     if server is None:
         settings = settings_of(context)
         rules = load_case_rules(settings.case_rules)
-        with open_store(settings) as store, PhotoKeeper.of(settings, open_blobs(settings)) as photos:
-            answers = make_case_answers(store, rules, photos)
+        with open_store(settings) as store:
+            shelf = open_blobs(settings)
+            with PhotoKeeper.of(settings, shelf) as photos:
+                answers = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font)
 
             def ask_here(rpc: str, request: Message) -> Any:
                 return getattr(answers, _METHODS[rpc])(request, Caller(name))

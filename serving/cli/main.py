@@ -15,7 +15,7 @@ import click
 
 from index.errors import CatalogueError, PriceDataError, SellerDataError
 from reference_brands.errors import SeedError
-from serving.errors import InvalidListing, PolicyError, ScanError, SettingsError
+from serving.errors import InvalidListing, PackageError, PolicyError, ScanError, SettingsError
 from vision.errors import TouchstoneError
 
 # name -> (where it is, one line of help). The help stands here so that `touchstone --help` imports nothing.
@@ -33,6 +33,7 @@ COMMANDS = {
     "keys": ("serving.cli.keys:keys", "API keys: create, list, revoke."),
     "catalogue": ("serving.cli.catalogue:catalogue", "The index of screened listings: build, verify, move, forget."),
     "cases": ("serving.cli.cases:cases", "Cases: list, show, claim, resolve, batch, undo, report, appeal."),
+    "evidence": ("serving.cli.evidence:evidence", "Evidence packages: export, verify; what the public register gets."),
     "policy": ("serving.cli.policy:policy", "Policies: check, submit, shadow, backtest, activate; legal holds."),
     "guarantee": ("serving.cli.guarantee:guarantee", "Certificates for takedowns: certify, list, show, suspend."),
     "learn": ("serving.cli.learn:learn", "What verdicts teach: run, status, verify."),
@@ -45,7 +46,7 @@ COMMANDS = {
 
 # Errors about what the caller gave, not about the installation.
 BAD_INPUT = (
-    *(InvalidListing, SettingsError, PolicyError, ScanError),
+    *(InvalidListing, SettingsError, PolicyError, ScanError, PackageError),
     *(CatalogueError, PriceDataError, SellerDataError, SeedError),
 )
 

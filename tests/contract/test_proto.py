@@ -26,6 +26,7 @@ RPCS = {
     "ImageService": "ListImages GetImage",
     "BuyerService": "CheckListing CheckSerial GetAdviceImage Report GetReport",
     "PortalService": "GetPortal ListNotices ListHits ApplyForBrand ListApplications DecideApplication",
+    "StatementService": "GetStatement ExportStatements GetLegalClock RecordLegalStep",
 }
 DECISION_FIELDS = (
     "decision_id listing_id verdict counterfeit_probability reasons evidence category description attributes "

@@ -41,7 +41,7 @@ def with_rules(application: Application, **changed: object) -> Application:
     return replace(
         application,
         moderation=replace(application.moderation, opening=CaseOpening(application.store, rules)),
-        cases=make_case_answers(application.store, rules, application.moderation.photos),
+        cases=make_case_answers(application.store, rules, application.blobs, application.moderation.photos),
     )
 
 

@@ -30,6 +30,7 @@ from serving.server import (
     IMAGE_SERVICE,
     MODERATION_SERVICE,
     PORTAL_SERVICE,
+    STATEMENT_SERVICE,
 )  # fmt: skip
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
@@ -54,6 +55,7 @@ from touchstone.moderation.v1 import (
     image_service_pb2,
     listing_pb2,
     scan_service_pb2,
+    statement_service_pb2,
 )
 from touchstone.moderation.v1 import brand_portal_service_pb2 as portal
 from touchstone.moderation.v1 import case_service_pb2 as cases
@@ -70,6 +72,7 @@ METHODS = {
         IMAGE_SERVICE,
         BUYER_SERVICE,
         PORTAL_SERVICE,
+        STATEMENT_SERVICE,
     )
     for method in service.methods
 }
@@ -170,6 +173,13 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ),
     ]
     yield from ((f"{PORTAL_SERVICE.full_name}/{name}", [request]) for name, request in of_portals)
+    of_statements: list[tuple[str, Message]] = [
+        ("GetStatement", statement_service_pb2.GetStatementRequest(case_id=ids.case)),
+        ("ExportStatements", statement_service_pb2.ExportStatementsRequest()),
+        ("GetLegalClock", statement_service_pb2.GetLegalClockRequest(case_id=ids.case)),
+        ("RecordLegalStep", statement_service_pb2.RecordLegalStepRequest(case_id=ids.case)),
+    ]
+    yield from ((f"{STATEMENT_SERVICE.full_name}/{name}", [request]) for name, request in of_statements)
 
 
 def _image_attempts(ids: Ids) -> Iterator[tuple[str, Message]]:

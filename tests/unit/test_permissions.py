@@ -20,6 +20,7 @@ from touchstone.moderation.v1 import (
     image_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
+    statement_service_pb2,
 )
 
 FILES = (
@@ -30,6 +31,7 @@ FILES = (
     image_service_pb2,
     buyer_service_pb2,
     brand_portal_service_pb2,
+    statement_service_pb2,
     health_pb2,
     reflection_pb2,
 )
@@ -85,7 +87,7 @@ def test_an_auditor_changes_nothing() -> None:
     changing = {
         Permission.SCREEN, Permission.REMOVE, Permission.RESOLVE, Permission.RESOLVE_BATCHES, Permission.REPORT,
         Permission.APPEAL, Permission.CREATE_BRANDS, Permission.EDIT_BRANDS, Permission.ADD_REFERENCES,
-        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS, Permission.DECIDE_APPLICATIONS,
+        Permission.REVIEW_REFERENCES, Permission.RUN_SCANS, Permission.DECIDE_APPLICATIONS, Permission.RECORD_STEPS,
     }  # fmt: skip
 
     assert not [permission for permission in changing if "auditor" in GRANTS[permission]]

@@ -97,6 +97,7 @@ resolutions = Table(
     Column("removal_before", JSON(none_as_null=True), nullable=True),
     Index(None, "case_id", "number"),
     Index(None, "decision_id", "number"),
+    Index(None, "verdict", "resolve_time", "number"),  # the takedowns of a time
 )
 
 batches = Table(

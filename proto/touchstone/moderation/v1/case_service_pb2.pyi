@@ -802,18 +802,24 @@ class ExportEvidenceRequest(_message.Message):
     PACKAGE_ID_FIELD_NUMBER: _builtins.int
     OFFSET_BYTES_FIELD_NUMBER: _builtins.int
     MAX_BYTES_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Required. The case."""
     audience: Global___EvidenceAudience.ValueType
     """For whom it is made."""
     disclosure_basis: _builtins.str
-    """On what basis it is disclosed, for the record. Required for EVIDENCE_AUDIENCE_AUTHORITY. At most 1,000 characters."""
+    """On what basis it is disclosed, for the record. Required for EVIDENCE_AUDIENCE_AUTHORITY. At most 1,000 characters.
+    One that begins with the name of a law that lets brand owners know sellers, such as "DSA 30(7)", discloses what
+    that law does.
+    """
     package_id: _builtins.str
     """The package made before; empty makes one."""
     offset_bytes: _builtins.int
     """Where in the package to read on, from 0."""
     max_bytes: _builtins.int
     """How much to return at most, 1 to 33,554,432. 0 means 8,388,608."""
+    recipient: _builtins.str
+    """Who receives it, for the log. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -823,10 +829,11 @@ class ExportEvidenceRequest(_message.Message):
         package_id: _builtins.str = ...,
         offset_bytes: _builtins.int = ...,
         max_bytes: _builtins.int = ...,
+        recipient: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "case_id", b"case_id", "disclosure_basis", b"disclosure_basis", "max_bytes", b"max_bytes", "offset_bytes", b"offset_bytes", "package_id", b"package_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "case_id", b"case_id", "disclosure_basis", b"disclosure_basis", "max_bytes", b"max_bytes", "offset_bytes", b"offset_bytes", "package_id", b"package_id", "recipient", b"recipient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

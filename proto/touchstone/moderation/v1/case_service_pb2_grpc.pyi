@@ -160,9 +160,15 @@ class CaseServiceStub:
     Idempotent when `package_id` is set: the same piece MUST have the same bytes. Without it, each call makes and
     records a package.
 
+    Whoever makes a package is named in its log of recipients, for good. What an audience is not told is left out, and
+    the package says that it was.
+
     Errors:
 
-    * `INVALID_ARGUMENT`: an offset beyond the end, or a piece size out of range. The client MUST correct it.
+    * `INVALID_ARGUMENT`: an offset beyond the end, a piece size out of range, or no basis where one is needed. The
+      client MUST correct it.
+    * `PERMISSION_DENIED`: a package with everything in it is for a lead or an auditor to take out. The client SHOULD
+      ask one of them.
     * `NOT_FOUND`: there is no such case or package, or the caller may not see it. The client SHOULD check the ids.
     * `ABORTED`: the case was changed while the package was being made. The client SHOULD ask again without
       `package_id`.
@@ -300,9 +306,15 @@ class CaseServiceAsyncStub(CaseServiceStub):
     Idempotent when `package_id` is set: the same piece MUST have the same bytes. Without it, each call makes and
     records a package.
 
+    Whoever makes a package is named in its log of recipients, for good. What an audience is not told is left out, and
+    the package says that it was.
+
     Errors:
 
-    * `INVALID_ARGUMENT`: an offset beyond the end, or a piece size out of range. The client MUST correct it.
+    * `INVALID_ARGUMENT`: an offset beyond the end, a piece size out of range, or no basis where one is needed. The
+      client MUST correct it.
+    * `PERMISSION_DENIED`: a package with everything in it is for a lead or an auditor to take out. The client SHOULD
+      ask one of them.
     * `NOT_FOUND`: there is no such case or package, or the caller may not see it. The client SHOULD check the ids.
     * `ABORTED`: the case was changed while the package was being made. The client SHOULD ask again without
       `package_id`.
@@ -491,9 +503,15 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent when `package_id` is set: the same piece MUST have the same bytes. Without it, each call makes and
         records a package.
 
+        Whoever makes a package is named in its log of recipients, for good. What an audience is not told is left out, and
+        the package says that it was.
+
         Errors:
 
-        * `INVALID_ARGUMENT`: an offset beyond the end, or a piece size out of range. The client MUST correct it.
+        * `INVALID_ARGUMENT`: an offset beyond the end, a piece size out of range, or no basis where one is needed. The
+          client MUST correct it.
+        * `PERMISSION_DENIED`: a package with everything in it is for a lead or an auditor to take out. The client SHOULD
+          ask one of them.
         * `NOT_FOUND`: there is no such case or package, or the caller may not see it. The client SHOULD check the ids.
         * `ABORTED`: the case was changed while the package was being made. The client SHOULD ask again without
           `package_id`.
