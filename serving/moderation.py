@@ -21,6 +21,7 @@ from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
+from serving.findings import PriceEvidence
 from serving.pipeline import Pipeline, Screening
 from serving.price_learning import cleared_price
 from serving.seller_evidence import presumed_strike
@@ -67,8 +68,10 @@ class Moderation:
                     return decision_of(earlier)
             screening = self.pipeline.screen(listing, deadline=deadline)
             record = _record(screening, listing, request_id=request.request_id, digest=digest)
-            audited = self.auditor.is_audited(record.decision_id, certificate_id=screening.decision.certificate_id)
+            share = self.auditor.share_of(screening.decision.certificate_id)
+            audited = self.auditor.draw(record.decision_id) < share
             case = self.opening.case(record, origin=CaseOrigin.AUDIT if audited else CaseOrigin.SCREENING)
+            case = replace(case, audit_share=share if audited else None)
             outcome = self.store.record_decision(
                 record,
                 case=case if audited or _needs_person(screening) else None,
@@ -131,6 +134,8 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         policy_version=decision.policy_version,
         presumed_strike=presumed_strike(decision),
         title_signature=title_signature(listing.title),
+        probability=decision.counterfeit_probability,
+        price_ratio=next((one.ratio for one in decision.evidence if isinstance(one, PriceEvidence)), None),
     )
 
 
