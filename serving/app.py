@@ -39,6 +39,7 @@ from serving.copying import CopyFinder
 from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
 from serving.in_force import InForce
+from serving.insight_answers import InsightAnswers
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
@@ -98,6 +99,7 @@ class Application:
     listings: Holder[Followed]
     catalogue: ListingCatalogue
     scans: ScanParts
+    insight: InsightAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -203,6 +205,9 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             listings=listings,
             catalogue=catalogue,
             scans=ScanParts.of(settings, store),
+            insight=InsightAnswers(
+                store, CaseDesk(store, rules), in_force.gate.versions, audit_share=settings.audit_share
+            ),
         )
 
 

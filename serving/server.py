@@ -28,6 +28,7 @@ from serving.brand_servicer import BrandServicer
 from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
+from serving.insight_servicer import InsightServicer
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.read_your_write import ReadYourWrite
 from serving.scan_servicer import ScanServicer
@@ -36,9 +37,16 @@ from serving.signing_in import check_listening, open_gate
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
-from touchstone.moderation.v1 import brand_service_pb2, case_service_pb2, moderation_service_pb2, scan_service_pb2
+from touchstone.moderation.v1 import (
+    brand_service_pb2,
+    case_service_pb2,
+    insight_service_pb2,
+    moderation_service_pb2,
+    scan_service_pb2,
+)
 from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
+from touchstone.moderation.v1.insight_service_pb2_grpc import add_InsightServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
 
@@ -60,7 +68,10 @@ MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["Moderat
 CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
-_OFFERED = tuple(service.full_name for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE))
+INSIGHT_SERVICE = insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"]
+_OFFERED = tuple(
+    service.full_name for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, INSIGHT_SERVICE)
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,7 @@ async def _serving(
     scans = ScanServicer(application.scans.answers, work, draining=draining, max_deadline_s=settings.max_deadline_s)
     health = aio_health.HealthServicer()
     _register(server, moderation, cases, brands, scans, health)
+    add_InsightServiceServicer_to_server(InsightServicer(application.insight, work), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:

@@ -32,6 +32,7 @@ from index.store.engine import CONNECTIONS, Database
 from index.store.features import FeatureStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
+from index.store.judgements import JudgementStore
 from index.store.learning import LearningStore
 from index.store.listings import ListingStore
 from index.store.migrate import ensure_schema
@@ -39,6 +40,7 @@ from index.store.outcomes import OutcomeStore
 from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.priors import PriorStore
+from index.store.queue_counts import QueueCountStore
 from index.store.reference_life import ReferenceLifeStore
 from index.store.references import ReferenceStore
 from index.store.registry_events import RegistryEventStore
@@ -46,11 +48,14 @@ from index.store.removals import RemovalStore
 from index.store.reports import ReportStore
 from index.store.requests import RequestStore
 from index.store.resolutions import ResolutionStore
+from index.store.reviewers import ReviewerStore
 from index.store.rings import RingStore
 from index.store.rulings import RulingStore
 from index.store.scan_queue import ScanQueueStore
 from index.store.scans import ScanStore
+from index.store.seller_history import SellerHistoryStore
 from index.store.sellers import SellerStore
+from index.store.shifts import ShiftStore
 from index.store.standings import StandingStore
 from index.store.sweeps import SweepStore
 from index.store.tables.cases import cases
@@ -62,6 +67,7 @@ from index.store.tables.removals import removed_images
 from index.store.tallies import TallyStore
 from index.store.transfer import copy_database
 from index.store.verdicts import VerdictStore
+from index.store.volumes import VolumeStore
 
 
 class Store(
@@ -100,6 +106,12 @@ class Store(
     CertificateStore,
     AccessStore,
     ScanQueueStore,
+    VolumeStore,
+    JudgementStore,
+    QueueCountStore,
+    ShiftStore,
+    ReviewerStore,
+    SellerHistoryStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 
