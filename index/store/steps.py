@@ -28,7 +28,8 @@ class seconds_of(FunctionElement[int]):  # noqa: N801 - reads like SQL's own fun
 
 @compiles(seconds_of, "sqlite")
 def _in_sqlite(element: seconds_of, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST(strftime('%s', {compiler.process(element.clauses, **options)}) AS INTEGER)"
+    # Without the fraction, which it would round to a thousandth: the last moment of a day belonged to the next one.
+    return f"CAST(strftime('%s', substr({compiler.process(element.clauses, **options)}, 1, 19)) AS INTEGER)"
 
 
 @compiles(seconds_of, "postgresql")

@@ -16,7 +16,9 @@ from index.store.store import Store
 from tests.support.insight import DAYS, NOW, fill_insight
 from tests.support.postgres import postgres_server
 
-DECISIONS, WAITING, ASKED = 160_000, 50_000, 40
+DECISIONS, WAITING = 100_000, 50_000
+# SQLite is for small installations: its figures are told, not bounded.
+ASKED = {"sqlite": 3, "postgresql": 30}
 MOST_MS = 300.0
 
 
@@ -50,7 +52,7 @@ def test_figures_are_quick(place: str | Path) -> None:
             "reviewer": lambda: store.reviewed("reviewer-1", everything),
             "seller": lambda: store.seller_history("s1", since=everything.start, latest=20),
         }
-        took = {name: _p95_ms(ask) for name, ask in asked.items()}
+        took = {name: _p95_ms(ask, times=ASKED[engine]) for name, ask in asked.items()}
     for name, milliseconds in took.items():
         print(f"{engine}, {DECISIONS:,} decisions, {WAITING:,} waiting: {name}: {milliseconds:.0f} ms (p95)")
 
@@ -61,9 +63,9 @@ def _volumes(store: Store, span: Span, split: Split) -> Callable[[], object]:
     return lambda: store.volumes(span, step_s=DAY_S, split=split)
 
 
-def _p95_ms(work: Callable[[], object]) -> float:
+def _p95_ms(work: Callable[[], object], *, times: int) -> float:
     taken = []
-    for _ in range(ASKED):
+    for _ in range(times):
         start = time.perf_counter()
         work()
         taken.append(1e3 * (time.perf_counter() - start))

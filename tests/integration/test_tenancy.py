@@ -23,7 +23,7 @@ from index.store.tables import metadata
 from serving.app import Application, open_application
 from serving.caller import BRAND_OWNER
 from serving.permissions import GRANTS, RPCS
-from serving.server import BRAND_SERVICE, CASE_SERVICE, MODERATION_SERVICE
+from serving.server import BRAND_SERVICE, CASE_SERVICE, INSIGHT_SERVICE, MODERATION_SERVICE
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.support import (
@@ -43,6 +43,7 @@ from touchstone.moderation.v1 import (
     brand_service_pb2,
     catalogue_pb2,
     evidence_pb2,
+    insight_service_pb2,
     listing_pb2,
     scan_service_pb2,
 )
@@ -52,7 +53,7 @@ from touchstone.moderation.v1 import moderation_service_pb2 as mod
 SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
 METHODS = {
     f"{service.full_name}/{method.name}": method
-    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE)
+    for service in (MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, INSIGHT_SERVICE)
     for method in service.methods
 }
 REFUSED = {"NOT_FOUND", "PERMISSION_DENIED"}
@@ -129,6 +130,22 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ("CancelScan", scan_service_pb2.CancelScanRequest(scan_id=ids.scan)),
     ]
     yield from ((f"{SCAN_SERVICE.full_name}/{name}", [request]) for name, request in of_scans)
+    yield from ((f"{INSIGHT_SERVICE.full_name}/{name}", [request]) for name, request in _insight_attempts(ids))
+
+
+def _insight_attempts(ids: Ids) -> list[tuple[str, Message]]:
+    pb = insight_service_pb2
+    return [
+        ("GetVolumes", pb.GetVolumesRequest(split=pb.VOLUME_SPLIT_BRAND)),
+        ("GetPrecision", pb.GetPrecisionRequest()),
+        ("GetCalibration", pb.GetCalibrationRequest(brand=ids.brand)),
+        ("ListThresholds", pb.ListThresholdsRequest()),
+        ("GetDrift", pb.GetDriftRequest(brand=ids.brand)),
+        ("GetQueue", pb.GetQueueRequest()),
+        ("ListReviewers", pb.ListReviewersRequest()),
+        ("GetReviewer", pb.GetReviewerRequest(reviewer="reviewer-1")),
+        ("GetSeller", pb.GetSellerRequest(seller_id="s1")),
+    ]
 
 
 def _brand_attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:

@@ -6,7 +6,6 @@ Everything that recording one after the other would write, as far as it is count
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,13 +18,12 @@ from index.store.tables.decisions import decisions
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAYS = 60
 BRANDS = ("", *(f"Brand {number}" for number in range(40)))
-_SHARES = {"AUDIT": 0.01, "SCREENING": None}
 
 Rows = dict[Any, list[dict[str, Any]]]
 
 
 def fill_insight(store: Store, *, listings: int, waiting: int, seed: int = 7) -> None:
-    """Put so many decisions on record over `DAYS` days before `NOW`; each second has a case, `waiting` of them open."""
+    """Put so many decisions on record over `DAYS` days before `NOW`; four of five have a case, `waiting` are open."""
     rows = _rows(random.Random(seed), listings, waiting)
     with store._database.write("fill") as connection:
         for table, records in rows.items():
@@ -39,7 +37,7 @@ def _rows(chance: random.Random, listings: int, waiting: int) -> Rows:
     for number in range(listings):
         record = _decision(chance, number, listings)
         rows[decisions].append(record)
-        if number % 2 or waiting >= listings // 2:
+        if number % 5:
             _open(chance, rows, record, number, resolved=len(rows[cases]) >= waiting)
     return rows
 
@@ -124,9 +122,3 @@ def _appeal(case: dict[str, Any], number: int, time: datetime) -> dict[str, Any]
         "reviewer": "", "answer": "", "create_time": time, "due_time": time + timedelta(days=14),
         "decide_time": None if state == "RECEIVED" else time + timedelta(days=1),
     }  # fmt: skip
-
-
-def spans(days: int) -> Iterator[datetime]:
-    """Give the first and the last moment of so many days before `NOW`."""
-    yield NOW - timedelta(days=days)
-    yield NOW

@@ -15,6 +15,7 @@ from serving.permissions import ADMIN, GRANTS, ROLES, RPCS, STAFF, Permission, m
 from touchstone.moderation.v1 import (
     brand_service_pb2,
     case_service_pb2,
+    insight_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
 )
@@ -24,6 +25,7 @@ FILES = (
     case_service_pb2,
     brand_service_pb2,
     scan_service_pb2,
+    insight_service_pb2,
     health_pb2,
     reflection_pb2,
 )
