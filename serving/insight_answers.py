@@ -16,6 +16,7 @@ from index.insight import AuditCount, Histograms, Span
 from index.intervals import Proportion, weighted
 from index.learning import DEFAULT_TIER
 from index.shift import PRICE_EDGES, SCORE_EDGES, shift
+from index.standing import SellerStanding
 from index.store.store import Store
 from serving.caller import Caller
 from serving.cases import CaseDesk
@@ -158,7 +159,6 @@ class InsightAnswers:
         if not stands.known:
             raise NotFound(f"There is no seller with the id {seller_id!r} on record.")
         history = self.store.seller_history(seller_id, since=now - _HISTORY, latest=_LATEST)
-        ring = stands.ring
         return pb.GetSellerResponse(
             seller_id=seller_id,
             verification=from_verification(stands),
@@ -172,8 +172,14 @@ class InsightAnswers:
                 for month, counts in list(history.months.items())[-_MONTHS:]
             ],
             decisions=[from_seller_decision(decision) for decision in history.decisions],
-            ring=ring and from_ring(ring, self.store.ring_tallies(ring.ring_id), self.store.ring_links(ring.ring_id)),
+            ring=self._ring(stands),
         )
+
+    def _ring(self, stands: SellerStanding) -> pb.SellerRing | None:
+        ring = stands.ring
+        if ring is None:
+            return None
+        return from_ring(ring, self.store.ring_tallies(ring.ring_id), self.store.ring_links(ring.ring_id))
 
     def _precision(self, brand: str, counts: Iterable[AuditCount]) -> pb.Precision:
         found = list(counts)

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from index.insight import Span, Split
 from index.store.steps import DAY_S, HOUR_S, WEEK_S, first_of_step
@@ -40,19 +37,15 @@ _SPLITS = {
 }
 
 
-class Spanned(Protocol):
-    """A request about a span of time."""
-
-    @property
-    def start_time(self) -> Timestamp:
-        """From when on."""
-
-    @property
-    def end_time(self) -> Timestamp:
-        """Until when."""
-
-    def HasField(self, field_name: object, /) -> bool:  # noqa: N802 - protobuf's
-        """Whether it was sent."""
+# Requests about a span of time.
+Spanned = (
+    pb.GetVolumesRequest
+    | pb.GetPrecisionRequest
+    | pb.GetCalibrationRequest
+    | pb.GetDriftRequest
+    | pb.ListReviewersRequest
+    | pb.GetReviewerRequest
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ class JudgementStore:
         found = case((~answered, null()), (taken_back, false()), else_=word.c.infringing).label("found")
         parts = (cases.c.brand, cases.c.verdict, cases.c.audit_share, found)
         query = (
-            select(*parts, func.count().label("count"))
+            select(*parts, func.count().label("many"))
             .select_from(cases)
             .outerjoin(word, word.c.number == _last(verdicts.c.source != _APPEAL))
             .outerjoin(appeal, appeal.c.number == _last(verdicts.c.source == _APPEAL))
@@ -49,7 +49,7 @@ class JudgementStore:
                     verdict=row.verdict,
                     chance=row.audit_share,
                     infringing=None if row.found is None else bool(row.found),
-                    count=row.count,
+                    count=row.many,
                 )
                 for row in connection.execute(query)
             )
@@ -65,7 +65,7 @@ class JudgementStore:
                 func.min(judged.c.probability).label("low"),
                 func.max(judged.c.probability).label("high"),
                 func.avg(judged.c.probability).label("said"),
-                func.count().label("count"),
+                func.count().label("many"),
                 func.sum(cast(judged.c.infringing, Integer)).label("hits"),
             )
             .group_by(judged.c.bin)
@@ -74,7 +74,7 @@ class JudgementStore:
         with self._database.read("compare probabilities with verdicts") as connection:
             return tuple(
                 ReliabilityBin(
-                    low=row.low, high=row.high, said=row.said, infringing=proportion(int(row.hits), row.count)
+                    low=row.low, high=row.high, said=row.said, infringing=proportion(int(row.hits), row.many)
                 )
                 for row in connection.execute(query)
             )

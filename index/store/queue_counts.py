@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from index.case_records import UNRESOLVED, CaseOrigin, CaseState
 from index.insight import QueueCounts, QueueFlow, Span
@@ -43,10 +43,10 @@ class QueueCountStore:
             "drawn": case((cases.c.drawn, 1), else_=0),
         }
         columns = [column.label(name) for name, column in parts.items()]
-        query = select(*columns, func.count().label("count")).where(_WAITING).group_by(*parts)
+        query: Select[Any] = select(*columns, func.count().label("many")).where(_WAITING).group_by(*parts)
         with self._database.read("count the queue") as connection:
             rows = connection.execute(query).all()
-            waiting = sum(row.count for row in rows)
+            waiting = sum(row.many for row in rows)
             median, oldest = _opened(connection, waiting)
         return QueueCounts(
             waiting=waiting,
@@ -65,7 +65,7 @@ class QueueCountStore:
         opened = select(func.count()).select_from(cases)
         opened = opened.where(ANY_ORIGIN, cases.c.create_time >= span.start, cases.c.create_time < span.end)
         resolved = (
-            select(cases.c.drawn, func.count().label("count"))
+            select(cases.c.drawn, func.count().label("many"))
             .join_from(resolutions, cases, resolutions.c.case_id == cases.c.case_id)
             .where(resolutions.c.resolve_time >= span.start, resolutions.c.resolve_time < span.end)
             .where(resolutions.c.in_force.is_(True))
@@ -73,7 +73,7 @@ class QueueCountStore:
         )
         with self._database.read("count how fast the queue goes") as connection:
             count = connection.execute(opened).scalar_one()
-            by_drawn = {bool(row.drawn): row.count for row in connection.execute(resolved)}
+            by_drawn = {bool(row.drawn): row.many for row in connection.execute(resolved)}
         return QueueFlow(
             days=(span.end - span.start) / timedelta(days=1),
             opened=count,
@@ -116,7 +116,7 @@ def _age_s(opened: datetime | None, now: datetime) -> float:
 def _tally(rows: Sequence[Row[Any]], name: str) -> Counter[Any]:
     tally: Counter[Any] = Counter()
     for row in rows:
-        tally[getattr(row, name)] += row.count
+        tally[getattr(row, name)] += row.many
     return tally
 
 
@@ -129,5 +129,5 @@ def _by_state(rows: Sequence[Row[Any]]) -> dict[CaseState, int]:
     tally: Counter[CaseState] = Counter()
     for row in rows:
         claimed = row.state == str(CaseState.OPEN) and row.held
-        tally[CaseState.CLAIMED if claimed else CaseState(row.state)] += row.count
+        tally[CaseState.CLAIMED if claimed else CaseState(row.state)] += row.many
     return dict(tally)

@@ -60,8 +60,8 @@ class ReviewerStore:
 
 def _by_day(connection: Connection, own: ColumnElement[bool]) -> tuple[tuple[int, int], ...]:
     day = step_of(reviews.c.answer_time, DAY_S).label("day")
-    query = select(day, func.count().label("count")).where(own).group_by("day").order_by("day")
-    return tuple((row.day, row.count) for row in connection.execute(query))
+    query = select(day, func.count().label("many")).where(own).group_by("day").order_by("day")
+    return tuple((row.day, row.many) for row in connection.execute(query))
 
 
 def _agreed(connection: Connection, own: ColumnElement[bool], kind: ReviewKind) -> Proportion:
@@ -74,14 +74,14 @@ def _agreed(connection: Connection, own: ColumnElement[bool], kind: ReviewKind) 
         later.c.number > reviews.c.number,
     )
     query = (
-        select((later.c.verdict == reviews.c.verdict).label("agrees"), func.count().label("count"))
+        select((later.c.verdict == reviews.c.verdict).label("agrees"), func.count().label("many"))
         .select_from(reviews)
         .join(later, again)
         .join(standing, and_(standing.c.resolution_id == later.c.resolution_id, standing.c.undo_time.is_(None)))
         .where(own)
         .group_by("agrees")
     )
-    counts = {bool(row.agrees): row.count for row in connection.execute(query)}
+    counts = {bool(row.agrees): row.many for row in connection.execute(query)}
     return proportion(counts.get(True, 0), sum(counts.values()))
 
 

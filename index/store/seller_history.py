@@ -26,7 +26,7 @@ class SellerHistoryStore:
         """Return the decisions by month from `since` on, and the `latest` ones, the newest first."""
         day = step_of(decisions.c.create_time, DAY_S).label("day")
         daily = (
-            select(day, decisions.c.verdict, func.count().label("count"))
+            select(day, decisions.c.verdict, func.count().label("many"))
             .where(decisions.c.seller_id == seller_id, decisions.c.create_time >= since)
             .group_by("day", decisions.c.verdict)
         )
@@ -40,7 +40,7 @@ class SellerHistoryStore:
         with self._database.read("read a seller's history") as connection:
             for row in connection.execute(daily):
                 month = datetime.fromtimestamp(row.day, UTC).replace(day=1)
-                months[month][row.verdict] += row.count
+                months[month][row.verdict] += row.many
             found = tuple(SellerDecision(**row._asdict()) for row in connection.execute(last))
         return SellerHistory(months={month: dict(months[month]) for month in sorted(months)}, decisions=found)
 

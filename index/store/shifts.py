@@ -35,7 +35,7 @@ class ShiftStore:
             "price": case((ratio.is_(None), _UNKNOWN), else_=bin_of(ratio, PRICE_EDGES)),
         }
         query = (
-            select(*(column.label(name) for name, column in parts.items()), func.count().label("count"))
+            select(*(column.label(name) for name, column in parts.items()), func.count().label("many"))
             .where(decisions.c.create_time >= span.start, decisions.c.create_time < span.end)
             .where(decisions.c.probability.is_not(None))
             .group_by(*parts)
@@ -45,8 +45,8 @@ class ShiftStore:
         scores, prices = _Tally(SCORE_EDGES), _Tally(PRICE_EDGES)
         with self._database.read("count scores and prices") as connection:
             for row in connection.execute(query):
-                scores.add(row.brand, row.since, row.score, row.count)
-                prices.add(row.brand, row.since, row.price, row.count)
+                scores.add(row.brand, row.since, row.score, row.many)
+                prices.add(row.brand, row.since, row.price, row.many)
         return scores.histograms(), prices.histograms()
 
     def price_ratios(self, brand: str, span: Span, *, most: int) -> tuple[tuple[datetime, float], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,7 @@ class InsightContract(StoreSuite):
         assert datetime.fromtimestamp(only.step_s, UTC) == begins
 
     def test_audits_tell_right_from_wrong(self, store: Store) -> None:
-        """Each audit counts by its last word; undone is unanswered, an appeal that is granted makes a takedown wrong."""
+        """Each audit counts by its last word; undone is unanswered, an appeal that is granted makes it wrong."""
         right, wrong, undone, waiting, appealed = (audit(store, name, verdict="TAKEDOWN") for name in "abcde")
         missed = audit(store, "m", verdict="ALLOW", share=None, brand="Bravo")
         store.resolve_case(right, ruling(TAKEDOWN))
@@ -157,14 +158,8 @@ class InsightContract(StoreSuite):
         assert math.isnan(store.queue_counts(now=NOON).median_age_s)
         for number in range(10):
             open_case(store, f"d{number}", create_time=NOON - number * HOUR, expected_harm=1.5, drawn=number < 2)
-        old = open_case(
-            store,
-            "old",
-            create_time=NOON - 40 * DAY,
-            due_time=NOON - HOUR,
-            expected_harm=20.0,
-            origin=CaseOrigin.REPORT,
-        )
+        late: dict[str, Any] = {"create_time": NOON - 40 * DAY, "due_time": NOON - HOUR}
+        old = open_case(store, "old", expected_harm=20.0, origin=CaseOrigin.REPORT, **late)
         done = open_case(store, "done", drawn=True)
         store.claim_case(old.case_id, "ann", now=NOON, duration=HOUR)
         store.resolve_case(done.case_id, ruling(ALLOW, hours=0))
@@ -222,7 +217,7 @@ class InsightContract(StoreSuite):
         assert [one.reviewer for one in store.list_reviewers(ALWAYS, offset=1, limit=1)] == ["~ben"]
 
     def test_appeals_and_undoing_count_against_who_decided(self, store: Store) -> None:
-        """An answer that an appeal took back, and one that a colleague undid, are told; what ann undid herself is not."""
+        """An answer that an appeal took back and one that a colleague undid are told; what ann undid herself is not."""
         appealed, undone, own = (open_case(store, name) for name in "abc")
         store.resolve_case(appealed.case_id, ruling(TAKEDOWN))
         store.add_appeal(an_appeal(appealed), case=appealed)
