@@ -15,7 +15,7 @@ from index.insight import Reviewed, ReviewerVolume, Span
 from index.intervals import Proportion, proportion
 from index.store.engine import Database
 from index.store.reviews import ReviewKind
-from index.store.steps import DAY_S, seconds_of, step_of
+from index.store.steps import DAY_S, begin_of, seconds_of, step_of
 from index.store.tables.cases import resolutions, reviews
 
 
@@ -61,7 +61,7 @@ class ReviewerStore:
 def _by_day(connection: Connection, own: ColumnElement[bool]) -> tuple[tuple[int, int], ...]:
     day = step_of(reviews.c.answer_time, DAY_S).label("day")
     query = select(day, func.count().label("many")).where(own).group_by("day").order_by("day")
-    return tuple((row.day, row.many) for row in connection.execute(query))
+    return tuple((begin_of(row.day, DAY_S), row.many) for row in connection.execute(query))
 
 
 def _agreed(connection: Connection, own: ColumnElement[bool], kind: ReviewKind) -> Proportion:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from index.insight import SellerDecision, SellerHistory
 from index.store.engine import Database
 from index.store.listings import IN_FORCE
-from index.store.steps import DAY_S, step_of
+from index.store.steps import DAY_S, begin_of, step_of
 from index.store.tables.decisions import decisions
 from index.store.tables.sellers import seller_ring_members, seller_tallies
 
@@ -39,7 +39,7 @@ class SellerHistoryStore:
         months: dict[datetime, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         with self._database.read("read a seller's history") as connection:
             for row in connection.execute(daily):
-                month = datetime.fromtimestamp(row.day, UTC).replace(day=1)
+                month = datetime.fromtimestamp(begin_of(row.day, DAY_S), UTC).replace(day=1)
                 months[month][row.verdict] += row.many
             found = tuple(SellerDecision(**row._asdict()) for row in connection.execute(last))
         return SellerHistory(months={month: dict(months[month]) for month in sorted(months)}, decisions=found)

@@ -34,20 +34,27 @@ def _in_sqlite(element: seconds_of, compiler: SQLCompiler, **options: Any) -> st
 
 @compiles(seconds_of, "postgresql")
 def _in_postgresql(element: seconds_of, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST(FLOOR(EXTRACT(EPOCH FROM {compiler.process(element.clauses, **options)})) AS BIGINT)"
+    # Not EXTRACT, which computes with decimal numbers: a third slower.
+    return f"CAST(FLOOR(date_part('epoch', {compiler.process(element.clauses, **options)})) AS BIGINT)"
 
 
 def step_of(time: ColumnElement[Any], step_s: int) -> ColumnElement[int]:
-    """Return the first second, since 1970, of the step of `step_s` seconds that a moment lies in."""
-    seconds = seconds_of(time)
-    offset = MONDAY_S if step_s == WEEK_S else 0
-    return seconds - (seconds - offset) % step_s
+    """Return the number of the step of `step_s` seconds that a moment after 1970 lies in; see `begin_of`."""
+    return (seconds_of(time) - _offset_s(step_s)) // step_s
+
+
+def begin_of(number: int, step_s: int) -> int:
+    """Return the first second, since 1970, of a step."""
+    return number * step_s + _offset_s(step_s)
 
 
 def first_of_step(second: int, step_s: int) -> int:
-    """Return the same of a second since 1970."""
-    offset = MONDAY_S if step_s == WEEK_S else 0
-    return second - (second - offset) % step_s
+    """Return the first second, since 1970, of the step that a second lies in."""
+    return begin_of((second - _offset_s(step_s)) // step_s, step_s)
+
+
+def _offset_s(step_s: int) -> int:
+    return MONDAY_S if step_s == WEEK_S else 0
 
 
 def bin_of(value: ColumnElement[Any], edges: Sequence[Any]) -> ColumnElement[int]:

@@ -11,7 +11,7 @@ from index.case_records import CaseOrigin
 from index.insight import Count, Happening, Span, Split
 from index.rulings import AppealState
 from index.store.engine import Database
-from index.store.steps import step_of
+from index.store.steps import begin_of, step_of
 from index.store.tables.cases import appeals, cases, reports, resolutions
 from index.store.tables.decisions import decisions
 
@@ -29,7 +29,7 @@ class VolumeStore:
         """Count everything that happened in a span, by step and by what it is split by; what is 0 is left out."""
         with self._database.read("count what happened") as connection:
             return tuple(
-                Count(happening, row.key, row.step_s, row.many)
+                Count(happening, row.key, begin_of(row.step, step_s), row.many)
                 for happening, query in _queries(span, step_s, split)
                 for row in connection.execute(query)
             )
@@ -42,8 +42,8 @@ def _queries(span: Span, step_s: int, split: Split) -> Iterator[tuple[Happening,
         step, key = step_of(time, step_s), _key(table, split)
         within = and_(time >= span.start, time < span.end, *conditions)
         # By position: PostgreSQL would take two equal expressions with parameters for different ones.
-        columns: list[ColumnElement[Any]] = [step.label("step_s"), key.label("key"), func.count().label("many")]
-        return select(*columns).select_from(source).where(within).group_by("step_s", "key")
+        columns: list[ColumnElement[Any]] = [step.label("step"), key.label("key"), func.count().label("many")]
+        return select(*columns).select_from(source).where(within).group_by("step", "key")
 
     ruled = resolutions.join(cases, resolutions.c.case_id == _OF_CASE)
     appealed = appeals.join(cases, appeals.c.case_id == _OF_CASE)

@@ -29,7 +29,11 @@ def fill_insight(store: Store, *, listings: int, waiting: int, seed: int = 7) ->
         for table, records in rows.items():
             for batch in in_batches(records):
                 connection.execute(table.insert(), batch)
-        connection.exec_driver_sql("ANALYZE")
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("ANALYZE")
+    if store.condition().engine == "PostgreSQL":
+        with store._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")  # as it does by itself, some time after so many rows
 
 
 def _rows(chance: random.Random, listings: int, waiting: int) -> Rows:

@@ -34,6 +34,7 @@ _COLUMNS = (
     ("cases", "audit_share", sa.Float()),
 )
 
+_FIGURES = ["create_time", "verdict", "brand", "market", "probability", "price_ratio"]
 _RESOLUTION = ("reviewer", "case_id", "resolution_id", "verdict")
 _FURTHER = ("kind", "judges", "answer_time")
 _resolutions = sa.table(
@@ -49,6 +50,8 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(name, kind, nullable=True))
     for table, columns in _INDEXES:
         op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, list(columns))
+    op.drop_index(op.f("ix_decisions_create_time"), "decisions")
+    op.create_index("ix_decisions_figures", "decisions", _FIGURES)
     _make_reviews()
     _fill_reviews()
     op.create_table(
@@ -73,6 +76,8 @@ def downgrade() -> None:
     """Drop it all."""
     op.drop_table("seller_ring_links")
     op.drop_table("reviews")
+    op.drop_index("ix_decisions_figures", "decisions")
+    op.create_index(op.f("ix_decisions_create_time"), "decisions", ["create_time"])
     for table, columns in _INDEXES:
         op.drop_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table)
     for table, name, _ in _COLUMNS:
