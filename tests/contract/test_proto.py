@@ -23,6 +23,8 @@ RPCS = {
     "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution ReportListing "
     "AppealDecision ExportEvidence",
     "ScanService": "StartScan GetScan WatchScan* CancelScan",
+    "InsightService": "GetVolumes GetPrecision GetCalibration ListThresholds GetDrift GetQueue ListReviewers "
+    "GetReviewer GetSeller",
 }
 DECISION_FIELDS = (
     "decision_id listing_id verdict counterfeit_probability reasons evidence category description attributes "

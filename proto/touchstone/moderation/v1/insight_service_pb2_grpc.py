@@ -117,6 +117,10 @@ class InsightServiceServicer:
         """Estimates how often TAKEDOWN is right and what ALLOW misses, from random audits alone.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,6 +130,10 @@ class InsightServiceServicer:
         """Compares probabilities with what people found.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +143,10 @@ class InsightServiceServicer:
         """Lists, tier by tier, from which probability on listings are taken down without a person, or why none are.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +156,10 @@ class InsightServiceServicer:
         """Compares scores and prices of a window with those of a reference window, brand by brand.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or the reference does not begin before. The client MUST correct it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +169,10 @@ class InsightServiceServicer:
         """Counts what waits for people, how old it is, and how fast it goes.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,6 +182,10 @@ class InsightServiceServicer:
         """Lists who decided on cases, by pseudonym, those with the most answers first.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or `page_token` is not one that this rpc gave. The client MUST correct it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,31 +54,55 @@ class InsightServiceStub:
     """Estimates how often TAKEDOWN is right and what ALLOW misses, from random audits alone.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
     """
     GetCalibration: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.GetCalibrationRequest, _insight_service_pb2.GetCalibrationResponse]
     """Compares probabilities with what people found.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
     """
     ListThresholds: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.ListThresholdsRequest, _insight_service_pb2.ListThresholdsResponse]
     """Lists, tier by tier, from which probability on listings are taken down without a person, or why none are.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
     """
     GetDrift: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.GetDriftRequest, _insight_service_pb2.GetDriftResponse]
     """Compares scores and prices of a window with those of a reference window, brand by brand.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or the reference does not begin before. The client MUST correct it.
     """
     GetQueue: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.GetQueueRequest, _insight_service_pb2.GetQueueResponse]
     """Counts what waits for people, how old it is, and how fast it goes.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
     """
     ListReviewers: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.ListReviewersRequest, _insight_service_pb2.ListReviewersResponse]
     """Lists who decided on cases, by pseudonym, those with the most answers first.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or `page_token` is not one that this rpc gave. The client MUST correct it.
     """
     GetReviewer: _grpc.UnaryUnaryMultiCallable[_insight_service_pb2.GetReviewerRequest, _insight_service_pb2.GetReviewerResponse]
     """Returns how one person decides. A moderator sees only themselves.
@@ -127,31 +151,55 @@ class InsightServiceAsyncStub(InsightServiceStub):
     """Estimates how often TAKEDOWN is right and what ALLOW misses, from random audits alone.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
     """
     GetCalibration: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetCalibrationRequest, _insight_service_pb2.GetCalibrationResponse]  # type: ignore[assignment]
     """Compares probabilities with what people found.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
     """
     ListThresholds: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListThresholdsRequest, _insight_service_pb2.ListThresholdsResponse]  # type: ignore[assignment]
     """Lists, tier by tier, from which probability on listings are taken down without a person, or why none are.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
     """
     GetDrift: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetDriftRequest, _insight_service_pb2.GetDriftResponse]  # type: ignore[assignment]
     """Compares scores and prices of a window with those of a reference window, brand by brand.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or the reference does not begin before. The client MUST correct it.
     """
     GetQueue: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetQueueRequest, _insight_service_pb2.GetQueueResponse]  # type: ignore[assignment]
     """Counts what waits for people, how old it is, and how fast it goes.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
     """
     ListReviewers: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListReviewersRequest, _insight_service_pb2.ListReviewersResponse]  # type: ignore[assignment]
     """Lists who decided on cases, by pseudonym, those with the most answers first.
 
     Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or `page_token` is not one that this rpc gave. The client MUST correct it.
     """
     GetReviewer: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetReviewerRequest, _insight_service_pb2.GetReviewerResponse]  # type: ignore[assignment]
     """Returns how one person decides. A moderator sees only themselves.
@@ -209,6 +257,10 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Estimates how often TAKEDOWN is right and what ALLOW misses, from random audits alone.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
         """
 
     @_abc_1.abstractmethod
@@ -220,6 +272,10 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compares probabilities with what people found.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`. The client MUST correct it.
         """
 
     @_abc_1.abstractmethod
@@ -231,6 +287,10 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists, tier by tier, from which probability on listings are taken down without a person, or why none are.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
         """
 
     @_abc_1.abstractmethod
@@ -242,6 +302,10 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compares scores and prices of a window with those of a reference window, brand by brand.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or the reference does not begin before. The client MUST correct it.
         """
 
     @_abc_1.abstractmethod
@@ -253,6 +317,10 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Counts what waits for people, how old it is, and how fast it goes.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `UNAVAILABLE`: the store cannot be read at the moment. The client SHOULD try again with back-off.
         """
 
     @_abc_1.abstractmethod
@@ -264,6 +332,10 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists who decided on cases, by pseudonym, those with the most answers first.
 
         Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `end_time` is not after `start_time`, or `page_token` is not one that this rpc gave. The client MUST correct it.
         """
 
     @_abc_1.abstractmethod
