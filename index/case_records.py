@@ -38,11 +38,12 @@ class CaseOrigin(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """Who holds a case until when; the token proves it."""
+    """Who holds a case until when, and since when if that was written down; the token proves it."""
 
     holder: str
     token: str
     expire_time: datetime
+    claim_time: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,8 @@ class Case:
 
     `verdict`, `probability`, `uncalibrated_probability` (0..1) and `certificate_id` are the decision's; `market` is the
     listing's. `expected_harm` orders the queue, largest first; a case that is `drawn` takes the place of another one,
-    chosen by lot, instead. `revision` grows with every change, so that two moderators cannot overwrite each other
-    unseen.
+    chosen by lot, instead. `audit_share` is the chance with which an audit was drawn, 0..1. `revision`
+    grows with every change, so that two moderators cannot overwrite each other unseen.
     """
 
     case_id: str
@@ -72,6 +73,7 @@ class Case:
     certificate_id: str = ""
     expected_harm: float = 0.0
     drawn: bool = False
+    audit_share: float | None = None
     state: CaseState = CaseState.OPEN
     lease: Lease | None = None
     due_time: datetime | None = None

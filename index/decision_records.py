@@ -18,7 +18,8 @@ class DecisionRecord:
     `request_sha256` digests the request that led to it: an `idempotency_key` used again must come with the same one.
     `brand` names the brand at stake, "" when none is; `market` is the listing's, "" when it named none.
     `presumed_strike` marks a takedown that counts against the seller unless a person clears it: a copy of a known
-    counterfeit. `title_signature` is `index.titles.signature`, None for a title that says too little.
+    counterfeit. `title_signature` is `index.titles.signature`, None for a title that says too little. Of the payload,
+    `probability` (0..1) and `price_ratio` (asked / expected) are kept beside it, to be counted; None when not known.
     """
 
     decision_id: str
@@ -36,6 +37,8 @@ class DecisionRecord:
     market: str = ""
     presumed_strike: bool = False
     title_signature: bytes | None = None
+    probability: float | None = None
+    price_ratio: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

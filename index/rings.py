@@ -13,7 +13,7 @@ import hashlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -54,12 +54,26 @@ class SellerListing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RingLink:
+    """How many photos and titles two sellers of a ring share; the ids in order."""
+
+    first_seller_id: str
+    second_seller_id: str
+    photos: int
+    titles: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ring:
-    """Sellers who share photos and titles, in order, and how many of each at least two of them share."""
+    """Sellers who share photos and titles, in order, and how many of each at least two of them share.
+
+    `links` say who shares how many with whom; they are no part of what makes two rings equal.
+    """
 
     seller_ids: tuple[str, ...]
     shared_photos: int
     shared_titles: int
+    links: tuple[RingLink, ...] = field(default=(), compare=False)
 
     @property
     def ring_id(self) -> str:
@@ -194,7 +208,11 @@ def _rings(links: dict[tuple[str, str], Link], *, least: int) -> list[Ring]:
         members = tuple(sorted({seller for pair in of_ring for seller in pair}))
         photos = frozenset[int]().union(*(link.photos for link in of_ring.values()))
         titles = frozenset[int]().union(*(link.titles for link in of_ring.values()))
-        rings.append(Ring(seller_ids=members, shared_photos=len(photos), shared_titles=len(titles)))
+        between = tuple(
+            RingLink(first_seller_id=first, second_seller_id=second, photos=len(link.photos), titles=len(link.titles))
+            for (first, second), link in sorted(of_ring.items())
+        )
+        rings.append(Ring(seller_ids=members, shared_photos=len(photos), shared_titles=len(titles), links=between))
     return rings
 
 

@@ -43,6 +43,7 @@ from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
 from serving.image_answers import ImageAnswers
 from serving.in_force import InForce
+from serving.insight_answers import InsightAnswers
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
@@ -110,6 +111,7 @@ class Application:
     catalogue: ListingCatalogue
     scans: ScanParts
     images: ImageAnswers
+    insight: InsightAnswers
 
     @property
     def pipeline(self) -> Pipeline:
@@ -223,6 +225,9 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             catalogue=catalogue,
             scans=ScanParts.of(settings, store),
             images=ImageAnswers(store, shelf),
+            insight=InsightAnswers(
+                store, CaseDesk(store, rules), in_force.gate.versions, audit_share=settings.audit_share
+            ),
         )
 
 

@@ -37,9 +37,12 @@ class Auditor:
         digest = hmac.digest(self.secret, decision_id.encode(), hashlib.sha256)
         return int.from_bytes(digest[:8], "big") / _RANGE
 
-    def is_audited(self, decision_id: str, *, certificate_id: str = "") -> bool:
-        """Whether a person looks at this decision; `certificate_id` is what its takedown rests on, or ""."""
-        share = self.share
+    def share_of(self, certificate_id: str) -> float:
+        """Return the chance that a decision is audited, 0..1; `certificate_id` is what its takedown rests on, or ""."""
         if certificate_id and self.audited(certificate_id) < ENOUGH_AUDITS:
-            share = max(share, self.takedown_share)
-        return self.draw(decision_id) < share
+            return max(self.share, self.takedown_share)
+        return self.share
+
+    def is_audited(self, decision_id: str, *, certificate_id: str = "") -> bool:
+        """Whether a person looks at this decision; `certificate_id` as in `share_of`."""
+        return self.draw(decision_id) < self.share_of(certificate_id)

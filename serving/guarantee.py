@@ -88,6 +88,10 @@ class CertificateSource:
     def open(self) -> Certificates:
         """Settle the bets and read everything. Raises StoreError."""
         self._settle_bets()
+        return self.read()
+
+    def read(self) -> Certificates:
+        """Read everything. Raises StoreError."""
         newest: dict[str, CertificateOnRecord] = {}
         for one in self.store.list_certificates():
             if one.changed.state is not CertificateState.SUPERSEDED:
@@ -178,27 +182,35 @@ class CertifiedGate:
         """Say why a certificate does not hold now, for this brand; None when it does."""
         certificate, name = one.certificate, f"The certificate {one.certificate.certificate_id}"
         blind = self.certificates.stale_since
-        match one.state_at(now):
-            case CertificateState.SUSPENDED:
-                return Reason(SUSPENDED, f"{name} is suspended by {one.changed.actor}: {one.changed.reason}")
-            case CertificateState.VALID:
-                pass
-            case other:
-                return Reason(NOT_CERTIFIED, f"{name} is {other}")
+        if (fault := fault_of(one, self.versions, now)) is not None:
+            return fault
         if blind is not None and now - blind > LONGEST_BLIND:
             return Reason(
                 SUSPENDED, f"{name} cannot be checked: the store could not be read since {blind:%H:%M:%S} UTC"
             )
-        for what, proved, used in (
-            ("fusion", certificate.fusion_version, self.versions.fusion),
-            ("calibration", certificate.calibration, self.versions.calibration),
-            ("model", certificate.model_fingerprint, self.versions.model),
-        ):
-            if proved != used:
-                return Reason(NOT_CERTIFIED, f"{name} is for the {what} {proved}; {used} is in use")
         if given is not None and given.since > certificate.create_time:
             return Reason(NOT_CERTIFIED, f"{name} is older than the place of {given.brand} among its brands")
         return None
+
+
+def fault_of(one: CertificateOnRecord, versions: Versions, now: datetime) -> Reason | None:
+    """Say why a certificate holds for no brand of its tier now; None when it does."""
+    certificate, name = one.certificate, f"The certificate {one.certificate.certificate_id}"
+    match one.state_at(now):
+        case CertificateState.SUSPENDED:
+            return Reason(SUSPENDED, f"{name} is suspended by {one.changed.actor}: {one.changed.reason}")
+        case CertificateState.VALID:
+            pass
+        case other:
+            return Reason(NOT_CERTIFIED, f"{name} is {other}")
+    for what, proved, used in (
+        ("fusion", certificate.fusion_version, versions.fusion),
+        ("calibration", certificate.calibration, versions.calibration),
+        ("model", certificate.model_fingerprint, versions.model),
+    ):
+        if proved != used:
+            return Reason(NOT_CERTIFIED, f"{name} is for the {what} {proved}; {used} is in use")
+    return None
 
 
 def gate_of(store: Store) -> TakedownGate:

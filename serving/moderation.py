@@ -24,7 +24,7 @@ from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
 from serving.facts_record import pack
-from serving.findings import VisualMatch
+from serving.findings import PriceEvidence, VisualMatch
 from serving.photo_keeping import PhotoKeeper
 from serving.photo_records import photos_of_decision
 from serving.pipeline import Pipeline, Screening
@@ -76,8 +76,10 @@ class Moderation:
                     return decision_of(earlier)
             screening = self.pipeline.screen(listing, deadline=deadline)
             record = _record(screening, listing, request_id=request.request_id, digest=digest)
-            audited = self.auditor.is_audited(record.decision_id, certificate_id=screening.decision.certificate_id)
+            share = self.auditor.share_of(screening.decision.certificate_id)
+            audited = self.auditor.draw(record.decision_id) < share
             case = self.opening.case(record, origin=CaseOrigin.AUDIT if audited else CaseOrigin.SCREENING)
+            case = replace(case, audit_share=share if audited else None)
             looked_at = audited or _needs_person(screening)
             outcome = self.store.record_decision(
                 record,
@@ -160,6 +162,8 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         policy_version=decision.policy_version,
         presumed_strike=presumed_strike(decision),
         title_signature=title_signature(listing.title),
+        probability=decision.counterfeit_probability,
+        price_ratio=next((one.ratio for one in decision.evidence if isinstance(one, PriceEvidence)), None),
     )
 
 

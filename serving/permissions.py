@@ -51,6 +51,9 @@ class Permission(enum.Enum):
     TRY_REFERENCES = "preview references, find listings"
     RUN_SCANS = "start and cancel scans"
     READ_SCANS = "follow scans"
+    READ_INSIGHT = "see how the service and its queue do"
+    READ_REVIEWERS = "see how people decide; moderators themselves only"
+    READ_SELLERS = "see sellers' records and rings"
 
 
 # The administrator has every permission. PROBE and PUBLIC need no credential; CONNECT and APPLY need one, and no role.
@@ -91,6 +94,11 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.TRY_REFERENCES: frozenset({MODERATOR, LEAD, AUDITOR, BRAND_OWNER}),
     Permission.RUN_SCANS: frozenset({LEAD}),
     Permission.READ_SCANS: frozenset({LEAD, AUDITOR}),
+    Permission.READ_INSIGHT: frozenset({LEAD, AUDITOR}),
+    # Whom a moderator may ask about is decided in `serving.insight_answers`.
+    Permission.READ_REVIEWERS: frozenset({MODERATOR, LEAD, AUDITOR}),
+    # Not the brand owner: who sells what is no business of theirs.
+    Permission.READ_SELLERS: frozenset({MODERATOR, LEAD, AUDITOR}),
 }
 
 _MODERATION = "touchstone.moderation.v1.ModerationService"
@@ -101,6 +109,7 @@ _PORTAL = "touchstone.moderation.v1.PortalService"
 _SCANS = "touchstone.moderation.v1.ScanService"
 _IMAGES = "touchstone.moderation.v1.ImageService"
 _STATEMENTS = "touchstone.moderation.v1.StatementService"
+_INSIGHT = "touchstone.moderation.v1.InsightService"
 RPCS: dict[str, Permission] = {
     f"{_MODERATION}/ScreenListing": Permission.SCREEN,
     f"{_MODERATION}/ScreenListings": Permission.SCREEN,
@@ -152,6 +161,15 @@ RPCS: dict[str, Permission] = {
     f"{_STATEMENTS}/ExportStatements": Permission.EXPORT_STATEMENTS,
     f"{_STATEMENTS}/GetLegalClock": Permission.READ_CASES,
     f"{_STATEMENTS}/RecordLegalStep": Permission.RECORD_STEPS,
+    f"{_INSIGHT}/GetVolumes": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/GetPrecision": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/GetCalibration": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/ListThresholds": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/GetDrift": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/GetQueue": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/ListReviewers": Permission.READ_INSIGHT,
+    f"{_INSIGHT}/GetReviewer": Permission.READ_REVIEWERS,
+    f"{_INSIGHT}/GetSeller": Permission.READ_SELLERS,
     "grpc.health.v1.Health/Check": Permission.PROBE,
     "grpc.health.v1.Health/Watch": Permission.PROBE,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Permission.CONNECT,

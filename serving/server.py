@@ -30,6 +30,7 @@ from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
 from serving.image_servicer import ImageServicer
+from serving.insight_servicer import InsightServicer
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.portal_servicer import PortalServicer
 from serving.read_your_write import ReadYourWrite
@@ -47,6 +48,7 @@ from touchstone.moderation.v1 import (
     buyer_service_pb2,
     case_service_pb2,
     image_service_pb2,
+    insight_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
     statement_service_pb2,
@@ -56,6 +58,7 @@ from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServ
 from touchstone.moderation.v1.buyer_service_pb2_grpc import add_BuyerServiceServicer_to_server
 from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from touchstone.moderation.v1.image_service_pb2_grpc import add_ImageServiceServicer_to_server
+from touchstone.moderation.v1.insight_service_pb2_grpc import add_InsightServiceServicer_to_server
 from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
 from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
 from touchstone.moderation.v1.statement_service_pb2_grpc import add_StatementServiceServicer_to_server
@@ -82,9 +85,10 @@ IMAGE_SERVICE = image_service_pb2.DESCRIPTOR.services_by_name["ImageService"]
 BUYER_SERVICE = buyer_service_pb2.DESCRIPTOR.services_by_name["BuyerService"]
 PORTAL_SERVICE = brand_portal_service_pb2.DESCRIPTOR.services_by_name["PortalService"]
 STATEMENT_SERVICE = statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"]
+INSIGHT_SERVICE = insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"]
 _SERVICES = (
     MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE, BUYER_SERVICE, PORTAL_SERVICE,
-    STATEMENT_SERVICE,
+    STATEMENT_SERVICE, INSIGHT_SERVICE,
 )  # fmt: skip
 _OFFERED = tuple(service.full_name for service in _SERVICES)
 
@@ -158,6 +162,7 @@ async def _serving(
     add_BuyerServiceServicer_to_server(buyers, server)
     add_PortalServiceServicer_to_server(PortalServicer(application.portal, application.applications, work), server)
     add_StatementServiceServicer_to_server(StatementServicer(StatementAnswers(application.cases.desk), work), server)
+    add_InsightServiceServicer_to_server(InsightServicer(application.insight, work), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:

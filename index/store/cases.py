@@ -34,7 +34,7 @@ from index.store.tables.cases import case_brands, case_reasons, cases, reports
 
 # Of a record's fields, those that are a column of the same name.
 _COLUMNS = tuple(name for name in Case.__dataclass_fields__ if name in cases.c)
-_FREE = {"holder": "", "lease_token": "", "lease_expire_time": None}
+_FREE = {"holder": "", "lease_token": "", "lease_expire_time": None, "claim_time": None}
 
 # Built once, because each decision runs them: building a statement takes several times as long as running it.
 _LISTING = bindparam("of_listing", type_=Text())
@@ -102,8 +102,9 @@ class CaseStore:
             lease = case.lease_at(now)
             if lease is not None and lease.holder != holder:
                 raise Conflict(f"Somebody else holds the case {case_id!r} until {lease.expire_time.isoformat()}.")
-            token = secrets.token_urlsafe(24) if lease is None else lease.token
-            return change_case(connection, case, now, **_held_by(holder, token, now + duration))
+            if lease is not None:
+                return change_case(connection, case, now, lease_expire_time=now + duration)
+            return change_case(connection, case, now, **_held_by(holder, now, duration))
 
     def claim_next(self, wanted: CaseFilter, holder: str, *, reviewer: str, now: datetime, duration: timedelta) -> Case:
         """Give `holder` the lease on the first case of the queue that fits, is free, and that they may decide.
@@ -117,7 +118,7 @@ class CaseStore:
             if row is None:
                 raise NotFound("No case that fits waits for a person; widen the filter, or come back later.")
             (case,) = _records(connection, [row])
-            return change_case(connection, case, now, **_held_by(holder, secrets.token_urlsafe(24), now + duration))
+            return change_case(connection, case, now, **_held_by(holder, now, duration))
 
     def release_case(self, case_id: str, holder: str, *, now: datetime) -> Case:
         """Take back `holder`'s lease on a case, if there is one. Raises NotFound, and Conflict for another's lease."""
@@ -217,8 +218,9 @@ def supersede(connection: Connection, listing_id: str, time: datetime) -> bool:
     return str(CaseState.SECOND_REVIEW) in waited
 
 
-def _held_by(holder: str, token: str, until: datetime) -> dict[str, Any]:
-    return {"holder": holder, "lease_token": token, "lease_expire_time": until}
+def _held_by(holder: str, now: datetime, duration: timedelta) -> dict[str, Any]:
+    token = secrets.token_urlsafe(24)
+    return {"holder": holder, "lease_token": token, "lease_expire_time": now + duration, "claim_time": now}
 
 
 def _plain(value: Any) -> Any:
@@ -249,7 +251,12 @@ def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Case]:
 def _case(row: Row[Any], brand_ids: tuple[str, ...], reason_codes: tuple[str, ...]) -> Case:
     lease = None
     if row.lease_expire_time is not None:
-        lease = Lease(holder=row.holder, token=row.lease_token, expire_time=row.lease_expire_time)
+        lease = Lease(
+            holder=row.holder,
+            token=row.lease_token,
+            expire_time=row.lease_expire_time,
+            claim_time=row.claim_time,
+        )
     values = {name: getattr(row, name) for name in _COLUMNS}
     values |= {"origin": CaseOrigin(row.origin), "state": CaseState(row.state), "lease": lease}
     return Case(**values, brand_ids=brand_ids, reason_codes=reason_codes)

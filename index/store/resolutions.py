@@ -24,7 +24,8 @@ from index.store.engine import Database
 from index.store.planning import Step, draft, pending, plan
 from index.store.requests import claim_request, rename_subject
 from index.store.retry import run_again
-from index.store.rulings import find_resolution, insert_resolution, outcome_columns, standing
+from index.store.reviews import ReviewKind, note_review
+from index.store.rulings import find_resolution, insert_resolution, last_in_force, outcome_columns, standing
 from index.store.tables.cases import appeals, batch_cases, resolutions
 
 
@@ -115,6 +116,7 @@ def check_nothing_rests_on(
 def _carry_out(connection: Connection, case: Case, ruling: Ruling, resolution_id: str) -> Resolution:
     step = plan(connection, case, ruling)
     resolution = draft(connection, case, ruling, step, resolution_id)
+    _note_review(connection, case, ruling, step, resolution.resolution_id)
     if step is Step.FIRST_REVIEW:
         insert_resolution(connection, resolution, removal_changed=False)
         end_lease(connection, case, ruling.time, CaseState.SECOND_REVIEW)
@@ -135,6 +137,17 @@ def _carry_out(connection: Connection, case: Case, ruling: Ruling, resolution_id
     kind = EventKind.APPEAL_DECIDED if step is Step.APPEAL else EventKind.RESOLVED
     bring_into_force(connection, case, resolution, kind=kind, time=ruling.time)
     return resolution
+
+
+def _note_review(connection: Connection, case: Case, ruling: Ruling, step: Step, resolution_id: str) -> None:
+    """Write down who answered what, and which earlier answer is looked at again by that."""
+    if step in (Step.CONFIRM, Step.OVERRULE):
+        kind, judges = ReviewKind.SECOND_REVIEW, pending(connection, case).resolution_id
+    else:
+        kind = ReviewKind.APPEAL if step is Step.APPEAL else ReviewKind.DECISION
+        before = last_in_force(connection, case.decision_id)
+        judges = "" if before is None else before.resolution_id
+    note_review(connection, case, ruling, kind, resolution_id=resolution_id, judges=judges)
 
 
 def _confirm(connection: Connection, resolution: Resolution) -> None:

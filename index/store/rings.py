@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, tuple_
 
 from index.records import ReferenceKind
-from index.rings import Ring, SellerListing
+from index.rings import Ring, RingLink, SellerListing
 from index.store.changes import take
 from index.store.engine import BATCH, Database
 from index.store.tables.decisions import decisions, listing_images
 from index.store.tables.references import references
-from index.store.tables.sellers import seller_listings, seller_ring_members, seller_rings
+from index.store.tables.sellers import seller_listings, seller_ring_links, seller_ring_members, seller_rings
 
 _RUNS = "seller_rings"
 
@@ -28,6 +29,7 @@ class RingStore:
         """Replace the rings by those of a new run, and return the run's number."""
         with self._database.write("put rings") as connection:
             version = take(connection, _RUNS)
+            connection.execute(delete(seller_ring_links))
             connection.execute(delete(seller_ring_members))
             connection.execute(delete(seller_rings))
             rows = [
@@ -42,9 +44,12 @@ class RingStore:
                 for ring in rings
             ]
             members = [{"seller_id": seller, "ring_id": ring.ring_id} for ring in rings for seller in ring.seller_ids]
+            links = [asdict(link) | {"ring_id": ring.ring_id} for ring in rings for link in ring.links]
             if rows:
                 connection.execute(insert(seller_rings), rows)
                 connection.execute(insert(seller_ring_members), members)
+            if links:
+                connection.execute(insert(seller_ring_links), links)
         return version
 
     def ring_members(self, ring_id: str) -> tuple[str, ...]:
@@ -53,6 +58,14 @@ class RingStore:
         query = select(member.seller_id).where(member.ring_id == ring_id).order_by(member.seller_id)
         with self._database.read("read a ring's members") as connection:
             return tuple(connection.scalars(query))
+
+    def ring_links(self, ring_id: str) -> tuple[RingLink, ...]:
+        """Return what the sellers in a ring share with each other, in the order of their ids."""
+        link = seller_ring_links.c
+        query = select(*(link[name] for name in RingLink.__dataclass_fields__)).where(link.ring_id == ring_id)
+        with self._database.read("read a ring's links") as connection:
+            rows = connection.execute(query.order_by(link.first_seller_id, link.second_seller_id))
+            return tuple(RingLink(**row._asdict()) for row in rows)
 
     def iter_seller_listings(self, *, since: datetime) -> Iterator[SellerListing]:
         """Yield what may link the sellers of listings decided `since`; each page is a short transaction of its own."""

@@ -37,6 +37,7 @@ from index.store.features import FeatureStore
 from index.store.histories import HistoryStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
+from index.store.judgements import JudgementStore
 from index.store.learning import LearningStore
 from index.store.legal_steps import LegalStepStore
 from index.store.listings import ListingStore
@@ -47,6 +48,7 @@ from index.store.photos import PhotoStore
 from index.store.policies import PolicyStore
 from index.store.prices import PriceStore
 from index.store.priors import PriorStore
+from index.store.queue_counts import QueueCountStore
 from index.store.reference_life import ReferenceLifeStore
 from index.store.references import ReferenceStore
 from index.store.registry_events import RegistryEventStore
@@ -54,11 +56,14 @@ from index.store.removals import RemovalStore
 from index.store.reports import ReportStore
 from index.store.requests import RequestStore
 from index.store.resolutions import ResolutionStore
+from index.store.reviewers import ReviewerStore
 from index.store.rings import RingStore
 from index.store.rulings import RulingStore
 from index.store.scan_queue import ScanQueueStore
 from index.store.scans import ScanStore
+from index.store.seller_history import SellerHistoryStore
 from index.store.sellers import SellerStore
+from index.store.shifts import ShiftStore
 from index.store.standings import StandingStore
 from index.store.sweeps import SweepStore
 from index.store.tables.cases import cases
@@ -70,6 +75,7 @@ from index.store.tables.removals import removed_images
 from index.store.tallies import TallyStore
 from index.store.transfer import copy_database
 from index.store.verdicts import VerdictStore
+from index.store.volumes import VolumeStore
 
 
 class Store(
@@ -116,6 +122,12 @@ class Store(
     EvidenceStore,
     HistoryStore,
     LegalStepStore,
+    VolumeStore,
+    JudgementStore,
+    QueueCountStore,
+    ShiftStore,
+    ReviewerStore,
+    SellerHistoryStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""
 

@@ -22,6 +22,7 @@ from serving.case_rules import load_case_rules
 from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
 from serving.cli.connection import reached, refusals_told, with_credentials
 from serving.package_check import check_package
+from serving.photo_keeping import PhotoKeeper
 from serving.register_rules import MOST_AT_ONCE
 from serving.statement_answers import StatementAnswers
 from serving.statement_words import LANGUAGES
@@ -183,8 +184,9 @@ def _asking(context: click.Context) -> Iterator[Ask]:
     if server is None:
         settings = settings_of(context)
         rules = load_case_rules(settings.case_rules)
-        with open_store(settings) as store:
-            answers = make_case_answers(store, rules, open_blobs(settings), font=settings.evidence_font)
+        shelf = open_blobs(settings)
+        with open_store(settings) as store, PhotoKeeper.of(settings, shelf) as photos:
+            answers = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font)
             statements = StatementAnswers(answers.desk)
             methods: dict[str, Callable[[Any], Any]] = {
                 "ExportEvidence": lambda request: answers.export(request, Caller(name)),

@@ -27,6 +27,8 @@ RPCS = {
     "BuyerService": "CheckListing CheckSerial GetAdviceImage Report GetReport",
     "PortalService": "GetPortal ListNotices ListHits ApplyForBrand ListApplications DecideApplication",
     "StatementService": "GetStatement ExportStatements GetLegalClock RecordLegalStep",
+    "InsightService": "GetVolumes GetPrecision GetCalibration ListThresholds GetDrift GetQueue ListReviewers "
+    "GetReviewer GetSeller",
 }
 DECISION_FIELDS = (
     "decision_id listing_id verdict counterfeit_probability reasons evidence category description attributes "

@@ -28,6 +28,7 @@ from serving.server import (
     BUYER_SERVICE,
     CASE_SERVICE,
     IMAGE_SERVICE,
+    INSIGHT_SERVICE,
     MODERATION_SERVICE,
     PORTAL_SERVICE,
     STATEMENT_SERVICE,
@@ -53,6 +54,7 @@ from touchstone.moderation.v1 import (
     catalogue_pb2,
     evidence_pb2,
     image_service_pb2,
+    insight_service_pb2,
     listing_pb2,
     scan_service_pb2,
     statement_service_pb2,
@@ -70,6 +72,7 @@ METHODS = {
         BRAND_SERVICE,
         SCAN_SERVICE,
         IMAGE_SERVICE,
+        INSIGHT_SERVICE,
         BUYER_SERVICE,
         PORTAL_SERVICE,
         STATEMENT_SERVICE,
@@ -180,6 +183,22 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ("RecordLegalStep", statement_service_pb2.RecordLegalStepRequest(case_id=ids.case)),
     ]
     yield from ((f"{STATEMENT_SERVICE.full_name}/{name}", [request]) for name, request in of_statements)
+    yield from ((f"{INSIGHT_SERVICE.full_name}/{name}", [request]) for name, request in _insight_attempts(ids))
+
+
+def _insight_attempts(ids: Ids) -> list[tuple[str, Message]]:
+    pb = insight_service_pb2
+    return [
+        ("GetVolumes", pb.GetVolumesRequest(split=pb.VOLUME_SPLIT_BRAND)),
+        ("GetPrecision", pb.GetPrecisionRequest()),
+        ("GetCalibration", pb.GetCalibrationRequest(brand=ids.brand)),
+        ("ListThresholds", pb.ListThresholdsRequest()),
+        ("GetDrift", pb.GetDriftRequest(brand=ids.brand)),
+        ("GetQueue", pb.GetQueueRequest()),
+        ("ListReviewers", pb.ListReviewersRequest()),
+        ("GetReviewer", pb.GetReviewerRequest(reviewer="reviewer-1")),
+        ("GetSeller", pb.GetSellerRequest(seller_id="s1")),
+    ]
 
 
 def _image_attempts(ids: Ids) -> Iterator[tuple[str, Message]]:

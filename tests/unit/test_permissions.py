@@ -18,6 +18,7 @@ from touchstone.moderation.v1 import (
     buyer_service_pb2,
     case_service_pb2,
     image_service_pb2,
+    insight_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
     statement_service_pb2,
@@ -32,6 +33,7 @@ FILES = (
     buyer_service_pb2,
     brand_portal_service_pb2,
     statement_service_pb2,
+    insight_service_pb2,
     health_pb2,
     reflection_pb2,
 )

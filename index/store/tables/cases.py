@@ -43,6 +43,9 @@ cases = Table(
     words("holder"),
     words("lease_token"),
     Column("lease_expire_time", UtcDateTime, nullable=True),
+    Column("claim_time", UtcDateTime, nullable=True),  # since when its holder has it
+    # The chance with which an audit was drawn; null for other cases, and for audits before 0015.
+    Column("audit_share", Float, nullable=True),
     Column("due_time", UtcDateTime, nullable=True),
     Column("create_time", UtcDateTime, nullable=False),
     Column("update_time", UtcDateTime, nullable=False),
@@ -50,6 +53,7 @@ cases = Table(
     Index(None, "state", "queue_key", "case_id"),
     Index(None, "state", "lot"),
     Index(None, "state", "create_time", "case_id"),
+    Index(None, "origin", "create_time"),
     Index(None, "listing_id", "state"),
     Index(None, "seller_id", "state"),
 )
@@ -98,6 +102,27 @@ resolutions = Table(
     Index(None, "case_id", "number"),
     Index(None, "decision_id", "number"),
     Index(None, "verdict", "resolve_time", "number"),  # the takedowns of a time
+    Index(None, "resolve_time"),
+    Index(None, "undo_time"),
+)
+
+# Every answer that a person gave in a case, however the case went on: `index.store.reviews`.
+reviews = Table(
+    "reviews",
+    metadata,
+    number("number"),
+    words("reviewer"),
+    Column("kind", String(16), nullable=False),
+    words("case_id"),
+    words("resolution_id"),
+    Column("verdict", String(16), nullable=False),
+    words("judges"),  # the resolution in force, or waiting, that this answer looks at again; "" when there is none
+    Column("claim_time", UtcDateTime, nullable=True),
+    Column("answer_time", UtcDateTime, nullable=False),
+    Index(None, "reviewer", "answer_time"),
+    Index(None, "answer_time", "reviewer"),
+    Index(None, "resolution_id"),
+    Index(None, "judges"),
 )
 
 batches = Table(
@@ -155,6 +180,7 @@ reports = Table(
     Index(None, "reporter_id", "create_time"),
     Index(None, "seller_id", "state"),
     Index(None, "decision_id"),
+    Index(None, "create_time"),
 )
 
 appeals = Table(
@@ -169,9 +195,9 @@ appeals = Table(
     Column("state", String(16), nullable=False),
     words("reviewer"),
     words("answer"),
-    Column("create_time", UtcDateTime, nullable=False),
+    Column("create_time", UtcDateTime, nullable=False, index=True),
     Column("due_time", UtcDateTime, nullable=False),
-    Column("decide_time", UtcDateTime, nullable=True),
+    Column("decide_time", UtcDateTime, nullable=True, index=True),
 )
 
 secrets = Table(
@@ -197,6 +223,8 @@ verdicts = Table(
     words("certificate_id"),
     Column("create_time", UtcDateTime, nullable=False),
     Column("undone", Boolean, nullable=False),
+    Index(None, "create_time"),
+    Index(None, "brand", "create_time"),
     Index(None, "decision_id", "number"),
     Index(None, "seller_id", "number"),
 )

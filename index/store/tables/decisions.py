@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 from index.store.tables.base import UtcDateTime, metadata, number, sha256, words
 
@@ -15,7 +28,7 @@ decisions = Table(
     words("seller_id"),
     words("brand"),
     Column("verdict", String(16), nullable=False),
-    Column("create_time", UtcDateTime, nullable=False, index=True),
+    Column("create_time", UtcDateTime, nullable=False),
     Column("idempotency_key", Text, nullable=True),
     sha256("request_sha256"),
     words("model_fingerprint"),
@@ -25,9 +38,15 @@ decisions = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("presumed_strike", Boolean, nullable=False, server_default=false()),
     Column("title_signature", LargeBinary, nullable=True),  # index.titles.signature
+    # Of the payload, what is counted over many decisions; null before 0015, and the ratio where no price is known.
+    Column("probability", Float, nullable=True),
+    Column("price_ratio", Float, nullable=True),
     Index(None, "listing_id", "number"),
     Index(None, "seller_id", "listing_id", "verdict"),
+    Index(None, "seller_id", "number"),
     Index(None, "brand", "number"),
+    # Whatever is counted over many decisions stands in it, so that payloads are not read.
+    Index("ix_decisions_figures", "create_time", "verdict", "brand", "market", "probability", "price_ratio"),
 )
 
 idempotency_keys = Table(

@@ -86,3 +86,14 @@ seller_ring_members = Table(
     Column("seller_id", Text, primary_key=True),
     Column("ring_id", ForeignKey("seller_rings.ring_id", ondelete="CASCADE"), nullable=False, index=True),
 )
+
+# What two sellers of a ring share.
+seller_ring_links = Table(
+    "seller_ring_links",
+    metadata,
+    Column("first_seller_id", Text, primary_key=True),
+    Column("second_seller_id", Text, primary_key=True),
+    Column("ring_id", ForeignKey("seller_rings.ring_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("photos", Integer, nullable=False),
+    Column("titles", Integer, nullable=False),
+)
