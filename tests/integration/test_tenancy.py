@@ -59,7 +59,11 @@ REFUSED = {"NOT_FOUND", "PERMISSION_DENIED"}
 # Open to everybody who reports, about any listing: neither reads nor changes a brand.
 REPORTING = f"{CASE_SERVICE.full_name}/ReportListing"
 # About the server, or about all brands that the caller sees: answered, without a word of others.
-ANSWERED = {f"{MODERATION_SERVICE.full_name}/GetCapabilities", f"{BRAND_SERVICE.full_name}/ListBrands"}
+ANSWERED = {
+    f"{MODERATION_SERVICE.full_name}/GetCapabilities",
+    f"{MODERATION_SERVICE.full_name}/GetCaller",
+    f"{BRAND_SERVICE.full_name}/ListBrands",
+}
 # Named as a filter, another's brand finds nothing, as one that is not there.
 FILTERED = {f"{BRAND_SERVICE.full_name}/FindListings"}
 
@@ -120,6 +124,7 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ("SearchImage", mod.SearchImageRequest(image=listing_pb2.Image(content=draw(BOREALIS_BAG)))),
         ("GetDecision", mod.GetDecisionRequest(decision_id=ids.decision)),
         ("GetCapabilities", mod.GetCapabilitiesRequest()),
+        ("GetCaller", mod.GetCallerRequest()),
     ]
     yield from ((f"{MODERATION_SERVICE.full_name}/{name}", [request]) for name, request in of_listings)
     of_scans: list[tuple[str, Message]] = [
