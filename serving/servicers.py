@@ -38,8 +38,8 @@ _WATCH_BATCH = 500
 class ModerationServicer(ModerationServiceServicer):
     """ModerationService. `work` runs what blocks; `in_stream` bounds the items of one stream in flight.
 
-    `describe` says who a caller is. `feed` tells watchers of events. Streams end when `draining` is set; requests that are in work are finished all the
-    same.
+    `describe` says who a caller is, `feed` tells watchers of events. Streams end when `draining` is set; requests that
+    are in work are finished all the same.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How does a page get its looks? Templates, with the words and formats of whoever looks, and the addresses of assets."""
+"""How does a page get its looks? Templates, what they know besides their context, and the addresses of assets."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def asset(name: str) -> str:
 def enum_name(message: Message, field: str) -> str:
     """Return the name of a field's enum value without the enum's prefix: REVIEW for VERDICT_REVIEW."""
     kind = message.DESCRIPTOR.fields_by_name[field].enum_type
+    assert kind is not None, f"{field} of {message.DESCRIPTOR.name} is no enum"
     name = kind.values_by_number[getattr(message, field)].name
     return name.removeprefix(kind.values[0].name.removesuffix("UNSPECIFIED"))
 

@@ -1,4 +1,4 @@
-"""What does a person see when the service refuses? A gRPC status as an HTTP status, the message and the fields at fault."""
+"""What does a person see when the service refuses? A gRPC status as an HTTP one, its message, the fields at fault."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HTTP = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A refusal: `message` in the service's words; `fields` at fault, by their path; when to try again, if it says so."""
+    """A refusal: `message` in the service's words; `fields` at fault by their path; when to try again, if it says."""
 
     status: int
     message: str = ""
@@ -38,7 +38,7 @@ def failure_of(error: grpc.aio.AioRpcError) -> Failure:
     """Read an rpc's error."""
     fields: dict[str, str] = {}
     retry_after_s = None
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it has what is read
+    status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         bad, again = BadRequest(), RetryInfo()
         if detail.Unpack(bad):

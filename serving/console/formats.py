@@ -1,4 +1,4 @@
-"""How are times, numbers and money written for this person? By the locale of the language and the person's time zone."""
+"""How are times, numbers and money written for somebody? By the locale of the language and their time zone."""
 
 from __future__ import annotations
 

@@ -50,15 +50,15 @@ class Guard:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        kept = scope["path"].startswith(STATIC)
+        kept = scope["path"].startswith(STATIC) and b"v=" in scope["query_string"]
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                if not (kept and message["status"] == 200):
-                    headers["cache-control"] = "no-store"
+                good = kept and message["status"] < 400
+                headers["cache-control"] = "max-age=31536000, immutable" if good else "no-store"
                 if scope["scheme"] == "https":
                     headers["strict-transport-security"] = _FOR_A_YEAR
             await send(message)

@@ -103,7 +103,6 @@ class Endpoint:
             log.exception("%s %s failed", self._page.method, self._page.path)
             return view.fail(Failure(500))
 
-
     async def _caller(self, view: View) -> GetCallerResponse | None:
         """Ask who calls. A public page is drawn also while the service is away, or the credential no longer holds."""
         if view.session.credential is None:

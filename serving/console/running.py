@@ -50,13 +50,10 @@ async def listening(
         timeout_graceful_shutdown=_DRAIN_S,
         **tls,  # type: ignore[arg-type]
     )
+    config.load()
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0.01)
-        if running.done():
-            await running
         yield bound.getsockname()[1]
     finally:
         server.should_exit = True

@@ -1,9 +1,9 @@
 """Who has signed in? A session in the browser's own cookie, sealed: nobody but this console reads or makes one.
 
-The seal is Fernet (AES-128-CBC under HMAC-SHA-256), which also carries the time of its making: a session that is not used
-for `IDLE_S` ends, and every one ends `LONGEST_S` after it began. Signing in makes a new session with new random parts,
-whatever cookie came with the request, so nobody can be given a session to sign in to. One that was signed out is refused
-until it would have ended anyway, by the process that signed it out.
+The seal is Fernet (AES-128-CBC under HMAC-SHA-256), which also carries the time of its making: a session that is not
+used for `IDLE_S` ends, and every one ends `LONGEST_S` after it began. Signing in makes a new session with new random
+parts, whatever cookie came with the request, so nobody can be given a session to sign in to. One that was signed out is
+refused until it would have ended anyway, by the process that signed it out.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Session:
-    """One visit: `begin` in seconds since 1970; `csrf` proves that a form is ours. Without a credential, a visitor's."""
+    """One visit: `begin` in seconds since 1970; `csrf` proves that a form is ours. A visitor's has no credential."""
 
     begin: float
     credential: Credential | None = None
@@ -68,7 +68,9 @@ class Sessions:
 
     def __init__(self, secret: str = "", *, clock: Callable[[], float] = time.time) -> None:
         """Without a secret, sessions end with this process."""
-        digest = hashlib.sha256(b"touchstone console\0" + secret.encode()).digest() if secret else secrets.token_bytes(32)
+        digest = (
+            hashlib.sha256(b"touchstone console\0" + secret.encode()).digest() if secret else secrets.token_bytes(32)
+        )
         self._seal = Fernet(base64.urlsafe_b64encode(digest))
         self._clock = clock
         self._ended: dict[str, float] = {}

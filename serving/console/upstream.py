@@ -6,11 +6,10 @@ the request alone says what is called.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -21,11 +20,14 @@ TIMEOUT_S = 20.0
 _SUFFIX = "Request"
 
 
-def rpc_of(kind: type[Message]) -> MethodDescriptor:
-    """Return the rpc that takes a kind of request. Raises KeyError when none does."""
+def rpc_of(kind: type[Message]) -> Any:
+    """Return the descriptor of the rpc that takes a kind of request. Raises LookupError when none does."""
     name = kind.DESCRIPTOR.name.removesuffix(_SUFFIX)
     services = kind.DESCRIPTOR.file.services_by_name.values()
-    return next(service.methods_by_name[name] for service in services if name in service.methods_by_name)
+    for service in services:
+        if name in service.methods_by_name:
+            return service.methods_by_name[name]
+    raise LookupError(f"no rpc takes {kind.DESCRIPTOR.full_name}")
 
 
 def rpc_name(kind: type[Message]) -> str:
@@ -52,7 +54,7 @@ class Upstream:
             yield response
 
     async def send(
-        self, kind: type[Message], requests: AsyncIterable[Message], metadata: Metadata, *, timeout_s: float
+        self, kind: type[Message], requests: AsyncIterator[Message], metadata: Metadata, *, timeout_s: float
     ) -> Any:
         """Call an rpc that takes a stream of one kind of request, and return its response."""
         call = self._channel.stream_unary(*_wire(kind))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -93,14 +93,14 @@ class View:
     # --- the service -----------------------------------------------------------------------------------------------
 
     async def ask(self, request: Message, *, timeout_s: float = TIMEOUT_S) -> Any:
-        """Call the rpc of a request in the person's name. Raises `grpc.aio.AioRpcError`, which becomes an error page."""
+        """Call the rpc of a request in the person's name. Raises `grpc.aio.AioRpcError`, to become an error page."""
         return await self.shared.upstream.ask(request, self._metadata(), timeout_s=timeout_s)
 
     def follow(self, request: Message, *, timeout_s: float) -> AsyncIterator[Any]:
         """Call an rpc that answers with a stream."""
         return self.shared.upstream.follow(request, self._metadata(), timeout_s=timeout_s)
 
-    async def send(self, kind: type[Message], requests: AsyncIterable[Message], *, timeout_s: float) -> Any:
+    async def send(self, kind: type[Message], requests: AsyncIterator[Message], *, timeout_s: float) -> Any:
         """Call an rpc that takes a stream of one kind of request."""
         return await self.shared.upstream.send(kind, requests, self._metadata(), timeout_s=timeout_s)
 
@@ -109,7 +109,9 @@ class View:
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
-    def page(self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any) -> Response:
+    def page(
+        self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    ) -> Response:
         """Answer with a page, or a part of one; `context` is what its template takes besides the usual."""
         flashes = self._flashes()
         drawn = self.shared.drawing.draw(template, self._usual() | {"flashes": flashes} | context)
@@ -139,9 +141,11 @@ class View:
 
     def tell(self, message_id: str, *, kind: str = "good", **values: object) -> None:
         """Show a message on the next page; `kind` is good, note or bad."""
-        self.told.append([kind, message_id, {name: value for name, value in values.items()}])
+        self.told.append([kind, message_id, values])
 
-    def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None, script: bool = False) -> None:
+    def set_cookie(
+        self, response: Response, name: str, value: str, *, max_age: int | None = None, script: bool = False
+    ) -> None:
         """Set a cookie for this site alone; scripts of ours read it only if they are meant to."""
         response.set_cookie(
             name, value, max_age=max_age, path="/", secure=self.secure, httponly=not script, samesite="lax"

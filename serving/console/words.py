@@ -1,9 +1,9 @@
 """What do the pages say, and in which language? Catalogues of words: message ids to text with named placeholders.
 
 `words/GROUP.LANGUAGE.toml` holds the messages of one group of pages; the id of `title` in `queue.en.toml` is
-`queue.title`, of `REVIEW` in its table `[verdict]` `queue.verdict.REVIEW`. A message that depends on a number is a table
-of plural forms by their CLDR names (`one`, `other`), chosen by the placeholder `count`. Read once, at start. Values that
-are put into a message are never read as messages, and templates escape the whole.
+`queue.title`, of `REVIEW` in its table `[verdict]` `queue.verdict.REVIEW`. A message that depends on a number is a
+table of plural forms by their CLDR names (`one`, `other`), chosen by the placeholder `count`. Read once, at start.
+Values that are put into a message are never read as messages, and templates escape the whole.
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import httpx2
@@ -27,10 +29,13 @@ class Console:
 
     service: Service
     url: str
+    ca: Path | None = None  # what signed its certificate
 
     def visitor(self, **headers: str) -> Visitor:
         """Let somebody open a browser of their own."""
-        return Visitor(httpx2.Client(base_url=self.url, headers={"sec-fetch-site": "same-origin"} | headers))
+        verify = ssl.create_default_context(cafile=self.ca) if self.ca else True
+        sent = {"sec-fetch-site": "same-origin"} | headers
+        return Visitor(httpx2.Client(base_url=self.url, headers=sent, verify=verify))
 
     def person(self, name: str = "ann", role: str = "moderator", **more: str) -> Visitor:
         """Let somebody sign in where nobody has to show a credential."""
@@ -62,7 +67,9 @@ class Visitor:
 
 
 @contextmanager
-def console_running(loop: asyncio.AbstractEventLoop, application: Application) -> Iterator[Console]:
+def console_running(
+    loop: asyncio.AbstractEventLoop, application: Application, *, ca: Path | None = None
+) -> Iterator[Console]:
     """Serve an application with its console on free ports for as long as the block runs."""
     ready: Future[tuple[int, int, asyncio.Event]] = Future()
     ending = asyncio.run_coroutine_threadsafe(_serve(application, ready), loop)
@@ -71,7 +78,7 @@ def console_running(loop: asyncio.AbstractEventLoop, application: Application) -
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
             scheme = "http" if application.settings.tls_certificate is None else "https"
-            yield Console(Service(application, port, channel), f"{scheme}://127.0.0.1:{pages}")
+            yield Console(Service(application, port, channel), f"{scheme}://127.0.0.1:{pages}", ca)
     finally:
         loop.call_soon_threadsafe(stop.set)
         ending.result(PATIENCE_S)

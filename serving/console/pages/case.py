@@ -1,4 +1,4 @@
-"""What is this case about, and who holds it? One case, and the lease on it: taken, kept while its page is open, let go."""
+"""What is this case about, and who holds it? One case and its lease: taken, kept while the page is open, let go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from touchstone.moderation.v1.case_service_pb2 import (
 async def show(view: View) -> Response:
     """Show a case."""
     answer: GetCaseResponse = await view.ask(GetCaseRequest(case_id=_case_id(view)))
-    return view.page("case/show.html", case=answer.case, **lease_of(view))
+    return view.page("case/show.html", case=answer.case, may_claim=view.may(ClaimCaseRequest))
 
 
 async def claim(view: View) -> Response:
@@ -32,7 +32,7 @@ async def renew(view: View) -> Response:
     answer: GetCaseResponse | ClaimCaseResponse = await view.ask(GetCaseRequest(case_id=_case_id(view)))
     if view.name and answer.case.lease.holder == view.name:
         answer = await view.ask(ClaimCaseRequest(case_id=_case_id(view)))
-    return view.page("case/lease.html", case=answer.case, **lease_of(view))
+    return view.page("case/lease.html", case=answer.case, may_claim=view.may(ClaimCaseRequest))
 
 
 async def release(view: View) -> Response:
@@ -40,11 +40,6 @@ async def release(view: View) -> Response:
     await view.ask(ClaimCaseRequest(case_id=_case_id(view), action=CLAIM_ACTION_RELEASE))
     view.tell("case.released")
     return view.go("/queue")
-
-
-def lease_of(view: View) -> dict[str, bool]:
-    """Give what `case/lease.html` takes besides the case."""
-    return {"may_claim": view.may(ClaimCaseRequest)}
 
 
 def _case_id(view: View) -> str:

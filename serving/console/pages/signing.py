@@ -1,4 +1,4 @@
-"""How does somebody sign in and out, and choose a language and colours?
+"""How does somebody sign in and out? The forms, and the choice of a language and of colours.
 
 A credential begins a session only once the service has answered to it. Where nobody has to sign in, which is so on one
 machine alone, a name and a role are chosen instead, and the service holds the person to that role.
@@ -10,12 +10,13 @@ import grpc
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from serving.caller import BRAND_OWNER
 from serving.console.failures import failure_of
 from serving.console.page import Page, forget, keep
 from serving.console.sessions import MAX_TOKEN_CHARACTERS, Credential
 from serving.console.view import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, View, local
 from serving.console.words import LANGUAGES
-from serving.permissions import ADMIN, AUDITOR, BRAND_OWNER, LEAD, MODERATOR
+from serving.permissions import ADMIN, AUDITOR, LEAD, MODERATOR
 from touchstone.moderation.v1.moderation_service_pb2 import GetCallerRequest
 
 # Those that have pages.
