@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock Makefil
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types imports proto proto-check docker-lint unit measure fast serve clean
+.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ demo: install  ## start the service, seed it, screen sample listings, print the 
 
 serve: install  ## the service on the embedded default
 	$(BIN)/touchstone serve --listen $(LISTEN)
+
+console: install  ## a service over the demo's listings, with the console in the browser
+	$(BIN)/python -m serving.demo_console
 
 test: check unit  ## everything CI runs
 

@@ -173,9 +173,9 @@ async def serve_until_signalled(
         running = await parts.enter_async_context(serving(application, listen=listen, socket=socket))
         pages = None
         if console and socket:
-            from serving.console.beside import console_beside
+            from serving.console.opening import console_of
 
-            pages = await parts.enter_async_context(console_beside(socket, application.settings, listen=console))
+            pages = await parts.enter_async_context(console_of(f"unix:{socket}", application.settings, listen=console))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from serving.app import open_application
-from serving.cli.common import settings_of
+from serving.cli.common import address_of, settings_of
 from serving.server import serve_until_signalled
 from serving.signing_in import check_listening
 
@@ -49,8 +49,7 @@ def serve(
             click.echo(
                 f"serving on {host}:{port} ({len(catalogue)} references, {application.embedder.fingerprint})", err=True
             )
-            if console:
-                scheme = "http" if settings.tls_certificate is None else "https"
-                click.echo(f"console on {scheme}://{console.rpartition(':')[0]}:{pages}/", err=True)
+            if console and pages:
+                click.echo(f"console on {address_of(console, pages, settings)}", err=True)
 
         asyncio.run(serve_until_signalled(application, listen=listen, console=console, announce=announce))

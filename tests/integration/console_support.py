@@ -15,7 +15,7 @@ import grpc
 import httpx2
 
 from serving.app import Application
-from serving.console.beside import console_beside
+from serving.console.opening import console_of
 from serving.server import private_socket, serving
 from tests.integration.support import AURORA_SHOE, PATIENCE_S, Service, draw, listing
 
@@ -98,8 +98,8 @@ async def _serve(application: Application, ready: Future[tuple[int, int, asyncio
     async with AsyncExitStack() as parts:
         socket = parts.enter_context(private_socket())
         running = await parts.enter_async_context(serving(application, listen="127.0.0.1:0", socket=socket))
-        beside = console_beside(socket, application.settings, listen="127.0.0.1:0")
-        pages = await parts.enter_async_context(beside)
+        opening = console_of(f"unix:{socket}", application.settings, listen="127.0.0.1:0")
+        pages = await parts.enter_async_context(opening)
         ready.set_result((running.port, pages, running.stop))
         await running.stop.wait()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from pydantic import SecretStr
 
-from serving.console.beside import sessions_of
+from serving.console.opening import sessions_of
 from serving.console.sessions import IDLE_S, LONGEST_S, MAX_TOKEN_CHARACTERS, RENEW_S, Credential, Sessions
 from serving.errors import SettingsError
 from serving.settings import Settings

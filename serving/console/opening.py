@@ -1,13 +1,11 @@
-"""How does a service get its console? From its settings and a socket of its own to pages at an address."""
+"""How does a service get its console? From its address and the settings to pages at an address."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import grpc
-
+from serving.channel import Credentials
 from serving.console.application import make_console
 from serving.console.guard import host_of
 from serving.console.running import listening
@@ -26,10 +24,18 @@ _LEAST_SECRET = 32
 
 
 @asynccontextmanager
-async def console_beside(socket: Path, settings: Settings, *, listen: str) -> AsyncIterator[int]:
-    """Serve the console of the service at `socket` until the block ends; give its port. Raises SettingsError."""
+async def console_of(
+    target: str, settings: Settings, *, listen: str, credentials: Credentials | None = None
+) -> AsyncIterator[int]:
+    """Serve the console of the service at `target` until the block ends; give its port.
+
+    Raises:
+        SettingsError: the address must not be listened at or cannot be bound, tokens would leave this machine in
+            plaintext, or a file cannot be read.
+
+    """
     check_listening(listen, settings)
-    async with grpc.aio.insecure_channel(f"unix:{socket}", options=_OPTIONS) as channel:
+    async with (credentials or Credentials()).shared_channel(target, options=_OPTIONS) as channel:
         app = make_console(
             channel,
             sessions=sessions_of(settings),
