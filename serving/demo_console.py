@@ -49,9 +49,7 @@ def main(console: str, embedder: Literal["torch", "fake"]) -> None:
                 if pages is not None:
                     click.echo(f"the console: {address_of(console, pages, settings)} (Ctrl-C ends it)")
 
-            asyncio.run(
-                serve_until_signalled(application, listen="127.0.0.1:0", console=console, announce=announce)
-            )
+            asyncio.run(serve_until_signalled(application, listen="127.0.0.1:0", console=console, announce=announce))
 
 
 def _screen(port: int) -> None:

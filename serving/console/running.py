@@ -7,7 +7,9 @@ enter, so that no port is opened for it and no certificate of the service's own 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -17,6 +19,10 @@ from starlette.types import ASGIApp
 from serving.errors import SettingsError
 from serving.tls import CertificateFiles
 
+log = logging.getLogger(__name__)
+
+# How often the certificate's files are looked at.
+_LOOK_S = 5.0
 # Requests under way when the console ends get this long.
 _DRAIN_S = 5
 
@@ -53,12 +59,31 @@ async def listening(
     config.load()
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[bound]))
+    following = asyncio.create_task(_follow(config.ssl, certificates))
     try:
         yield bound.getsockname()[1]
     finally:
+        following.cancel()
         server.should_exit = True
         await running
         bound.close()
+
+
+async def _follow(context: ssl.SSLContext | None, certificates: CertificateFiles | None) -> None:
+    """Show a renewed certificate from the next connection on, as the service does."""
+    if context is None or certificates is None:
+        return
+    shown = certificates.state()
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            if (state := certificates.state()) == shown:
+                continue
+            certificates.load()
+            context.load_cert_chain(certificates.certificate, certificates.key)
+            shown = state
+        except (SettingsError, OSError) as error:
+            log.error("the console goes on with the old certificate, for the new one cannot be used: %s", error)
 
 
 def _bind(listen: str) -> socket.socket:

@@ -50,7 +50,10 @@
     const key = event.key.toLowerCase();
     const field = document.querySelector("[data-focus]");
     const hit = keyed().find((one) => one.dataset.key === key && !one.disabled);
-    if (field && field.dataset.focus === key) field.focus();
+    if (field && field.dataset.focus === key) {
+      field.closest("details")?.setAttribute("open", "");
+      field.focus();
+    }
     else if (hit) hit.click();
     else if (key === "j") walk(1);
     else if (key === "k") walk(-1);
@@ -74,6 +77,9 @@
 
   function ready() {
     document.querySelectorAll("[data-opens][hidden]").forEach((one) => { one.hidden = false; });
+    if (matchMedia("(max-width: 720px)").matches) {
+      document.querySelectorAll("details[data-fold='']").forEach((one) => { one.open = false; one.dataset.fold = "kept"; });
+    }
     tick();
   }
 
