@@ -10,6 +10,7 @@ import logging
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from serving.app import open_application
 from serving.cli.common import address_of, progress
 from serving.client import ModerationClient
 from serving.demo import TIMEOUT_S, fill_own
-from serving.demo_scenes import demo_scenes
+from serving.demo_scenes import DemoScene, demo_scenes
 from serving.reference_sources import seed_references
 from serving.registry import add_references
 from serving.server import serve_until_signalled
@@ -44,18 +45,32 @@ def main(console: str, embedder: Literal["torch", "fake"]) -> None:
             add_references(application.store, application.embedder, marks)
             fill_own(application)
 
+            click.echo("drawing the demo's listings ...")
+            scenes, ended = demo_scenes(), threading.Event()
+            threads: list[threading.Thread] = []
+
             def announce(port: int, pages: int | None) -> None:
-                threading.Thread(target=_screen, args=(port,), name="demo-listings", daemon=True).start()
+                threads.append(threading.Thread(target=_screen, args=(port, scenes, ended), name="demo-listings"))
+                threads[0].start()
                 if pages is not None:
                     click.echo(f"the console: {address_of(console, pages, settings)} (Ctrl-C ends it)")
 
-            asyncio.run(serve_until_signalled(application, listen="127.0.0.1:0", console=console, announce=announce))
+            try:
+                asyncio.run(
+                    serve_until_signalled(application, listen="127.0.0.1:0", console=console, announce=announce)
+                )
+            finally:
+                ended.set()
+                for thread in threads:
+                    thread.join()
 
 
-def _screen(port: int) -> None:
+def _screen(port: int, scenes: Sequence[DemoScene], ended: threading.Event) -> None:
     """Screen the demo's listings, beside the server; those that call for a person become cases."""
     with ModerationClient(f"127.0.0.1:{port}") as client:
-        for scene in demo_scenes():
+        for scene in scenes:
+            if ended.is_set():
+                return
             client.screen(scene.listing, timeout_s=TIMEOUT_S)
     log.info("the demo's listings are screened")
 

@@ -22,7 +22,7 @@ def test_without_credentials_everybody_may_do_everything(service: Service) -> No
 @pytest.mark.parametrize("role", ["moderator", "auditor", "brand-owner"])
 def test_roles_that_are_told_are_held_to(service: Service, role: str) -> None:
     """A caller whose role a proxy tells may call what the role covers."""
-    metadata = [(ACTOR, "ann"), (ROLES, role), (BRANDS, "b,a")]
+    metadata = ((ACTOR, "ann"), (ROLES, role), (BRANDS, "b,a"))
 
     answer = service.stub.GetCaller(pb.GetCallerRequest(), metadata=metadata, timeout=PATIENCE_S)
 
