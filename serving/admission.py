@@ -22,7 +22,7 @@ from serving.caller import CALLING, NOBODY, Caller
 from serving.errors import PermissionDenied, Unauthenticated
 from serving.identity import Authenticator, Call, Identity
 from serving.interceptor import Behaviour, Context, Handler, Item, behaviour_of, reporting, rewrapped
-from serving.permissions import NO_CREDENTIAL, RPCS, Permission, require
+from serving.permissions import NO_CREDENTIAL, RPCS, Permission, may, require
 from serving.streams import read_next
 
 log = logging.getLogger(__name__)
@@ -62,12 +62,19 @@ class Gate:
                 who = replace(who, caller=self.granted(who.caller))
             if self.required and not who.caller.name and RPCS.get(rpc) not in NO_CREDENTIAL:
                 raise Unauthenticated("No credential came with this call; send 'authorization: Bearer ...' or sign in.")
-            if self.required or who.caller.roles or rpc not in RPCS:
+            if self._held(who.caller) or rpc not in RPCS:
                 require(who.caller, rpc)
         except (Unauthenticated, PermissionDenied) as error:
             log.warning("%s refused to %r (%s) at %s: %s", rpc, who.caller.name, who.source, call.peer, error)
             raise
         return who
+
+    def lets(self, caller: Caller, rpc: str) -> bool:
+        """Tell whether a caller who is known may call "package.Service/Method"."""
+        return rpc in RPCS and (not self._held(caller) or may(caller, rpc))
+
+    def _held(self, caller: Caller) -> bool:
+        return self.required or bool(caller.roles)
 
     async def _identify(self, call: Call) -> Identity | None:
         for authenticator in self.authenticators:

@@ -61,15 +61,30 @@ class Credentials:
 
         """
         if not self.secure:
-            if self.bearer() and _LOOPBACK.fullmatch(target) is None:
-                raise SettingsError(f"a token is not sent to {target} in plaintext; use --tls or --tls-ca FILE")
+            if self.bearer():
+                _check_plaintext(target)
             channel = grpc.insecure_channel(target, options=options)
-        elif (self.certificate is None) != (self.key is None):
-            raise SettingsError("a client's certificate and its key go together; name both")
         else:
-            files = (None if path is None else _read(path) for path in (self.ca, self.key, self.certificate))
-            channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(*files), options=options)
+            channel = grpc.secure_channel(target, self._certificates(), options=options)
         return grpc.intercept_channel(channel, _Bearer(self.bearer)) if self.bearer() else channel
+
+    def shared_channel(self, target: str, *, options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Channel:
+        """Open a channel for callers who each bring a token of their own; this one's is not sent.
+
+        Raises:
+            SettingsError: a file cannot be read, or tokens would leave this machine in plaintext.
+
+        """
+        if not self.secure:
+            _check_plaintext(target)
+            return grpc.aio.insecure_channel(target, options=options)
+        return grpc.aio.secure_channel(target, self._certificates(), options=options)
+
+    def _certificates(self) -> grpc.ChannelCredentials:
+        if (self.certificate is None) != (self.key is None):
+            raise SettingsError("a client's certificate and its key go together; name both")
+        files = (None if path is None else _read(path) for path in (self.ca, self.key, self.certificate))
+        return grpc.ssl_channel_credentials(*files)
 
 
 def from_environment() -> Credentials:
@@ -109,6 +124,11 @@ class _Bearer(
     intercept_unary_stream = _call  # type: ignore[assignment]
     intercept_stream_unary = _call  # type: ignore[assignment]
     intercept_stream_stream = _call  # type: ignore[assignment]
+
+
+def _check_plaintext(target: str) -> None:
+    if _LOOPBACK.fullmatch(target) is None:
+        raise SettingsError(f"a token is not sent to {target} in plaintext; use --tls or --tls-ca FILE")
 
 
 def _read(path: Path) -> bytes:

@@ -37,7 +37,7 @@ from touchstone.moderation.v1 import decision_pb2
 
 _COLOURS = {"ALLOW": "green", "REVIEW": "yellow", "TAKEDOWN": "red"}
 # The longest that one listing may take on a slow machine.
-_TIMEOUT_S = 60.0
+TIMEOUT_S = 60.0
 # Reasons on a line of the table; the decision itself has them all.
 _REASONS_SHOWN = 3
 # Wide enough for story and reasons where the output is no terminal (a log, a pipe).
@@ -55,7 +55,7 @@ def main(embedder: Literal["torch", "fake"] = "torch") -> int:
             with _serving(application) as port, ModerationClient(f"127.0.0.1:{port}") as client:
                 console.print(f"serving on 127.0.0.1:{port}; screening over gRPC ...")
                 scenes = demo_scenes()
-                decisions = [client.screen_or_raise(scene.listing, timeout_s=_TIMEOUT_S) for scene in scenes]
+                decisions = [client.screen_or_raise(scene.listing, timeout_s=TIMEOUT_S) for scene in scenes]
     console.print(_table(scenes, decisions))
     surprises = [s for s, d in zip(scenes, decisions, strict=True) if _verdict(d) != s.expected]
     console.print(f"{len(decisions)} listings screened; done in {time.monotonic() - started:.0f} s")
@@ -66,9 +66,18 @@ def main(embedder: Literal["torch", "fake"] = "torch") -> int:
 
 def _fill(application: Application, console: Console) -> None:
     """Put the seed catalogue and the demo's own registry into the store."""
-    store, demo = application.store, demo_registry()
     marks = seed_references(progress(seed_marks(), what="seeding brand marks"))
-    add_references(store, application.embedder, marks)
+    add_references(application.store, application.embedder, marks)
+    fill_own(application)
+    counts = application.store.counts()
+    console.print(
+        f"registry: {counts.brands} brands, {counts.references} references, {counts.price_observations} known prices"
+    )
+
+
+def fill_own(application: Application) -> None:
+    """Put the demo's own registry into the store: its counterfeits, sellers and prices."""
+    store, demo = application.store, demo_registry()
     add_references(store, application.embedder, [_counterfeit(application, fake) for fake in demo.counterfeits])
     for seller in demo.sellers:
         store.put_seller(seller)
@@ -76,10 +85,6 @@ def _fill(application: Application, console: Console) -> None:
         store.set_authorised_sellers(authorisation.brand_id, authorisation.sellers)
     store.add_price_observations(demo.prices)
     catch_up(application.knowledge)
-    counts = store.counts()
-    console.print(
-        f"registry: {counts.brands} brands, {counts.references} references, {counts.price_observations} known prices"
-    )
 
 
 def _counterfeit(application: Application, fake: DemoCounterfeit) -> NewReference:

@@ -118,6 +118,7 @@ RPCS: dict[str, Permission] = {
     f"{_MODERATION}/SearchImage": Permission.SEARCH,
     f"{_MODERATION}/GetDecision": Permission.READ_DECISIONS,
     f"{_MODERATION}/GetCapabilities": Permission.CONNECT,
+    f"{_MODERATION}/GetCaller": Permission.CONNECT,
     f"{_CASES}/ListCases": Permission.READ_CASES,
     f"{_CASES}/GetCase": Permission.READ_CASES,
     f"{_CASES}/ClaimCase": Permission.RESOLVE,

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -26,6 +28,7 @@ from serving.admission import AdmissionInterceptor, Gate
 from serving.app import Application
 from serving.brand_servicer import BrandServicer
 from serving.buyer_servicer import BuyerLimits, BuyerServicer
+from serving.caller_answers import from_caller
 from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
@@ -102,8 +105,11 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(application: Application, *, listen: str) -> AsyncIterator[Running]:
+async def serving(application: Application, *, listen: str, socket: Path | None = None) -> AsyncIterator[Running]:
     """Serve `application` at `listen` ("host:port") for as long as the block runs, then drain.
+
+    With `socket`, it also answers there, in plaintext: for what runs in this process, in a folder that nobody else may
+    enter.
 
     Raises:
         SettingsError: the address cannot be bound, or must not be for want of TLS or authentication; or a file that
@@ -118,7 +124,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
     signing_in = ExitStack()
     try:
         gate = await asyncio.to_thread(signing_in.enter_context, open_gate(settings, application.store))
-        async with _serving(application, gate, listen, credentials) as running:
+        async with _serving(application, gate, listen, credentials, socket) as running:
             yield running
     finally:
         await asyncio.to_thread(signing_in.close)
@@ -126,7 +132,7 @@ async def serving(application: Application, *, listen: str) -> AsyncIterator[Run
 
 @asynccontextmanager
 async def _serving(
-    application: Application, gate: Gate, listen: str, credentials: grpc.ServerCredentials | None
+    application: Application, gate: Gate, listen: str, credentials: grpc.ServerCredentials | None, socket: Path | None
 ) -> AsyncIterator[Running]:
     settings = application.settings
     await asyncio.to_thread(application.check)
@@ -146,6 +152,7 @@ async def _serving(
         application.moderation,
         lambda: capabilities_of(application),
         work,
+        describe=lambda caller: from_caller(caller, gate),
         feed=feed,
         draining=draining,
         max_deadline_s=settings.max_deadline_s,
@@ -165,6 +172,8 @@ async def _serving(
     add_InsightServiceServicer_to_server(InsightServicer(application.insight, work), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
+        if socket is not None:
+            server.add_insecure_port(f"unix:{socket}")
     except RuntimeError as error:
         workers.shutdown()
         polling.close()
@@ -190,15 +199,34 @@ async def _serving(
         await asyncio.to_thread(workers.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
 
 
-async def serve_until_signalled(application: Application, *, listen: str, announce: Callable[[int], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` is called with the port once requests are answered."""
-    async with serving(application, listen=listen) as running:
+async def serve_until_signalled(
+    application: Application, *, listen: str, announce: Callable[[int, int | None], None], console: str | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, with a console at `console` ("host:port") if one is wanted.
+
+    `announce` is called with the port, and the console's, once requests are answered.
+    """
+    async with AsyncExitStack() as parts:
+        socket = parts.enter_context(private_socket()) if console else None
+        running = await parts.enter_async_context(serving(application, listen=listen, socket=socket))
+        pages = None
+        if console and socket:
+            from serving.console.opening import console_of
+
+            pages = await parts.enter_async_context(console_of(f"unix:{socket}", application.settings, listen=console))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)
-        announce(running.port)
+        announce(running.port, pages)
         await running.stop.wait()
         log.info("draining: running requests get %.0f s", application.settings.drain_s)
+
+
+@contextmanager
+def private_socket() -> Iterator[Path]:
+    """Give a place for a socket that only this user reaches."""
+    with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
+        yield Path(folder) / "grpc"
 
 
 async def _finish(work: Work, *, within_s: float) -> None:

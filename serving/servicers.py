@@ -15,6 +15,7 @@ import grpc
 from index.decision_records import RemovalReason
 from index.store.changes import EVENTS
 from index.store.feed import ChangeFeed
+from serving.caller import CALLING, Caller
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure
@@ -37,8 +38,8 @@ _WATCH_BATCH = 500
 class ModerationServicer(ModerationServiceServicer):
     """ModerationService. `work` runs what blocks; `in_stream` bounds the items of one stream in flight.
 
-    `feed` tells watchers of events. Streams end when `draining` is set; requests that are in work are finished all the
-    same.
+    `describe` says who a caller is, `feed` tells watchers of events. Streams end when `draining` is set; requests that
+    are in work are finished all the same.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ModerationServicer(ModerationServiceServicer):
         capabilities: Callable[[], pb.GetCapabilitiesResponse],
         work: Work,
         *,
+        describe: Callable[[Caller], pb.GetCallerResponse],
         feed: ChangeFeed,
         draining: asyncio.Event,
         max_deadline_s: float,
@@ -54,6 +56,7 @@ class ModerationServicer(ModerationServiceServicer):
     ) -> None:
         self._moderation = moderation
         self._capabilities = capabilities
+        self._describe = describe
         self._work = work.run
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
@@ -136,6 +139,10 @@ class ModerationServicer(ModerationServiceServicer):
     async def GetCapabilities(self, request: pb.GetCapabilitiesRequest, context: Context) -> pb.GetCapabilitiesResponse:  # noqa: ARG002, N802
         """Say what this server is."""
         return await self._work(self._capabilities)
+
+    async def GetCaller(self, request: pb.GetCallerRequest, context: Context) -> pb.GetCallerResponse:  # noqa: ARG002, N802
+        """Say who calls."""
+        return self._describe(CALLING.get())
 
     async def _item(
         self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline

@@ -103,6 +103,14 @@ class Settings(BaseSettings):
     tls_client_ca: Annotated[
         Path | None, Field(description="PEM file; every client must then show a certificate by these authorities")
     ] = None
+    console_secret: Annotated[
+        SecretStr | None,
+        Field(description="what seals the console's sessions, of 32 characters or more; unset: made at each start"),
+    ] = None
+    console_proxy: Annotated[
+        Literal["never", "loopback", "always"],
+        Field(description="from where the console believes the headers of a proxy that signs people in"),
+    ] = "never"
     allow_insecure_public: Annotated[
         bool, Field(description="listen beyond this machine also without TLS, or without `access`")
     ] = False

@@ -68,6 +68,9 @@ def from_case(
         create_time=_time(case.create_time),
         update_time=_time(case.update_time or case.create_time),
         due_time=_time(case.due_time),
+        brand=case.brand,
+        reason_codes=case.reason_codes,
+        drawn=case.drawn,
     )
 
 

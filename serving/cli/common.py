@@ -45,6 +45,12 @@ def settings_of(context: click.Context, *, config: Path | None = None, **given: 
     return load_settings(config or options["config"], data_dir=options["data_dir"], **given)
 
 
+def address_of(listen: str, port: int, settings: Settings) -> str:
+    """Return what people type into their browser."""
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{listen.rpartition(':')[0]}:{port}/"
+
+
 def wants_json(context: click.Context) -> bool:
     """Whether `--json` was given."""
     return bool(context.find_root().obj["as_json"])

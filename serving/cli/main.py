@@ -21,6 +21,7 @@ from vision.errors import TouchstoneError
 # name -> (where it is, one line of help). The help stands here so that `touchstone --help` imports nothing.
 COMMANDS = {
     "serve": ("serving.cli.serve:serve", "Run the service."),
+    "console": ("serving.cli.console:console", "Serve pages for people over a running service."),
     "screen": ("serving.cli.screen:screen", "Screen one listing and print the decision."),
     "scan": ("serving.cli.scan:scan", "Look at many listings in one go; compare and report what was found."),
     "brands": ("serving.cli.brands:brands", "The registry of brands and references; find listings, sweep."),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from serving.app import open_application
-from serving.cli.common import settings_of
+from serving.cli.common import address_of, settings_of
 from serving.server import serve_until_signalled
 from serving.signing_in import check_listening
 
@@ -17,6 +17,7 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
 
 @click.command()
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen.")
+@click.option("--console", metavar="HOST:PORT", help="Where the console listens, for browsers. [no console]")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML).")
 @click.option(
     "--allow-insecure-public",
@@ -25,19 +26,30 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
     help="Listen beyond this machine also without TLS or authentication.",
 )
 @click.pass_context
-def serve(context: click.Context, /, listen: str, config: Path | None, *, allow_insecure_public: bool | None) -> None:
+def serve(
+    context: click.Context,
+    /,
+    listen: str,
+    console: str | None,
+    config: Path | None,
+    *,
+    allow_insecure_public: bool | None,
+) -> None:
     """Run the service. It stops on SIGTERM or Ctrl-C, after running requests are answered."""
     settings = settings_of(context, config=config, allow_insecure_public=allow_insecure_public)
-    check_listening(listen, settings)  # before the model is loaded, which takes seconds
+    for address in filter(None, (listen, console)):
+        check_listening(address, settings)  # before the model is loaded, which takes seconds
     with open_application(settings) as application:
         catalogue = application.knowledge.current.catalogue
         if len(catalogue) == 0:
             click.echo("the registry holds no references yet: run `touchstone brands seed`", err=True)
 
-        def announce(port: int) -> None:
+        def announce(port: int, pages: int | None) -> None:
             host = listen.rpartition(":")[0]
             click.echo(
                 f"serving on {host}:{port} ({len(catalogue)} references, {application.embedder.fingerprint})", err=True
             )
+            if console and pages:
+                click.echo(f"console on {address_of(console, pages, settings)}", err=True)
 
-        asyncio.run(serve_until_signalled(application, listen=listen, announce=announce))
+        asyncio.run(serve_until_signalled(application, listen=listen, console=console, announce=announce))

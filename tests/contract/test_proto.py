@@ -17,7 +17,7 @@ PACKAGE = "touchstone.moderation.v1"
 # The names that tools outside the project rely on; a star marks a stream of requests (before) or responses (after).
 RPCS = {
     "ModerationService": "ScreenListing *ScreenListings* WatchDecisions* RemoveListing SearchImage GetDecision "
-    "GetCapabilities",
+    "GetCapabilities GetCaller",
     "BrandService": "CreateBrand GetBrand ListBrands UpdateBrand *UploadReference ListReferences ReviewReference "
     "RetireReference PreviewReference FindListings SetAuthorizedSellers SetPriceBands SetBuyerAdvice",
     "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution ReportListing "

@@ -34,6 +34,7 @@ BAD_UTF8 = {
     "ScreenListings": b"\x0a\x04\x1a\x02\xc3\x28",
     "SearchImage": b"\x0a\x7f\x0a",  # has no string: cut short instead
     "GetCapabilities": b"\x0a\x7f\x0a",
+    "GetCaller": b"\x0a\x7f\x0a",
 }
 GARBAGE = (b"\xff\xff\xff\xff\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x00", b"<html>", b"\x0b" * 200)
 

@@ -68,6 +68,7 @@ def _well_formed() -> dict[str, Message]:
         "GetDecision": pb.GetDecisionRequest(decision_id="0" * 32),
         "RemoveListing": pb.RemoveListingRequest(listing_id="nobody's", reason=pb.REMOVAL_REASON_COUNTERFEIT),
         "GetCapabilities": pb.GetCapabilitiesRequest(),
+        "GetCaller": pb.GetCallerRequest(),
     }
 
 

@@ -89,6 +89,7 @@ APPLYING = {f"{PORTAL_SERVICE.full_name}/ApplyForBrand"}
 # About the server, or about all brands that the caller sees: answered, without a word of others.
 ANSWERED = {
     f"{MODERATION_SERVICE.full_name}/GetCapabilities",
+    f"{MODERATION_SERVICE.full_name}/GetCaller",
     f"{BRAND_SERVICE.full_name}/ListBrands",
     f"{PORTAL_SERVICE.full_name}/ListApplications",
 }
@@ -153,6 +154,7 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
         ("SearchImage", mod.SearchImageRequest(image=listing_pb2.Image(content=draw(BOREALIS_BAG)))),
         ("GetDecision", mod.GetDecisionRequest(decision_id=ids.decision)),
         ("GetCapabilities", mod.GetCapabilitiesRequest()),
+        ("GetCaller", mod.GetCallerRequest()),
     ]
     yield from ((f"{MODERATION_SERVICE.full_name}/{name}", [request]) for name, request in of_listings)
     of_scans: list[tuple[str, Message]] = [

@@ -234,6 +234,9 @@ class Case(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    REASON_CODES_FIELD_NUMBER: _builtins.int
+    DRAWN_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Unique, given by the service."""
     state: Global___CaseState.ValueType
@@ -246,6 +249,10 @@ class Case(_message.Message):
     """What a wrong answer is expected to cost: probability x reach x weight of the brand. The queue's order."""
     etag: _builtins.str
     """Changes with every change of the case."""
+    brand: _builtins.str
+    """The brand at stake, by its name; empty when none is."""
+    drawn: _builtins.bool
+    """True when its place in the queue was drawn by lot: the share of cases that are looked at whatever their harm."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
         """The decision as it was recorded. Present in GetCase's answer; in ListCases' only its identifiers, verdict and
@@ -284,6 +291,10 @@ class Case(_message.Message):
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it must be resolved, by law or by the operator's own rule; unset when there is no such time."""
 
+    @_builtins.property
+    def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The codes of the decision's reasons, the weightiest first."""
+
     def __init__(
         self,
         *,
@@ -302,10 +313,13 @@ class Case(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
+        brand: _builtins.str = ...,
+        reason_codes: _abc.Iterable[_builtins.str] | None = ...,
+        drawn: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "due_time", b"due_time", "lease", b"lease", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeals", b"appeals", "brand_ids", b"brand_ids", "case_id", b"case_id", "create_time", b"create_time", "decision", b"decision", "due_time", b"due_time", "etag", b"etag", "expected_harm", b"expected_harm", "lease", b"lease", "origin", b"origin", "reports", b"reports", "resolutions", b"resolutions", "seller_id", b"seller_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeals", b"appeals", "brand", b"brand", "brand_ids", b"brand_ids", "case_id", b"case_id", "create_time", b"create_time", "decision", b"decision", "drawn", b"drawn", "due_time", b"due_time", "etag", b"etag", "expected_harm", b"expected_harm", "lease", b"lease", "origin", b"origin", "reason_codes", b"reason_codes", "reports", b"reports", "resolutions", b"resolutions", "seller_id", b"seller_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

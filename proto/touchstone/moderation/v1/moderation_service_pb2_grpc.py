@@ -93,6 +93,11 @@ class ModerationServiceStub:
                 request_serializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCapabilitiesRequest.SerializeToString,
                 response_deserializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCapabilitiesResponse.FromString,
                 _registered_method=True)
+        self.GetCaller = channel.unary_unary(
+                '/touchstone.moderation.v1.ModerationService/GetCaller',
+                request_serializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCallerRequest.SerializeToString,
+                response_deserializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCallerResponse.FromString,
+                _registered_method=True)
 
 
 class ModerationServiceServicer:
@@ -251,6 +256,21 @@ class ModerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCaller(self, request, context):
+        """Says who the caller is to this server, and what it may call: so that a page offers what will not be refused, and a
+        credential can be tried out.
+
+        Idempotent and free of side effects. The answer holds until an administrator changes the roles; every rpc is held
+        to them anew.
+
+        Errors:
+
+        * `UNAUTHENTICATED`: the credential does not hold, or none came where one is needed. The client MUST sign in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -288,6 +308,11 @@ def add_ModerationServiceServicer_to_server(servicer, server):
                     servicer.GetCapabilities,
                     request_deserializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCapabilitiesRequest.FromString,
                     response_serializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCapabilitiesResponse.SerializeToString,
+            ),
+            'GetCaller': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCaller,
+                    request_deserializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCallerRequest.FromString,
+                    response_serializer=touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCallerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -503,6 +528,33 @@ class ModerationService:
             '/touchstone.moderation.v1.ModerationService/GetCapabilities',
             touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCapabilitiesRequest.SerializeToString,
             touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCapabilitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCaller(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/touchstone.moderation.v1.ModerationService/GetCaller',
+            touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCallerRequest.SerializeToString,
+            touchstone_dot_moderation_dot_v1_dot_moderation__service__pb2.GetCallerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -158,6 +158,17 @@ class ModerationServiceStub:
 
     * `UNAVAILABLE`: the server is still loading. The client SHOULD try again with back-off, or watch grpc.health.v1.
     """
+    GetCaller: _grpc.UnaryUnaryMultiCallable[_moderation_service_pb2.GetCallerRequest, _moderation_service_pb2.GetCallerResponse]
+    """Says who the caller is to this server, and what it may call: so that a page offers what will not be refused, and a
+    credential can be tried out.
+
+    Idempotent and free of side effects. The answer holds until an administrator changes the roles; every rpc is held
+    to them anew.
+
+    Errors:
+
+    * `UNAUTHENTICATED`: the credential does not hold, or none came where one is needed. The client MUST sign in.
+    """
 
 @_typing.type_check_only
 class ModerationServiceAsyncStub(ModerationServiceStub):
@@ -288,6 +299,17 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     Errors:
 
     * `UNAVAILABLE`: the server is still loading. The client SHOULD try again with back-off, or watch grpc.health.v1.
+    """
+    GetCaller: _aio.UnaryUnaryMultiCallable[_moderation_service_pb2.GetCallerRequest, _moderation_service_pb2.GetCallerResponse]  # type: ignore[assignment]
+    """Says who the caller is to this server, and what it may call: so that a page offers what will not be refused, and a
+    credential can be tried out.
+
+    Idempotent and free of side effects. The answer holds until an administrator changes the roles; every rpc is held
+    to them anew.
+
+    Errors:
+
+    * `UNAUTHENTICATED`: the credential does not hold, or none came where one is needed. The client MUST sign in.
     """
 
 class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -458,6 +480,23 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
 
         * `UNAVAILABLE`: the server is still loading. The client SHOULD try again with back-off, or watch grpc.health.v1.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCaller(
+        self,
+        request: _moderation_service_pb2.GetCallerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_moderation_service_pb2.GetCallerResponse, _abc.Awaitable[_moderation_service_pb2.GetCallerResponse]]:
+        """Says who the caller is to this server, and what it may call: so that a page offers what will not be refused, and a
+        credential can be tried out.
+
+        Idempotent and free of side effects. The answer holds until an administrator changes the roles; every rpc is held
+        to them anew.
+
+        Errors:
+
+        * `UNAUTHENTICATED`: the credential does not hold, or none came where one is needed. The client MUST sign in.
         """
 
 def add_ModerationServiceServicer_to_server(servicer: ModerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

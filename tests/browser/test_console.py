@@ -1,0 +1,182 @@
+"""Can people work with the console? The queue in a real browser: by keyboard, in every size and colour, for everybody.
+
+Whatever a page says on the browser's console, throws, or asks of another host fails its test. With
+TOUCHSTONE_SCREENSHOTS set, pictures of the pages are kept in that folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from serving.app import open_application
+from tests.integration.case_support import person
+from tests.integration.console_support import Console, console_running, fill_queue
+from tests.integration.support import PATIENCE_S, fill, settings_at
+
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
+# As a screen of 1,280 pixels shows a page at 200%.
+LARGE: dict[str, Any] = {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2}
+TABLET: dict[str, Any] = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+SCREENS = {"desk": DESK, "dark": DESK | {"color_scheme": "dark"}, "large": LARGE, "tablet": TABLET, "phone": PHONE}
+# Serious and critical ones fail; the others are looked at by people.
+GRAVE = {"serious", "critical"}
+CASES = 7
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Serve a console over some cases, one of them of a hostile listing and one with a report, which is due."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="servers")
+    thread.start()
+    settings = settings_at(tmp_path_factory.mktemp("console")).model_copy(update={"points": "none"})
+    with open_application(settings) as application:
+        fill(application)
+        with console_running(loop, application) as running:
+            fill_queue(running.service, CASES)
+            yield running
+    asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(PATIENCE_S)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(PATIENCE_S)
+    loop.close()
+
+
+@contextmanager
+def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settings: Any) -> Iterator[Page]:
+    """Sign somebody in by the form; complaints of the browser, and requests to elsewhere, fail the test."""
+    complaints: list[str] = []
+    context = chromium.new_context(**(DESK | settings))
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
+    page.goto(f"{console.url}/queue")
+    page.get_by_role("textbox").first.fill(name)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/queue")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture of the whole page, where somebody wants to look at it."""
+    if folder := os.environ.get("TOUCHSTONE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"console-{name}.png", full_page=True)
+
+
+def grave(page: Page) -> list[str]:
+    """List what axe-core finds that keeps people out."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in GRAVE]
+
+
+def test_the_queue_is_worked_by_keyboard(chromium: Browser, console: Console) -> None:
+    """Rows are walked, the filter is reached, keys rest while somebody types, and the next case is taken and let go."""
+    with visiting(chromium, console) as page:
+        press = page.keyboard.press
+        press("j")
+        press("j")
+        press("k")
+        press("j")
+        walked = page.evaluate(
+            "[...document.querySelectorAll('[data-row]')].findIndex((row) => row.matches(':focus-within'))"
+        )
+        press("/")
+        page.keyboard.type("jn?")
+        typed = page.evaluate("document.activeElement.value")
+        press("Escape")
+        page.get_by_role("heading", level=1).click()
+        press("?")
+        listed = page.locator("#keys dt").all_inner_texts()
+        press("Escape")
+        press("n")
+        page.wait_for_url("**/cases/*")
+        left = page.locator("[data-until]").inner_text()
+        held = person(console.service).get(page.url.rpartition("/")[2]).lease.holder
+        press("r")
+        page.wait_for_url("**/queue")
+
+        assert (walked, typed, held) == (1, "jn?", "ann")
+        assert {"J K", "N", "Q", "H", "?", "/"} <= set(listed)
+        assert left.startswith(("5:00", "4:5"))
+        assert page.locator("#messages").inner_text().strip() == "You let the case go."
+        assert page.get_by_text(f"{CASES} cases").count() == 1
+
+
+def test_a_choice_filters_at_once_and_stands_in_the_address(chromium: Browser, console: Console) -> None:
+    """A state is chosen, the list follows without a new page, and going back shows the list before."""
+    with visiting(chromium, console) as page:
+        page.evaluate("document.same = true")
+        page.get_by_label("State").select_option("RESOLVED")
+        page.get_by_text("No case fits this filter").wait_for()
+
+        assert "state=RESOLVED" in page.url
+        assert page.evaluate("document.same") is True
+        assert page.title().startswith("Queue")
+        page.go_back()
+        page.locator("[data-row]").first.wait_for()
+        assert page.locator("[data-row]").count() == CASES
+
+
+def test_a_lease_is_renewed_while_its_page_is_open(chromium: Browser, console: Console) -> None:
+    """After a minute the page asks by itself, and what comes back runs on; a colleague sees who holds the case."""
+    with visiting(chromium, console) as page, visiting(chromium, console, name="bob") as other:
+        page.clock.install()
+        page.keyboard.press("n")
+        page.wait_for_url("**/cases/*")
+        with page.expect_response("**/renew") as renewed:
+            page.clock.fast_forward(61_000)
+        other.goto(page.url)
+        seen = other.locator("#lease").inner_text()
+        page.locator("#lease[hx-post]").wait_for()
+        page.keyboard.press("r")
+        page.wait_for_url("**/queue")
+
+        assert renewed.value.status == 200
+        assert "ann holds this case" in seen
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_page_is_for_everybody(chromium: Browser, console: Console, screen: str) -> None:
+    """No page keeps anybody out by what axe-core finds, none scrolls sideways, and hostile names run nowhere."""
+    with visiting(chromium, console, **SCREENS[screen]) as page:
+        (case, *_) = person(console.service).list().cases
+        paths = {"queue": "/queue", "case": f"/cases/{case.case_id}"}
+        if screen in ("desk", "dark"):
+            paths |= {"home": "/", "empty": "/queue?brand=nobody", "help": "/help"}
+        for name, path in paths.items():
+            page.goto(f"{console.url}{path}")
+            shot(page, f"{name}-{screen}")
+
+            assert grave(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert page.title().endswith("Touchstone")
+
+
+def test_the_sign_in_is_for_everybody(chromium: Browser, console: Console) -> None:
+    """So is the form that comes before, in both languages, and the list of keys."""
+    context = chromium.new_context(**DESK, locale="zh-CN")
+    page = context.new_page()
+    page.goto(f"{console.url}/sign-in")
+    shot(page, "sign-in-zh")
+    chinese, faults = page.locator("html").get_attribute("lang"), grave(page)
+    page.get_by_role("button", name="English").click()
+    shot(page, "sign-in")
+    page.keyboard.press("Tab")
+    faults += grave(page)
+    context.close()
+
+    assert chinese == "zh"
+    assert faults == []
