@@ -1,4 +1,4 @@
-"""`touchstone scan`: look at many listings in one go; `scan diff` and `scan report` read what a scan wrote."""
+"""`touchstone scan`: look at many listings in one go; `scan diff`, `report` and `cases` read what a scan wrote."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "serving.cli.scan_run:run",
     "diff": "serving.cli.scan_diff:diff",
     "report": "serving.cli.scan_report:report",
+    "cases": "serving.cli.scan_cases:cases",
 }
 
 
