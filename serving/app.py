@@ -202,7 +202,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             blobs=shelf,
             listings=listings,
             catalogue=catalogue,
-            scans=ScanParts.of(settings, store),
+            scans=ScanParts.of(settings, store, calibration),
         )
 
 

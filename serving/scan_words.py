@@ -6,7 +6,7 @@ to who goes on with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from touchstone.moderation.v1 import catalogue_pb2, decision_pb2, scan_pb2
 
@@ -22,9 +22,9 @@ def to_words(query: scan_pb2.CatalogueQuery, where: catalogue_pb2.ListingFilter)
     return tuple(word for option, value in _typed(query, where) for word in (option, value))
 
 
-def unsayable(where: catalogue_pb2.ListingFilter) -> tuple[str, ...]:
-    """Return the names of the category that the options cannot say."""
-    return tuple(name for name in where.category_path if BELOW in name or name != name.strip() or not name)
+def unsayable(category_path: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a category that the options cannot say."""
+    return tuple(name for name in category_path if BELOW in name or name != name.strip() or not name)
 
 
 def _typed(query: scan_pb2.CatalogueQuery, where: catalogue_pb2.ListingFilter) -> Iterator[tuple[str, str]]:

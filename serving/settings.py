@@ -147,6 +147,9 @@ class Settings(BaseSettings):
         BeforeValidator(_parts),
         Field(description="folders and URLs that scans by the service may read, with all below; comma-separated"),
     ] = ()
+    scan_ray_address: Annotated[
+        str, Field(description="Ray that scans by the service run on: `HOST:PORT`, `auto` or `local`; empty: on none")
+    ] = ""
 
     @property
     def store_path(self) -> Path:
