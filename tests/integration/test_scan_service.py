@@ -36,7 +36,7 @@ from serving.scan_parts import ScanParts
 from serving.scan_process import Launch
 from serving.settings import Settings
 from tests.integration.scan_support import STRICT, activate, screen_all
-from tests.integration.support import Start, draw, fill, settings_at
+from tests.integration.support import Start, Touchstone, draw, fill, settings_at
 from touchstone.moderation.v1 import catalogue_pb2, scan_pb2
 from touchstone.moderation.v1 import scan_service_pb2 as pb
 
@@ -102,17 +102,20 @@ def serve(start: Start, application: Application) -> Iterator[Serve]:
 
     @contextmanager
     def served(work: str | None = _WAIT, **answers: Any) -> Iterator[ScanClient]:
-        parts = application.scans
-        if work is not None:
-            parts = ScanParts(parts.answers, replace(parts.worker, launch=_standing_in(work)))
-        parts = replace(parts, answers=replace(parts.answers, **answers))
-        with ExitStack() as clients, start(replace(application, scans=parts)) as running:
+        with ExitStack() as clients, start(_working(application, work, **answers)) as running:
             yield clients.enter_context(ScanClient(running.target, metadata=ANN))
 
     yield served
     now = datetime.now(UTC)  # what a test left unfinished is in nobody's way
     while (left := application.store.claim_scan("test", time=now, unheard_since=now)) is not None:
         application.store.end_scan(left.scan_id, "test", state=ScanState.CANCELLED, time=now)
+
+
+def _working(application: Application, work: str | None, **answers: Any) -> Application:
+    parts = application.scans
+    if work is not None:
+        parts = ScanParts(parts.answers, replace(parts.worker, launch=_standing_in(work)))
+    return replace(application, scans=replace(parts, answers=replace(parts.answers, **answers)))
 
 
 def _standing_in(work: str) -> Callable[[ScanRecord], Launch]:
@@ -407,6 +410,28 @@ def test_cases_are_all_that_is_left_of_a_scan_whose_rows_are_there(folder: Path)
     assert list(command[-7:]) == ["--max-cases", "1000", "--yes", "--scan-id", "s1", "--", f"{folder}/out.parquet"]
     assert command[4] == "cases"
     assert launched(Settings(), spec_of(folder), progress=b"some").command[4] == "run"
+
+
+def test_the_command_line_asks_for_all_that_the_service_offers(
+    start: Start, application: Application, folder: Path, touchstone: Touchstone
+) -> None:
+    """A redecision with cases is planned, started only once agreed, gone on with by its id; what is refused is told."""
+    out = ("--out", folder / "out.parquet")
+    with start(_working(application, "tell(100)")) as running:
+        there = ("--server", running.target, "--as", "ann")
+        planned = touchstone("--json", "scan", "--redecide", "--seller", "s1", *out, *there, "--plan", "--open-cases")
+        scan = json.loads(planned.stdout)
+        refused = touchstone("scan", *there, "--resume-scan", scan["scan_id"])
+        done = touchstone("scan", *there, "--resume-scan", scan["scan_id"], "--open-cases", "--yes")
+        over_ray = touchstone("scan", folder / "listings.jsonl", *out, *there, "--ray")
+
+    assert (scan["state"], scan["spec"]["mode"], scan["spec"]["filter"]["seller_ids"], scan["spec"]["open_cases"]) == (
+        "SCAN_STATE_PLANNED", "SCAN_MODE_REDECIDE", ["s1"], True,
+    )  # fmt: skip
+    assert (refused.code, "--yes" in refused.stderr) == (2, True)
+    assert done.code == 0, done
+    assert f"0 cases opened; see touchstone cases list --scan {scan['scan_id']}" in done.stdout
+    assert (over_ray.code, "scan_ray_address" in over_ray.stderr) == (2, True)
 
 
 def launched(settings: Settings, spec: scan_pb2.ScanSpec, *, progress: bytes = b"") -> Launch:
