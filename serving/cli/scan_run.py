@@ -47,13 +47,13 @@ def run(context: click.Context, /, source: str | None, out: Path | None, *, serv
     A scan of a manifest can be narrowed by --seller and --market.
     """
     _check(not (asked["resume"] and asked["restart"]), "--resume and --restart exclude each other")
-    _check(asked["open_cases"] or not (asked["max_cases"] or asked["yes"]), "--max-cases and --yes need --open-cases")
     words = {name: asked.pop(name) for name in QUERY_WORDS}
     again, resume_scan = asked.pop("again"), asked.pop("resume_scan")
     remote = Remote(server, asked.pop("credentials"), asked.pop("actor"), as_json=wants_json(context))
     if server and resume_scan:
         context.exit(remote.go_on(resume_scan, yes=asked["yes"]))
     _check(not resume_scan, "--resume-scan needs --server")
+    _check(asked["open_cases"] or not (asked["max_cases"] or asked["yes"]), "--max-cases and --yes need --open-cases")
     _check((source is None) == again, "say what to scan: a manifest, a folder, or --redecide and which listings")
     if out is None:
         raise click.UsageError("say where the rows go: --out OUT.parquet")

@@ -377,7 +377,7 @@ def test_a_plan_says_how_long_it_took_before(serve: Serve, folder: Path) -> None
 
 def test_the_command_is_what_was_asked_for(folder: Path) -> None:
     """Each field of a spec is an option of the command; Ray is where the operator says, for scans that read photos."""
-    query = {
+    query: dict[str, Any] = {
         "catalogue": scan_pb2.CatalogueQuery(reference_id="r", min_similarity=0.5),
         "mode": REDECIDE,
         "filter": catalogue_pb2.ListingFilter(brand_ids=["-b"], category_path=["a", "b"]),
@@ -422,7 +422,7 @@ def test_the_command_line_asks_for_all_that_the_service_offers(
         planned = touchstone("--json", "scan", "--redecide", "--seller", "s1", *out, *there, "--plan", "--open-cases")
         scan = json.loads(planned.stdout)
         refused = touchstone("scan", *there, "--resume-scan", scan["scan_id"])
-        done = touchstone("scan", *there, "--resume-scan", scan["scan_id"], "--open-cases", "--yes")
+        done = touchstone("scan", *there, "--resume-scan", scan["scan_id"], "--yes")
         over_ray = touchstone("scan", folder / "listings.jsonl", *out, *there, "--ray")
 
     assert (scan["state"], scan["spec"]["mode"], scan["spec"]["filter"]["seller_ids"], scan["spec"]["open_cases"]) == (
@@ -498,7 +498,11 @@ def test_what_was_screened_is_decided_again_and_gets_cases(
     """A catalogue query under a stricter policy: rows, verdicts and cases are counted, and found by the scan's id."""
     fill(application)
     activate(screen_all(application), STRICT)
-    asked = {"catalogue": ALL, "mode": REDECIDE, "filter": catalogue_pb2.ListingFilter(seller_ids=["s1", "s2"])}
+    asked: dict[str, Any] = {
+        "catalogue": ALL,
+        "mode": REDECIDE,
+        "filter": catalogue_pb2.ListingFilter(seller_ids=["s1", "s2"]),
+    }
     with serve(None) as client:
         spec = spec_of(folder, **asked, open_cases=True, max_cases=1)
         done = ended(client, client.start(spec))
