@@ -35,6 +35,9 @@ _PAGE = 2_000
 _MOST_NAMES = 100
 _COLUMNS = ["listing_id", "verdict", "counterfeit_probability", "brand", "reasons"]
 
+OnCase = Callable[[Counter[ScanStep]], None]
+"""Told what became of the cases so far."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -51,12 +54,14 @@ class Finding:
 class CasePreview:
     """What opening cases would do: `steps` counts all findings that could call for one, by what becomes of them.
 
-    `chosen` are those to open, or opened before by this scan, the likeliest first; `brands` and `reasons` count them.
+    `chosen` are those to open, or opened before by this scan, the likeliest first; `verdicts`, `brands` and `reasons`
+    count them.
     """
 
     scan_id: str
     chosen: tuple[Finding, ...]
     steps: Counter[ScanStep]
+    verdicts: Counter[str] = field(default_factory=Counter)
     brands: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -72,6 +77,7 @@ class CasePreview:
             "cases": len(self.chosen),
             "over": self.over,
             **{str(step): self.steps[step] for step in ScanStep},
+            "verdicts": dict(self.verdicts),
             "brands": dict(self.brands.most_common(_MOST_NAMES)),
             "reasons": dict(self.reasons.most_common(_MOST_NAMES)),
         }
@@ -79,10 +85,14 @@ class CasePreview:
 
 @dataclass(frozen=True)
 class ScanCases:
-    """Opens the cases of scans. Blocking and thread-safe."""
+    """Opens the cases of scans. Blocking and thread-safe.
+
+    `bears` is the scan's id that cases are found by, where it goes by another than its file's: a service's own.
+    """
 
     store: Store
     opening: CaseOpening
+    bears: str = ""
 
     def preview(self, scan_id: str, findings: Iterable[Finding], *, max_cases: int = MAX_CASES) -> CasePreview:
         """Say what would be opened; nothing is written, and no more than `max_cases` findings are held in memory."""
@@ -93,23 +103,22 @@ class ScanCases:
             scan_id=scan_id,
             chosen=tuple(chosen),
             steps=steps,
+            verdicts=Counter(one.verdict for one in chosen),
             brands=Counter(one.brand for one in chosen),
             reasons=Counter(code for one in chosen for code in one.reasons),
         )
 
-    def open(
-        self, preview: CasePreview, *, progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> Counter[ScanStep]:
+    def open(self, preview: CasePreview, *, progress: OnCase = lambda _done: None) -> Counter[ScanStep]:
         """Open the cases of a preview, each in a transaction of its own; say what became of them.
 
         What was decided, removed or taken up since the preview is passed over. It may end at any moment, and is gone
-        on with by doing it again.
+        on with by doing it again. `progress` is told after each.
         """
         done: Counter[ScanStep] = Counter()
         for finding in preview.chosen:
             case = self._case(preview.scan_id, finding)
             done[ScanStep.UNSCREENED if case is None else self.store.open_scan_case(case, finding.verdict)] += 1
-            progress(done.total(), len(preview.chosen))
+            progress(done)
         return done
 
     def _candidates(self, scan_id: str, findings: Iterable[Finding], steps: Counter[ScanStep]) -> Iterator[Finding]:
@@ -135,7 +144,7 @@ class ScanCases:
         brand = self.opening.brands.find_brand(finding.brand) if finding.brand else None
         return self.opening.found_later(
             record,
-            scan_id=scan_id,
+            scan_id=self.bears or scan_id,
             time=datetime.now(UTC),
             reason_codes=(SCAN_WORSE, *finding.reasons),
             brands=() if brand is None else (brand,),
@@ -144,24 +153,13 @@ class ScanCases:
         )
 
 
-def open_cases(
-    path: Path,
-    cases: ScanCases,
-    *,
-    max_cases: int = MAX_CASES,
-    agreed: Callable[[CasePreview], bool] = lambda _preview: True,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> tuple[CasePreview, Counter[ScanStep]]:
-    """Open the cases of a finished scan's Parquet file, once `agreed` has seen the preview.
+def preview_of(path: Path, cases: ScanCases, *, max_cases: int = MAX_CASES) -> CasePreview:
+    """Say what opening cases of a finished scan's Parquet file would do.
 
-    Raises:
-        CatalogueError: the file is none of a scan.
-        StoreError: cases could not be opened; do it again, those that were are known.
-
+    Raises CatalogueError when the file is none of a scan.
     """
     with open_scan(path) as scan:
-        preview = cases.preview(scan.scan_id, findings_of(scan), max_cases=max_cases)
-    return preview, cases.open(preview, progress=progress) if agreed(preview) else Counter()
+        return cases.preview(scan.scan_id, findings_of(scan), max_cases=max_cases)
 
 
 def findings_of(scan: ScanFile) -> Iterator[Finding]:

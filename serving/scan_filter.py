@@ -13,6 +13,7 @@ from functools import cached_property
 from index.names import normalise_name
 from serving.errors import FieldViolation
 from serving.scan_blocks import ScanItem
+from serving.scan_words import BELOW
 from serving.wire_find import filter_violations
 from touchstone.moderation.v1 import catalogue_pb2
 
@@ -52,9 +53,11 @@ class ScanFilter:
             and (not self.categories or self._has_category(item.category))
         )
 
-    def words(self) -> str:
-        """Say the conditions in an order that does not change, for a digest."""
-        return repr([sorted(each) for each in (self.sellers, self.markets, self._brands, self._paths)])
+    def words(self) -> tuple[str, ...]:
+        """Say the conditions in an order that does not change, as `serving.scan_identity` names a scan's options."""
+        categories = (f" {BELOW} ".join(path) for path in self._paths)
+        said = {"seller": self.sellers, "market": self.markets, "brand": self._brands, "category": categories}
+        return tuple(f"{name} {value}" for name, values in said.items() for value in sorted(values))
 
     @cached_property
     def _brands(self) -> frozenset[str]:
@@ -88,4 +91,4 @@ def undecided_violations(field: str, message: catalogue_pb2.ListingFilter) -> It
 
 
 def _path(category: str) -> tuple[str, ...]:
-    return tuple(normalise_name(part) for part in category.split(">"))
+    return tuple(normalise_name(part) for part in category.split(BELOW))

@@ -64,7 +64,7 @@ class ScanIdentity:
     @property
     def metadata(self) -> dict[str, str]:
         """What is kept with the schema of the Parquet file."""
-        return {"scan_id": self.scan_id, **asdict(self.versions)}
+        return {"scan_id": self.scan_id, **asdict(self.versions), **options_metadata(self.options)}
 
     def resuming(self, earlier: ScanIdentity) -> ScanIdentity:
         """Go on with an earlier scan, as of its moment. Raises ScanError naming what differs."""
@@ -109,6 +109,11 @@ def identify(pipeline: Pipeline, source_digest: str, options: tuple[str, ...] = 
         options=options,
         begin_time=datetime.now(UTC),
     )
+
+
+def options_metadata(options: tuple[str, ...]) -> dict[str, str]:
+    """Write down what a scan was asked for; nothing where that is all there is."""
+    return {"options": json.dumps(options)} if options else {}
 
 
 def _differences(earlier: ScanIdentity, now: ScanIdentity) -> str:

@@ -1,4 +1,4 @@
-"""How is a scan's process started? The command `touchstone scan run`, with this service's own settings."""
+"""How is a scan's process started? The command `touchstone scan`, with this service's own settings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from index.scan_records import ScanRecord
+from serving.scan_offered import over_ray
 from serving.scan_planning import location_of
 from serving.scan_process import Launch
+from serving.scan_words import to_words
+from serving.scan_workspace import folder_of
 from serving.settings import Settings
+from serving.wire_scan import DEFAULT_CASES
 from touchstone.moderation.v1 import scan_pb2
 
 _PREFIX = str(Settings.model_config["env_prefix"])
@@ -29,12 +33,32 @@ class CommandLauncher:
     def __call__(self, scan: ScanRecord) -> Launch:
         """Say how a scan is run. One that never came further begins anew: what lies there is another's."""
         spec = scan_pb2.ScanSpec.FromString(scan.spec)
-        begun = scan.progress or Path(scan.output).exists()
-        command = [sys.executable, "-m", "serving.cli.main", "scan", "run", location_of(spec)]
-        command += ["--out", scan.output, "--resume" if begun else "--restart", "--for-service"]
-        command += [word for seller in spec.filter.seller_ids for word in ("--seller", seller)]
-        command += [word for market in spec.filter.markets for word in ("--market", market)]
+        command = [sys.executable, "-m", "serving.cli.main", "scan"]
+        command += self._cases(scan, spec) if self._has_all_rows(scan) else self._scan(scan, spec)
         return Launch(command, environment_of(self.settings, os.environ))
+
+    def _scan(self, scan: ScanRecord, spec: scan_pb2.ScanSpec) -> Iterator[str]:
+        begun = scan.progress or Path(scan.output).exists()
+        yield from ("run", "--out", scan.output, "--resume" if begun else "--restart", "--for-service")
+        yield from to_words(spec.catalogue, spec.filter)
+        address = self.settings.scan_ray_address
+        if over_ray(spec, ray=bool(address)):
+            yield from ("--ray", address)
+        if spec.open_cases:
+            yield from ("--open-cases", *_opening(scan, spec))
+        yield from ("--redecide",) if spec.WhichOneof("source") == "catalogue" else ("--", location_of(spec))
+
+    def _cases(self, scan: ScanRecord, spec: scan_pb2.ScanSpec) -> Iterator[str]:
+        yield from ("cases", "--for-service", *_opening(scan, spec), "--", scan.output)
+
+    def _has_all_rows(self, scan: ScanRecord) -> bool:
+        """Whether cases are all that is left: then what decides may be another by now."""
+        wanted = scan_pb2.ScanSpec.FromString(scan.spec).open_cases and bool(scan.progress)
+        return wanted and Path(scan.output).exists() and not folder_of(Path(scan.output)).exists()
+
+
+def _opening(scan: ScanRecord, spec: scan_pb2.ScanSpec) -> tuple[str, ...]:
+    return ("--max-cases", str(spec.max_cases or DEFAULT_CASES), "--yes", "--scan-id", scan.scan_id)
 
 
 def environment_of(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ class ManifestSource:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of its bytes and of the filter: what the rows depend on. Raises CatalogueError.
+        """SHA-256 of its bytes. Raises CatalogueError.
 
         The whole file is read, which costs little beside reading its rows; size and time would not tell a manifest
         that was written again within the same second, or copied back.
@@ -66,7 +66,6 @@ class ManifestSource:
                     content.update(chunk)
         except OSError as error:
             raise _unreadable(self.location, error) from error
-        content.update(self.only.words().encode())
         return content.hexdigest()
 
     def entries(self) -> Iterator[ScanEntry]:

@@ -12,6 +12,7 @@ from serving.scan_launch import CommandLauncher
 from serving.scan_planning import SourcePlanner
 from serving.scan_worker import ScanWorker
 from serving.settings import Settings
+from vision.calibration import MatchCalibration
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class ScanParts:
     worker: ScanWorker
 
     @classmethod
-    def of(cls, settings: Settings, store: Store) -> Self:
+    def of(cls, settings: Settings, store: Store, calibration: MatchCalibration) -> Self:
         """Put them together. Raises SettingsError for a root of scans that is none."""
-        planner = SourcePlanner(ScanFiles.of_service(settings.scan_roots))
+        files, ray = ScanFiles.of_service(settings.scan_roots), bool(settings.scan_ray_address)
+        planner = SourcePlanner(files=files, store=store, calibration=calibration, ray=ray)
         return cls(ScanAnswers(store=store, planner=planner), ScanWorker(store=store, launch=CommandLauncher(settings)))

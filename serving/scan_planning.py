@@ -1,7 +1,6 @@
 """How much is there to scan, and may it be? The source is read to its end, once, before a scan is put on record.
 
-Only what the operator opened to scans (setting `scan_roots`) is read or written. What this service does not offer is
-refused by the name of its field, never passed over.
+Only what the operator opened to scans (setting `scan_roots`) is read or written.
 """
 
 from __future__ import annotations
@@ -13,49 +12,73 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import NotFound
+from index.scans import ScreenedListing
+from index.store.engine import in_batches
+from index.store.store import Store
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.scan_answers import Planned
-from serving.scan_blocks import ScanItem
+from serving.scan_blocks import ScanEntry, ScanItem
+from serving.scan_catalogue import select, to_query
 from serving.scan_files import ScanFiles
-from serving.scan_filter import to_filter, undecided_violations
+from serving.scan_filter import to_filter
+from serving.scan_forecast import LOOKED_AT, forecast_s
+from serving.scan_offered import not_offered
 from serving.scan_places import Place, root_of, to_place
 from serving.scan_sources import open_source
+from serving.wire_find import to_where
 from touchstone.moderation.v1 import scan_pb2
+from vision.calibration import MatchCalibration
 
 # Entries between two looks at the clock.
 _LOOK_EVERY = 1_000
-_ALLOWED_RUNNERS = (scan_pb2.SCAN_RUNNER_UNSPECIFIED, scan_pb2.SCAN_RUNNER_LOCAL)
-_ALLOWED_MODES = (scan_pb2.SCAN_MODE_UNSPECIFIED, scan_pb2.SCAN_MODE_SCREEN)
-_BY_COMMAND = "is not offered by this service; leave it out, or run `touchstone scan` beside the store"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourcePlanner:
-    """Plans scans of manifests and folders that `files` may read."""
+    """Plans scans of manifests and folders that `files` may read, and of what the store has on record.
+
+    `calibration` is of the model that screens; `ray`: whether scans may run over Ray.
+    """
 
     files: ScanFiles
+    store: Store
+    calibration: MatchCalibration
+    ray: bool
 
     def plan(self, spec: scan_pb2.ScanSpec, deadline: Deadline) -> Planned:
-        """Check a spec against what there is, and count it.
+        """Check a spec against what there is, count it, and say how long it will take if the like was done before.
 
         Raises:
             InvalidListing: something lies outside the roots, or is not offered.
-            NotFound: there is no such manifest or folder.
+            NotFound: there is no such manifest, folder or reference.
             CatalogueError: the manifest cannot be used.
             DeadlineExceeded: it is too long to be counted in time.
 
         """
-        faults = tuple(itertools.chain(not_offered(spec), self._source_faults(spec), self._output_faults(spec)))
+        refused = not_offered(spec, ray=self.ray)
+        faults = tuple(itertools.chain(refused, self._source_faults(spec), self._output_faults(spec)))
         if faults:
             raise InvalidListing(faults)
-        plan = scan_pb2.ScanPlan()
-        entries = open_source(location_of(spec), self.files, to_filter(spec.filter)).entries()
-        while some := list(itertools.islice(entries, _LOOK_EVERY)):
+        plan = self._counted(spec, deadline)
+        plan.estimated_duration_ms = round(1_000 * forecast_s(spec, plan, self.store.done_scans(LOOKED_AT)))
+        return Planned(plan=plan, output=str(output_of(spec)))
+
+    def _counted(self, spec: scan_pb2.ScanSpec, deadline: Deadline) -> scan_pb2.ScanPlan:
+        query, plan = spec.catalogue, scan_pb2.ScanPlan()
+        if spec.WhichOneof("source") == "catalogue" and not query.reference_id:
+            return scan_pb2.ScanPlan(listing_count=self.store.count_screened(to_where(spec.filter)))
+        for some in in_batches(self._entries(spec), _LOOK_EVERY):
             deadline.check("the scan's source was counted")
             plan.listing_count += len(some)
             plan.image_count += sum(len(one.images) for one in some if isinstance(one, ScanItem))
-        return Planned(plan=plan, output=str(output_of(spec)))
+        return plan
+
+    def _entries(self, spec: scan_pb2.ScanSpec) -> Iterator[ScanEntry] | Iterator[ScreenedListing]:
+        if spec.WhichOneof("source") != "catalogue":
+            return open_source(location_of(spec), self.files, to_filter(spec.filter)).entries()
+        query, model = to_query(spec.catalogue, spec.filter), self.calibration
+        return select(self.store, query, fingerprint=model.fingerprint, calibration=model)
 
     def _source_faults(self, spec: scan_pb2.ScanSpec) -> Iterator[FieldViolation]:
         field = spec.WhichOneof("source")
@@ -88,21 +111,6 @@ class SourcePlanner:
             yield FieldViolation("spec.output_uri", "lies in no folder that there is; make it, or name another")
         elif output.exists():
             yield FieldViolation("spec.output_uri", "exists already; name another file, or take that one away")
-
-
-def not_offered(spec: scan_pb2.ScanSpec) -> Iterator[FieldViolation]:
-    """Name what a spec asks for that scans run by the service do not do."""
-    if spec.WhichOneof("source") == "catalogue":
-        yield FieldViolation("spec.catalogue", _BY_COMMAND)
-    else:
-        yield from undecided_violations("spec.filter", spec.filter)
-    if spec.mode not in _ALLOWED_MODES:
-        yield FieldViolation("spec.mode", _BY_COMMAND)
-    if spec.runner not in _ALLOWED_RUNNERS:
-        yield FieldViolation("spec.runner", _BY_COMMAND)
-    for field in ("open_cases", "max_cases"):
-        if getattr(spec, field):
-            yield FieldViolation(f"spec.{field}", _BY_COMMAND)
 
 
 def location_of(spec: scan_pb2.ScanSpec) -> str:

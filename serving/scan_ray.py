@@ -21,11 +21,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving.domain import Verdict
 from serving.errors import RunnerError
 from serving.scan_blocks import BLOCK_ENTRIES, ScanBlock, ScanEntry, ScanFault, ScanSource, blocks
+from serving.scan_outcome import failed_row
 from serving.scan_ray_worker import Refusal, ScanWorker, WorkerTask
-from serving.scan_rows import BlockResult, ScanRow
+from serving.scan_rows import BlockResult
 
 ATTEMPTS = 3
 """So often is a block tried: a machine that goes away takes some with it, and once more may be bad luck."""
@@ -99,16 +99,7 @@ class RayRunner:
             return BlockResult(0, (), (entry,))
         message = f"the worker died at this listing, {self.attempts} times with its block and as often by itself"
         fault = ScanFault(line=entry.line, listing_id=entry.listing_id, code="FAILED", message=message)
-        row = ScanRow(
-            listing_id=entry.listing_id,
-            line=entry.line,
-            verdict=str(Verdict.REVIEW),
-            error=f"{fault.code}: {message}",
-            title=entry.title or None,
-            seller_id=entry.seller_id or None,
-            market=entry.market or None,
-            images=entry.images,
-        )
+        row = failed_row(entry, f"{fault.code}: {message}")
         return BlockResult(0, (row,), (fault,))
 
     def _screened(self, read: Callable[[], Iterator[ScanBlock]], *, most_lost: int) -> Iterator[BlockResult]:

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
@@ -18,6 +19,7 @@ from multiprocessing import get_context, parent_process
 from index.errors import Conflict
 from index.store.store import Store
 from serving.app import open_store
+from serving.errors import RunnerError
 from serving.scan_blocks import ScanBlock
 from serving.scan_redecide import Judges, Redecider
 from serving.scan_rows import BlockResult
@@ -46,9 +48,15 @@ class RedecideWorkers:
         Raises:
             Conflict: what decides was changed since the scan began.
             StoreError, PolicyError: see `Judges.open`.
+            RunnerError: a process died.
 
         """
-        return self._pool.submit(_screen, self.job, block).result()
+        try:
+            return self._pool.submit(_screen, self.job, block).result()
+        except BrokenProcessPool as error:
+            raise RunnerError(
+                "a process that decides was killed (out of memory?); what is done is kept, so go on with --resume"
+            ) from error
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from index.durable import sync_directory, sync_file, write_file
 from serving.errors import ScanBusy, ScanError
 from serving.scan_blocks import ScanFault
-from serving.scan_identity import ScanIdentity
+from serving.scan_identity import ScanIdentity, options_metadata
 from serving.scan_rows import SCHEMA, BlockResult, to_table
 
 ROW_GROUP = 4_096
@@ -160,14 +160,30 @@ def faults_of(out: Path) -> Path:
     return out.with_name(f"{out.stem}.faults.jsonl")
 
 
+def count_faults(out: Path) -> int:
+    """Count the faults of a scan that is finished."""
+    with faults_of(out).open(encoding="utf-8") as lines:
+        return sum(1 for _ in lines)
+
+
 def scan_id_of(out: Path) -> str | None:
     """Say of which scan a file is; None when it is of none."""
+    return _metadata(out).get("scan_id")
+
+
+def finished_as(out: Path, options: tuple[str, ...]) -> bool:
+    """Whether a file is there, whole, of a scan with these options, by whatever versions and whatever it was about."""
+    begun = (folder_of(out) / "plan.json").exists()
+    return not begun and options_metadata(options).items() <= _metadata(out).items()
+
+
+def _metadata(out: Path) -> dict[str, str]:
+    """Read what a file's schema says; nothing of a file that is not there, or is no Parquet."""
     try:
         metadata = pq.read_schema(out).metadata or {}
     except (pa.ArrowInvalid, OSError):
-        return None
-    scan_id: bytes | None = metadata.get(b"scan_id")
-    return scan_id.decode() if scan_id else None
+        return {}
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}
 
 
 @contextmanager

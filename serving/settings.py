@@ -173,6 +173,9 @@ class Settings(BaseSettings):
         BeforeValidator(_parts),
         Field(description="folders and URLs that scans by the service may read, with all below; comma-separated"),
     ] = ()
+    scan_ray_address: Annotated[
+        str, Field(description="Ray that scans by the service run on: `HOST:PORT`, `auto` or `local`; empty: on none")
+    ] = ""
 
     @property
     def store_path(self) -> Path:
@@ -238,8 +241,11 @@ def _read(config: Path | None) -> dict[str, Any]:
 
 
 def _beside(folder: Path, key: str, value: object) -> object:
-    if key in _PATH_LISTS and isinstance(value, list):
-        return [str(folder / each) if _is_path(each) else each for each in value]
+    if key in _PATH_LISTS:
+        parts = _parts(value)
+        return [str(folder / each) if _is_path(each) else each for each in parts] if isinstance(parts, list) else parts
+    if key in _PATHS and isinstance(value, list):  # whose parts are not shown: a store's may hold a password
+        raise SettingsError(f"{key}: is a list of {len(value)}; give one path. Lists are: {', '.join(_PATH_LISTS)}")
     return str(folder / str(value)) if key in _PATHS and _is_path(value) else value
 
 

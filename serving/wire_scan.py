@@ -34,6 +34,7 @@ _FAULTS = {
     "DUPLICATE_ID": grpc.StatusCode.ALREADY_EXISTS,
     "IMAGE_MISSING": grpc.StatusCode.NOT_FOUND,
     "IMAGE_UNREADABLE": grpc.StatusCode.INVALID_ARGUMENT,
+    "NO_FACTS": grpc.StatusCode.NOT_FOUND,
 }
 _MAX_FAULT_CHARACTERS = 300
 
@@ -135,10 +136,11 @@ def from_progress(progress: ScanProgress, pace: Pace) -> scan_pb2.ScanProgress:
 
 
 def replanned(plan: bytes, progress: ScanProgress) -> scan_pb2.ScanPlan:
-    """Add to the plan of a scan what only the process that runs it can tell."""
+    """Add to the plan of a scan what only the process that runs it can tell, if it tells."""
     message = scan_pb2.ScanPlan.FromString(plan)
-    message.reused_image_count = progress.reused_images
-    message.estimated_duration_ms = round(1_000 * progress.estimated_s)
+    if progress.estimated_s:
+        message.reused_image_count = progress.reused_images
+        message.estimated_duration_ms = round(1_000 * progress.estimated_s)
     return message
 
 

@@ -50,6 +50,13 @@ class ScanQueueStore:
         with self._database.read(f"read the scan {scan_id!r}") as connection:
             return _read(connection, scan_id)
 
+    def done_scans(self, most: int) -> tuple[ScanRecord, ...]:
+        """Return the scans that were done last, the latest first."""
+        done = select(scans).where(scans.c.state == str(ScanState.SUCCEEDED))
+        with self._database.read("read how earlier scans went") as connection:
+            rows = connection.execute(done.order_by(scans.c.end_time.desc(), scans.c.scan_id).limit(most)).all()
+        return tuple(map(_of, rows))
+
     def count_waiting_scans(self) -> int:
         """Count the scans that wait for their turn."""
         waiting = select(func.count()).select_from(scans).where(scans.c.state == str(ScanState.QUEUED))

@@ -41,12 +41,16 @@ cases.add_command(batch)
 @click.option("--order", type=click.Choice(list(_ORDERS)), default="expected_harm", show_default=True)
 @click.option("--seller", default="", help="Only this seller's.")
 @click.option("--listing", default="", help="Only this listing's.")
+@click.option("--scan", default="", help="Only those that this bulk scan opened.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
 @click.pass_context
 def list_cases(context: click.Context, /, **given: Any) -> None:
     """List cases, in the order of the queue."""
     wanted = pb.CaseFilter(
-        states=[_STATES[state] for state in given["state"]], seller_id=given["seller"], listing_id=given["listing"]
+        states=[_STATES[state] for state in given["state"]],
+        seller_id=given["seller"],
+        listing_id=given["listing"],
+        scan_id=given["scan"],
     )
     request = pb.ListCasesRequest(filter=wanted, order=_ORDERS[given["order"]], page_size=given["limit"])
     with asking(context) as ask:

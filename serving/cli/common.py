@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,14 @@ SOME_FAILED = 3
 _FAULTS_SHOWN = 20
 
 stderr = Console(stderr=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a command came to: its exit code, and what `--json` prints."""
+
+    code: int
+    document: dict[str, Any]
 
 
 def _login() -> str:

@@ -5,7 +5,6 @@ Exit codes: 0 ok, 1 failed, 2 bad input or usage, 3 some items failed.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 
 from index.errors import CatalogueError, PriceDataError, SellerDataError
 from reference_brands.errors import SeedError
+from serving.cli.command_table import CommandTable
 from serving.errors import InvalidListing, PackageError, PolicyError, ScanError, SettingsError
 from vision.errors import TouchstoneError
 
@@ -52,28 +52,13 @@ BAD_INPUT = (
 )
 
 
-class CommandTable(click.Group):
-    """A group whose commands are looked up in `COMMANDS`."""
+class Commands(CommandTable):
+    """All commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """Name all commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    table = COMMANDS
 
 
-@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of store and index. [$TOUCHSTONE_DATA_DIR]")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")

@@ -1,33 +1,24 @@
-"""`touchstone scan`: look at many listings in one go; `scan diff` and `scan report` read what a scan wrote."""
+"""`touchstone scan`: look at many listings in one go; `scan diff`, `report` and `cases` read what a scan wrote."""
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
-# name -> where it is; what is none of these names is what to scan.
+from serving.cli.command_table import CommandTable
+
+# What is none of these names is what to scan.
 COMMANDS = {
-    "run": "serving.cli.scan_run:run",
-    "diff": "serving.cli.scan_diff:diff",
-    "report": "serving.cli.scan_report:report",
+    "run": ("serving.cli.scan_run:run", "The scan itself; may be left out."),
+    "diff": ("serving.cli.scan_diff:diff", "Say what changed between two scans."),
+    "report": ("serving.cli.scan_report:report", "Write a page that says what a scan found."),
+    "cases": ("serving.cli.scan_cases:cases", "Open a case for each listing that became worse."),
 }
 
 
-class ScanCommands(click.Group):
-    """A group in which `scan MANIFEST` means `scan run MANIFEST`."""
+class ScanCommands(CommandTable):
+    """A table in which `scan MANIFEST` means `scan run MANIFEST`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """Name all commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+    table = COMMANDS
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

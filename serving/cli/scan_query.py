@@ -10,17 +10,18 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from serving.scan_catalogue import CatalogueQuery, to_query
-from touchstone.moderation.v1 import catalogue_pb2, decision_pb2, scan_pb2
+from serving.scan_words import BELOW, VERDICTS
+from touchstone.moderation.v1 import catalogue_pb2, scan_pb2
 
-_VERDICTS = {name.removeprefix("VERDICT_").lower(): value for name, value in decision_pb2.Verdict.items() if value}
+_TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"])
 _OPTIONS = (
     click.option("--brand", multiple=True, metavar="ID", help="Only listings with evidence of this brand."),
     click.option("--seller", multiple=True, metavar="ID", help="Only this seller's."),
     click.option("--category", default="", metavar="'A > B'", help="Only this predicted category and below."),
-    click.option("--verdict", multiple=True, type=click.Choice(list(_VERDICTS)), help="Only this verdict in force."),
+    click.option("--verdict", multiple=True, type=click.Choice(list(VERDICTS)), help="Only this verdict in force."),
     click.option("--market", multiple=True, metavar="CODE", help="Only offered there."),
-    click.option("--since", type=click.DateTime(), help="Only last screened from then on (UTC)."),
-    click.option("--before", type=click.DateTime(), help="Only last screened before then (UTC)."),
+    click.option("--since", type=_TIMES, help="Only last screened from then on (UTC)."),
+    click.option("--before", type=_TIMES, help="Only last screened before then (UTC)."),
     click.option("--reference", default="", metavar="ID", help="Only what looks like this reference."),
     click.option("--min-similarity", type=click.FloatRange(-1, 1), help="[what counts as a match in screening]"),
 )
@@ -38,10 +39,12 @@ QUERY_WORDS = ("brand", "seller", "category", "verdict", "market", "since", "bef
 
 def query_of(words: dict[str, Any]) -> CatalogueQuery:
     """Read what the options say. Raises InvalidListing naming what breaks a rule."""
-    return to_query(
-        scan_pb2.CatalogueQuery(reference_id=words["reference"], min_similarity=words["min_similarity"]),
-        query_filter(words),
-    )
+    return to_query(query_message(words), query_filter(words))
+
+
+def query_message(words: dict[str, Any]) -> scan_pb2.CatalogueQuery:
+    """Read what the options say of what listings look like."""
+    return scan_pb2.CatalogueQuery(reference_id=words["reference"], min_similarity=words["min_similarity"])
 
 
 def query_filter(words: dict[str, Any]) -> catalogue_pb2.ListingFilter:
@@ -49,8 +52,8 @@ def query_filter(words: dict[str, Any]) -> catalogue_pb2.ListingFilter:
     return catalogue_pb2.ListingFilter(
         brand_ids=words["brand"],
         seller_ids=words["seller"],
-        category_path=[name.strip() for name in words["category"].split(">") if name.strip()],
-        verdicts=[_VERDICTS[name] for name in words["verdict"]],
+        category_path=[name.strip() for name in words["category"].split(BELOW) if name.strip()],
+        verdicts=[VERDICTS[name] for name in words["verdict"]],
         markets=words["market"],
         screened_from=_moment(words["since"]),
         screened_before=_moment(words["before"]),

@@ -1,4 +1,4 @@
-"""`touchstone scan MANIFEST --server HOST:PORT --out URI`: a scan that the service runs, followed from here.
+"""`touchstone scan MANIFEST|--redecide --server HOST:PORT --out URI`: a scan that the service runs, followed from here.
 
 Ctrl-C asks the service to stop the scan and waits until it has; a second one leaves it to itself. A scan that was
 stopped goes on with `--server HOST:PORT --resume-scan ID`.
@@ -7,6 +7,8 @@ stopped goes on with `--server HOST:PORT --resume-scan ID`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,67 +19,87 @@ from serving.caller import ACTOR
 from serving.channel import Credentials
 from serving.cli.common import SOME_FAILED, message_dict, print_json, stderr
 from serving.cli.connection import refusals_told
-from serving.cli.scan_query import query_filter
+from serving.cli.scan_cases import NOT_AGREED, somebody_is_there
+from serving.cli.scan_query import query_filter, query_message
 from serving.scan_client import ScanClient
 from serving.scan_manifest import FORMATS
 from serving.scan_places import suffix_of
+from serving.wire_scan import DEFAULT_CASES
 from touchstone.moderation.v1 import scan_pb2
 
 _FAILED = 1
 _PREFIX = "SCAN_STATE_"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """How the service is to do it; `max_cases` 0 is the service's own."""
+
+    over_ray: bool
+    open_cases: bool
+    max_cases: int
+
+
+def spec_of(source: str | None, out: str, words: dict[str, Any], ways: Ways) -> scan_pb2.ScanSpec:
+    """Ask for a scan of a manifest, of a folder (a name without a manifest's ending), or of what was screened."""
+    spec = scan_pb2.ScanSpec(
+        output_uri=out, filter=query_filter(words), open_cases=ways.open_cases, max_cases=ways.max_cases
+    )
+    if ways.over_ray:
+        spec.runner = scan_pb2.SCAN_RUNNER_RAY
+    if source is None:
+        spec.mode = scan_pb2.SCAN_MODE_REDECIDE
+        spec.catalogue.CopyFrom(query_message(words))
+    elif suffix_of(source) in FORMATS:
+        spec.manifest_uri = source
+    else:
+        spec.folder_uri = source
+    return spec
+
+
 @dataclass(frozen=True)
 class Remote:
-    """A service to scan with: where, by which credentials and in whose name; `resume_scan` is a scan's id or ""."""
+    """A service to scan with: where, by which credentials and in whose name."""
 
     server: str | None
     credentials: Credentials
     actor: str
-    resume_scan: str
+    as_json: bool
 
-    def scan(self, source: str, out: str, words: dict[str, Any], *, plan_only: bool, as_json: bool) -> int:
-        """Let it scan a manifest, or a folder (a name without a manifest's ending); returns the exit code."""
-        spec = scan_pb2.ScanSpec(output_uri=out, filter=query_filter(words))
-        if suffix_of(source) in FORMATS:
-            spec.manifest_uri = source
-        else:
-            spec.folder_uri = source
-        return self._ask(Wanted(spec=spec, plan_only=plan_only), as_json=as_json)
+    def scan(self, spec: scan_pb2.ScanSpec, *, plan_only: bool, yes: bool) -> int:
+        """Let it plan a scan, and do it unless `plan_only`; returns the exit code."""
+        if not (plan_only or _agreed(spec, yes=yes)):
+            return NOT_AGREED
+        with self._client() as client:
+            scan = client.start(spec, plan_only=plan_only)
+            return _tell(scan if plan_only else self._to_its_end(client, scan), as_json=self.as_json)
 
-    def go_on(self, *, as_json: bool) -> int:
+    def go_on(self, scan_id: str, *, yes: bool) -> int:
         """Let it go on with a scan; returns the exit code."""
-        return self._ask(Wanted(spec=scan_pb2.ScanSpec(), resume_scan_id=self.resume_scan), as_json=as_json)
+        with self._client() as client:
+            if not _agreed(client.get(scan_id).spec, yes=yes):
+                return NOT_AGREED
+            return _tell(self._to_its_end(client, client.resume(scan_id)), as_json=self.as_json)
 
-    def _ask(self, wanted: Wanted, *, as_json: bool) -> int:
+    @contextmanager
+    def _client(self) -> Iterator[ScanClient]:
         server = str(self.server)
         with refusals_told(server), ScanClient(server, self.credentials, metadata=((ACTOR, self.actor),)) as client:
-            return scan_by_service(client, wanted, as_json=as_json)
+            yield client
 
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What to ask of the service: a new scan, or one to go on with."""
-
-    spec: scan_pb2.ScanSpec
-    resume_scan_id: str = ""
-    plan_only: bool = False
-
-
-def scan_by_service(client: ScanClient, wanted: Wanted, *, as_json: bool) -> int:
-    """Start or resume a scan, follow it, and say how it ended; returns the exit code.
-
-    Raises InvalidListing, grpc.RpcError.
-    """
-    if wanted.resume_scan_id:
-        scan = client.resume(wanted.resume_scan_id)
-    else:
-        scan = client.start(wanted.spec, plan_only=wanted.plan_only)
-    if not wanted.plan_only:
-        if not as_json:
+    def _to_its_end(self, client: ScanClient, scan: scan_pb2.Scan) -> scan_pb2.Scan:
+        if not self.as_json:
             stderr.print(f"scan {scan.scan_id}: {scan.plan.listing_count} listings", highlight=False)
-        scan = _followed(client, scan)
-    return _tell(scan, as_json=as_json)
+        return _followed(client, scan)
+
+
+def _agreed(spec: scan_pb2.ScanSpec, *, yes: bool) -> bool:
+    """Whether the cases may be opened, if any are asked for: the service shows no preview before it does."""
+    if yes or not spec.open_cases:
+        return True
+    most = spec.max_cases or DEFAULT_CASES
+    question = f"The service will open up to {most} cases, and not ask before it does. Go on?"
+    return somebody_is_there() and click.confirm(question, err=True)
 
 
 def _followed(client: ScanClient, scan: scan_pb2.Scan) -> scan_pb2.Scan:
@@ -135,10 +157,14 @@ def _say(scan: scan_pb2.Scan) -> None:
     progress, plan = scan.progress, scan.plan
     click.echo(f"scan {scan.scan_id}: {_state(scan)}: {scan.error.message}".removesuffix(": "))
     if scan.state == scan_pb2.SCAN_STATE_PLANNED:
-        click.echo(f"{plan.listing_count} listings, {plan.image_count} images")
+        time = f"; about {round(plan.estimated_duration_ms / 1_000)} s" if plan.estimated_duration_ms else ""
+        click.echo(f"{plan.listing_count} listings, {plan.image_count} images{time}")
+        click.echo(f"start it with: --resume-scan {scan.scan_id}")
         return
     verdicts = f"ALLOW {progress.allow_count}, REVIEW {progress.review_count}, TAKEDOWN {progress.takedown_count}"
     click.echo(f"{progress.done_count} of {progress.total_count} listings: {verdicts}; {progress.fault_count} faults")
+    if scan.spec.open_cases:
+        click.echo(f"{progress.case_count} cases opened; see touchstone cases list --scan {scan.scan_id}")
     for fault in progress.first_faults:
         stderr.print(
             f"fault: line {fault.line}: {fault.listing_id}: {fault.error.message}",

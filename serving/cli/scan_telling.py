@@ -1,4 +1,4 @@
-"""How does a scan tell the service that started it how far it is? A line of JSON on stdout after each block.
+"""How does a scan tell the service that started it how far it is? A line of JSON on stdout after each block and case.
 
 Such a scan gives way to the service's own work, and stops when the service is gone: its standard input, which the
 service holds open, ends then.
@@ -9,40 +9,46 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
 
 import click
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from index.scans import ScanStep
 from serving.scan_blocks import ScanFault
+from serving.scan_cases import OnCase
+from serving.scan_file import VERSIONS, open_scan
 from serving.scan_identity import ScanVersions
 from serving.scan_local import Progress
-from serving.scan_plan import Contents, ScanPlan
+from serving.scan_plan import ScanPlan
 from serving.scan_progress import MAX_FAULTS, ScanProgress
 from serving.scan_workspace import Tally, faults_of, folder_of
 
 # Faults of the source itself: there is no row for them.
 _WITHOUT_ROW = ("MANIFEST_ROW", "DUPLICATE_ID")
 _NICENESS = 5
+# A line holds up to a hundred faults.
+_CASES_A_LINE = 64
 _STDIN = 0
 
 
 class Teller:
-    """Prints a line when a scan has begun, and one for each block that is done."""
+    """Prints a line when a scan of `total` entries has begun, and one for each block that is done.
 
-    def __init__(self, out: Path, versions: ScanVersions, contents: Contents, plan: ScanPlan) -> None:
+    It prints to what is stdout now: Ray's session has another one.
+    """
+
+    def __init__(self, out: Path, versions: ScanVersions, total: int, plan: ScanPlan | None = None) -> None:
         self._out = out
-        self._begun = ScanProgress(
-            total=_total(contents),
-            reused_images=plan.reused_image_count,
-            estimated_s=plan.estimated_s,
-            versions=asdict(versions),
-        )
+        self._stdout = sys.stdout
+        self._begun = ScanProgress(total=total, versions=asdict(versions))
+        if plan is not None:
+            self._begun = replace(self._begun, reused_images=plan.reused_image_count, estimated_s=plan.estimated_s)
         self._tally = Tally.none()
         self._first_faults: tuple[ScanFault, ...] = ()
         self._tell()
@@ -61,18 +67,38 @@ class Teller:
         return told
 
     def _tell(self) -> None:
-        _print(self._begun, self._tally, self._first_faults)
+        progress = _counted(self._begun, self._tally, self._first_faults)
+        click.echo(progress.to_line(), file=self._stdout)
 
 
-def tell_finished(out: Path, versions: ScanVersions, contents: Contents) -> None:
-    """Print the line of a scan that is finished already."""
+def tell_finished(out: Path) -> None:
+    """Print the line of a scan that is finished."""
+    click.echo(_finished(out).to_line())
+
+
+def tell_cases(out: Path, count: int) -> OnCase:
+    """Print the line of a scan that is finished and opens `count` cases; return what prints one as they are there."""
+    finished = _finished(out)
+
+    def told(done: Counter[ScanStep]) -> None:
+        if done.total() in (0, count) or not done.total() % _CASES_A_LINE:
+            progress = replace(finished, cases=done[ScanStep.OPENED] + done[ScanStep.KNOWN])
+            click.echo(progress.to_line())
+
+    told(Counter())
+    return told
+
+
+def _finished(out: Path) -> ScanProgress:
+    """Read what a scan came to from its files."""
     tally = Tally.none()
-    counts = pc.value_counts(pq.read_table(out, columns=["verdict"]).column("verdict")).to_pylist()
-    tally.verdicts.update({each["values"]: each["counts"] for each in counts})
+    with open_scan(out) as scan:
+        tally.verdicts.update(row["verdict"] for row in scan.rows(["verdict"]))
+        versions = {name: scan.metadata.get(name, "") for name in VERSIONS}
     with faults_of(out).open(encoding="utf-8") as lines:
         tally.faults.update(json.loads(line)["code"] for line in lines)
-    begun = ScanProgress(total=_total(contents), versions=asdict(versions))
-    _print(begun, tally, _first([faults_of(out)]))
+    counted = _counted(ScanProgress(versions=versions), tally, _first([faults_of(out)]))
+    return replace(counted, total=counted.done)
 
 
 def stop_with_the_service() -> None:
@@ -87,12 +113,8 @@ def stop_with_the_service() -> None:
     threading.Thread(target=watch, name="service", daemon=True).start()
 
 
-def _total(contents: Contents) -> int:
-    return contents.listing_count + contents.fault_count
-
-
-def _print(begun: ScanProgress, tally: Tally, first_faults: tuple[ScanFault, ...]) -> None:
-    progress = replace(
+def _counted(begun: ScanProgress, tally: Tally, first_faults: tuple[ScanFault, ...]) -> ScanProgress:
+    return replace(
         begun,
         done=tally.rows + sum(tally.faults[code] for code in _WITHOUT_ROW),
         faults=tally.faults.total(),
@@ -101,7 +123,6 @@ def _print(begun: ScanProgress, tally: Tally, first_faults: tuple[ScanFault, ...
         takedown=tally.verdicts["TAKEDOWN"],
         first_faults=first_faults,
     )
-    click.echo(progress.to_line())
 
 
 def _first(files: Iterable[Path]) -> tuple[ScanFault, ...]:

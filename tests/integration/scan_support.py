@@ -10,7 +10,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from index.policies import PolicyStep
+from serving.app import Application
 from serving.pipeline import Pipeline
+from serving.policy_file import compile_policy
 from serving.scan_blocks import ScanItem, blocks
 from serving.scan_identity import identify
 from serving.scan_local import Stopping, scan_locally
@@ -18,7 +21,23 @@ from serving.scan_opening import open_source
 from serving.scan_screening import ScanScreener
 from serving.scan_sight import Reuse
 from serving.scan_workspace import Tally, open_workspace
-from tests.integration.support import draw
+from tests.integration.support import AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE, draw, listing
+from touchstone.moderation.v1 import moderation_service_pb2 as pb
+
+STRICT = b"""format_version: 2
+name: strict
+rules:
+  - id: any-brand
+    when: brand.known
+    verdict: REVIEW
+    code: BRAND_AT_STAKE
+    text: "{brand.name} is at stake"
+  - id: fake
+    when: duplicate.known_counterfeit
+    verdict: TAKEDOWN
+    code: KNOWN_FAKE
+    text: "a copy"
+"""
 
 
 def drawn_manifest(folder: Path, *, listings: int, photos: int = 12, edge: int = 96) -> Path:
@@ -96,3 +115,28 @@ def scan(
 def items_of(manifest: Path) -> list[ScanItem]:
     """Read the items of a manifest."""
     return [entry for entry in open_source(str(manifest)).source.entries() if isinstance(entry, ScanItem)]
+
+
+def screen_all(application: Application) -> Application:
+    """Screen a brand's product, a copy of a fake, replica wording, a broken photo, and what is nothing special."""
+    offers = (
+        listing(draw(AURORA_SHOE), listing_id="shoe", title="Aurora shoe", claimed_brand="Aurora", seller_id="s1"),
+        listing(draw(BOREALIS_BAG), draw(701), listing_id="bag", market="DE", title="bag"),
+        listing(draw(KNOWN_FAKE), listing_id="fake", claimed_brand="Aurora", seller_id="s2"),
+        listing(draw(702), listing_id="words", title="Aurora replica 1:1 AAA", seller_id="s1"),
+        listing(b"no photo", draw(703), listing_id="broken"),
+        listing(listing_id="plain", title="a mug"),
+    )
+    for offer in offers:
+        application.moderation.screen(pb.ScreenListingRequest(listing=offer))
+    return application
+
+
+def activate(application: Application, content: bytes) -> str:
+    """Bring a policy into force."""
+    policy = compile_policy(content, source=Path("strict.yaml"))
+    step = PolicyStep(actor="ann", time=application.cases.desk.clock())
+    application.store.submit_policy(policy.version, content, step)
+    application.store.activate_policy(policy.version, step, two_people=False)
+    application.policies.refresh()
+    return policy.version

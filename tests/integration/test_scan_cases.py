@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from index.scans import SCAN_WORSE, ScanStep
 from index.store.store import Store
 from serving.case_opening import CaseOpening
 from serving.case_rules import load_case_rules
-from serving.scan_cases import CasePreview, Finding, ScanCases, open_cases
+from serving.scan_cases import Finding, ScanCases, preview_of
 from serving.scan_rows import ScanRow, to_table
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -95,6 +94,7 @@ def test_preview_counts_and_writes_nothing(store: Store) -> None:
     assert preview.steps == {
         ScanStep.OPENED: 2, ScanStep.GONE: 1, ScanStep.AS_GRAVE: 1, ScanStep.UNSCREENED: 1,
     }  # fmt: skip
+    assert preview.verdicts == {"REVIEW": 2}
     assert preview.brands == {"Aurora": 1, "": 1}
     assert preview.reasons == {"LOW_PRICE": 2}
     assert preview.document()["cases"] == 2
@@ -131,25 +131,22 @@ def test_what_changed_since_the_preview_is_passed_over(store: Store) -> None:
     assert [case.listing_id for case in opened(store)] == ["l2"]
 
 
-def test_cases_of_a_file_are_opened_once_agreed(store: Store, tmp_path: Path) -> None:
-    """A scan's file names its scan; nothing is opened unless the preview is agreed to; faults open nothing."""
+def test_cases_of_a_file_are_opened_under_the_scans_name(store: Store, tmp_path: Path) -> None:
+    """A scan's file names its scan, and a service may name it anew: each case is there once. Faults open nothing."""
     rows = [
         ScanRow(listing_id="l0", line=1, verdict="REVIEW", counterfeit_probability=0.7, brand="Aurora"),
         ScanRow(listing_id="l1", line=2, verdict="REVIEW", error="the share is not mounted"),
     ]
     path = tmp_path / "out.parquet"
-    pq.write_table(to_table(rows, {"scan_id": SCAN}), path)
-    seen: list[CasePreview] = []
+    pq.write_table(to_table(rows, {"scan_id": "of-the-file"}), path)
+    told: list[int] = []
 
-    def refuse(preview: CasePreview) -> bool:
-        seen.append(preview)
-        return False
+    cases = replace(cases_of(store), bears=SCAN)
+    done = cases.open(preview_of(path, cases), progress=lambda so_far: told.append(so_far.total()))
+    again = cases_of(store).open(preview_of(path, cases_of(store)))
 
-    refused = open_cases(path, cases_of(store), agreed=refuse)
-    agreed = open_cases(path, cases_of(store), agreed=lambda preview: preview == seen[0])
-
-    assert refused[1] == Counter()
-    assert agreed[1] == {ScanStep.OPENED: 1}
+    assert (done, again) == ({ScanStep.OPENED: 1}, {ScanStep.KNOWN: 1})
+    assert told == [1]
     assert [case.listing_id for case in opened(store)] == ["l0"]
 
 
@@ -159,4 +156,4 @@ def test_file_that_names_no_scan_is_refused(store: Store, tmp_path: Path) -> Non
     pq.write_table(to_table([ScanRow(listing_id="l0", line=1, verdict="REVIEW")]), path)
 
     with pytest.raises(CatalogueError, match="of which scan"):
-        open_cases(path, cases_of(store))
+        preview_of(path, cases_of(store))

@@ -5,48 +5,36 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 import pyarrow.parquet as pq
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from index.decision_records import DecisionRecord, RemovalReason
 from index.errors import Conflict
 from index.listings import ListingWhere
-from index.policies import PolicyStep
 from serving.app import Application, open_application
 from serving.cli.scan_query import catalogue_options, query_of
-from serving.errors import InvalidListing
+from serving.errors import InvalidListing, RunnerError
 from serving.facts_record import unpack
-from serving.policy_file import compile_policy
 from serving.scan_blocks import ScanBlock, ScanItem, blocks
 from serving.scan_catalogue import CatalogueQuery, CatalogueSource, open_selection, select, to_query
 from serving.scan_redecide import REDECIDE_ENTRIES, Judges, Redecider
 from serving.scan_redecide_workers import RedecideJob, open_redecider, redecide_workers
 from serving.scan_rows import SCHEMA, BlockResult, ScanRow, to_table
-from tests.integration.support import AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE, draw, fill, listing, settings_at
+from serving.scan_words import to_words, unsayable
+from tests.integration.scan_support import STRICT, activate, screen_all
+from tests.integration.support import draw, fill, listing, settings_at
 from tests.support.decided import copy_decisions
 from touchstone.moderation.v1 import catalogue_pb2, decision_pb2, scan_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
-STRICT = b"""format_version: 2
-name: strict
-rules:
-  - id: any-brand
-    when: brand.known
-    verdict: REVIEW
-    code: BRAND_AT_STAKE
-    text: "{brand.name} is at stake"
-  - id: fake
-    when: duplicate.known_counterfeit
-    verdict: TAKEDOWN
-    code: KNOWN_FAKE
-    text: "a copy"
-"""
 MANY = 100_000
 
 
@@ -62,21 +50,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     with open_application(settings_at(tmp_path_factory.mktemp("redecide"))) as application:
         fill(application)
         yield screen_all(application)
-
-
-def screen_all(application: Application) -> Application:
-    """Screen a brand's product, a copy of a fake, replica wording, a broken photo, and what is nothing special."""
-    offers = (
-        listing(draw(AURORA_SHOE), listing_id="shoe", title="Aurora shoe", claimed_brand="Aurora", seller_id="s1"),
-        listing(draw(BOREALIS_BAG), draw(701), listing_id="bag", market="DE", title="bag"),
-        listing(draw(KNOWN_FAKE), listing_id="fake", claimed_brand="Aurora", seller_id="s2"),
-        listing(draw(702), listing_id="words", title="Aurora replica 1:1 AAA", seller_id="s1"),
-        listing(b"no photo", draw(703), listing_id="broken"),
-        listing(listing_id="plain", title="a mug"),
-    )
-    for offer in offers:
-        application.moderation.screen(pb.ScreenListingRequest(listing=offer))
-    return application
 
 
 def originals(application: Application) -> list[DecisionRecord]:
@@ -119,16 +92,6 @@ def at_work(
             if len(waiting) > in_hand:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
-
-
-def activate(application: Application, content: bytes) -> str:
-    """Bring a policy into force."""
-    policy = compile_policy(content, source=Path("strict.yaml"))
-    step = PolicyStep(actor="ann", time=application.cases.desk.clock())
-    application.store.submit_policy(policy.version, content, step)
-    application.store.activate_policy(policy.version, step, two_people=False)
-    application.policies.refresh()
-    return policy.version
 
 
 def test_same_policy_says_the_same_again(shared: Application, tmp_path: Path) -> None:
@@ -242,6 +205,36 @@ def test_query_narrows_by_filter_and_likeness(shared: Application, tmp_path: Pat
 
 def test_options_say_which_listings() -> None:
     """The command line's words become the query that a request would be; what breaks a rule is named."""
+    noon = datetime(2026, 3, 1, tzinfo=UTC)
+    where = ListingWhere(seller_ids=("s1",), category_path=("a", "b"), verdicts=("ALLOW",), screened_from=noon)
+
+    assert read("--seller", "s1", "--verdict", "allow", "--since", "2026-03-01", "--category", "a > b") == (
+        CatalogueQuery(where=where)
+    )
+    with pytest.raises(InvalidListing, match="markets"):
+        read("--market", "Germany")
+
+
+def test_options_say_all_that_a_request_can() -> None:
+    """A request said in options and read again is the query that it was, to the microsecond and the last digit."""
+    where = catalogue_pb2.ListingFilter(
+        brand_ids=["aurora", "--b"],
+        seller_ids=["s 1", "-s"],
+        category_path=["Shoes", "Men's & more"],
+        verdicts=[decision_pb2.VERDICT_ALLOW, decision_pb2.VERDICT_TAKEDOWN],
+        markets=["DE"],
+        screened_from=Timestamp(seconds=1_700_000_000, nanos=123_456_000),
+        screened_before=Timestamp(seconds=1_700_000_001),
+    )
+    query = scan_pb2.CatalogueQuery(reference_id="r-1", min_similarity=0.1 + 0.2)
+
+    assert read(*to_words(query, where)) == to_query(query, where)
+    assert to_words(scan_pb2.CatalogueQuery(), catalogue_pb2.ListingFilter()) == ()
+    assert unsayable(["a", "b > c", "", " d"]) == ("b > c", "", " d")
+
+
+def read(*words: str) -> CatalogueQuery:
+    """Read what a command line says."""
 
     @click.command()
     @catalogue_options
@@ -249,14 +242,21 @@ def test_options_say_which_listings() -> None:
         asked.append(query_of(words))
 
     asked: list[CatalogueQuery] = []
-    words = ["--seller", "s1", "--verdict", "allow", "--since", "2026-03-01"]
-    command.main([*words, "--category", "a > b"], "scan", standalone_mode=False)
+    command.main(list(words), "scan", standalone_mode=False)
+    return asked[0]
 
-    noon = datetime(2026, 3, 1, tzinfo=UTC)
-    where = ListingWhere(seller_ids=("s1",), category_path=("a", "b"), verdicts=("ALLOW",), screened_from=noon)
-    assert asked == [CatalogueQuery(where=where)]
-    with pytest.raises(InvalidListing, match="markets"):
-        command.main(["--market", "Germany"], "scan", standalone_mode=False)
+
+def test_a_process_that_is_killed_ends_the_scan_with_a_reason(shared: Application, tmp_path: Path) -> None:
+    """Whoever waits for a block is told what happened and how to go on, in an error of ours."""
+    (block,) = blocks(source(shared, tmp_path).entries(), REDECIDE_ENTRIES)
+    with redecide_workers(job(shared), processes=1) as workers, ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(workers.screen, block)
+        while not (started := [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]):
+            wait([waiting], timeout=0.02)
+        started[0].kill()
+
+        with pytest.raises(RunnerError, match="--resume"):
+            waiting.result()
 
 
 def test_item_of_another_source_is_refused(shared: Application) -> None:

@@ -24,14 +24,19 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
+from index.case_records import CaseFilter
 from index.scan_records import ScanRecord, ScanState
 from serving.app import Application, open_application
 from serving.caller import ACTOR
+from serving.cli.scan_run import run
 from serving.errors import InvalidListing
 from serving.scan_client import ScanClient
+from serving.scan_launch import CommandLauncher
 from serving.scan_parts import ScanParts
 from serving.scan_process import Launch
-from tests.integration.support import Start, draw, settings_at
+from serving.settings import Settings
+from tests.integration.scan_support import STRICT, activate, screen_all
+from tests.integration.support import Start, Touchstone, draw, fill, settings_at
 from touchstone.moderation.v1 import catalogue_pb2, scan_pb2
 from touchstone.moderation.v1 import scan_service_pb2 as pb
 
@@ -55,6 +60,8 @@ _WAIT = "signal.pause()"
 _REFUSE = "print('error: no header', file=sys.stderr); sys.exit(2)"
 _BREAK = "raise KeyError('a defect')"
 _DIE = "os.kill(os.getpid(), signal.SIGKILL)"
+REDECIDE = scan_pb2.SCAN_MODE_REDECIDE
+ALL = scan_pb2.CatalogueQuery()
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +102,20 @@ def serve(start: Start, application: Application) -> Iterator[Serve]:
 
     @contextmanager
     def served(work: str | None = _WAIT, **answers: Any) -> Iterator[ScanClient]:
-        parts = application.scans
-        if work is not None:
-            parts = ScanParts(parts.answers, replace(parts.worker, launch=_standing_in(work)))
-        parts = replace(parts, answers=replace(parts.answers, **answers))
-        with ExitStack() as clients, start(replace(application, scans=parts)) as running:
+        with ExitStack() as clients, start(_working(application, work, **answers)) as running:
             yield clients.enter_context(ScanClient(running.target, metadata=ANN))
 
     yield served
     now = datetime.now(UTC)  # what a test left unfinished is in nobody's way
     while (left := application.store.claim_scan("test", time=now, unheard_since=now)) is not None:
         application.store.end_scan(left.scan_id, "test", state=ScanState.CANCELLED, time=now)
+
+
+def _working(application: Application, work: str | None, **answers: Any) -> Application:
+    parts = application.scans
+    if work is not None:
+        parts = ScanParts(parts.answers, replace(parts.worker, launch=_standing_in(work)))
+    return replace(application, scans=replace(parts, answers=replace(parts.answers, **answers)))
 
 
 def _standing_in(work: str) -> Callable[[ScanRecord], Launch]:
@@ -117,8 +127,9 @@ def _standing_in(work: str) -> Callable[[ScanRecord], Launch]:
 
 
 def spec_of(folder: Path, output: str = "out.parquet", **fields: Any) -> scan_pb2.ScanSpec:
-    """Ask for a scan of the folder's manifest."""
-    fields = {"manifest_uri": str(folder / "listings.jsonl"), "output_uri": str(folder / output)} | fields
+    """Ask for a scan of the folder's manifest, unless it is of something else."""
+    source = {} if "catalogue" in fields else {"manifest_uri": str(folder / "listings.jsonl")}
+    fields = {**source, "output_uri": str(folder / output)} | fields
     return scan_pb2.ScanSpec(**fields)
 
 
@@ -222,10 +233,15 @@ def test_what_is_there_already_is_not_written_over(serve: Serve, folder: Path) -
 @pytest.mark.parametrize(
     ("fields", "refused"),
     [
-        ({"open_cases": True}, "spec.open_cases"),
         ({"max_cases": 5}, "spec.max_cases"),
         ({"runner": scan_pb2.SCAN_RUNNER_RAY}, "spec.runner"),
-        ({"mode": scan_pb2.SCAN_MODE_REDECIDE}, "spec.mode"),
+        ({"mode": REDECIDE}, "spec.mode"),
+        ({"catalogue": ALL}, "spec.mode"),
+        ({"catalogue": ALL, "mode": REDECIDE, "runner": scan_pb2.SCAN_RUNNER_RAY}, "spec.runner"),
+        (
+            {"catalogue": ALL, "mode": REDECIDE, "filter": catalogue_pb2.ListingFilter(category_path=["a > b"])},
+            "spec.filter.category_path",
+        ),
         ({"filter": catalogue_pb2.ListingFilter(brand_ids=["aurora"])}, "spec.filter.brand_ids"),
         ({"output_uri": "out.csv"}, "spec.output_uri"),
     ],
@@ -237,22 +253,22 @@ def test_what_is_not_offered_is_named(serve: Serve, folder: Path, fields: dict[s
 
 
 def test_requests_that_say_nothing_are_refused(serve: Serve, folder: Path) -> None:
-    """Neither work nor source; a catalogue query; a plan of a scan that is to be resumed."""
+    """Neither work nor source; a plan of a scan that is to be resumed."""
     with serve() as client:
         assert fields_of(lambda: client._ask("StartScan", pb.StartScanRequest())) == {"work"}
         assert fields_of(lambda: client._ask("GetScan", pb.GetScanRequest())) == {"scan_id"}
         nothing = scan_pb2.ScanSpec(output_uri="/o.parquet")
         assert fields_of(lambda: client.start(nothing)) == {"spec.source"}
-        query = scan_pb2.ScanSpec(catalogue=scan_pb2.CatalogueQuery(), output_uri=f"{folder}/o.parquet")
-        assert fields_of(lambda: client.start(query)) == {"spec.catalogue"}
         both = pb.StartScanRequest(resume_scan_id="s", plan_only=True)
         assert fields_of(lambda: client._ask("StartScan", both)) == {"plan_only"}
 
 
 def test_what_there_is_not_is_not_found(serve: Serve, folder: Path) -> None:
-    """No such manifest; no such scan, whatever is asked of it."""
+    """No such manifest or reference; no such scan, whatever is asked of it."""
+    alike = scan_pb2.CatalogueQuery(reference_id="no-such")
     with serve() as client:
         calls: list[Callable[[], object]] = [
+            lambda: client.start(spec_of(folder, catalogue=alike, mode=REDECIDE)),
             lambda: client.start(spec_of(folder, manifest_uri=f"{folder}/no-such.jsonl")),
             lambda: client.get("no-such"),
             lambda: client.cancel("no-such"),
@@ -342,6 +358,102 @@ def test_a_scan_that_fails_says_why(serve: Serve, folder: Path, work: str, code:
         assert code_of(lambda: client.resume(failed.scan_id)) is grpc.StatusCode.ABORTED
 
 
+def test_a_plan_says_how_long_it_took_before(serve: Serve, folder: Path) -> None:
+    """Without a scan of its kind on record nothing is said; after one, its time for a photo is what photos take."""
+    many = scan_pb2.ScanSpec(folder_uri=str(folder), output_uri=str(folder / "many.parquet"))
+    with serve("tell(100)") as client:
+        done = ended(client, client.start(spec_of(folder, runner=scan_pb2.SCAN_RUNNER_LOCAL)))
+        took_ms = (done.end_time.ToNanoseconds() - done.start_time.ToNanoseconds()) / 1e6
+        many.runner = scan_pb2.SCAN_RUNNER_LOCAL
+
+        planned = client.start(many, plan_only=True)
+        other = client.start(spec_of(folder, "o.parquet", catalogue=ALL, mode=REDECIDE), plan_only=True)
+
+    assert done.state == scan_pb2.SCAN_STATE_SUCCEEDED
+    assert (done.plan.image_count, planned.plan.image_count) == (4, 1)
+    assert planned.plan.estimated_duration_ms == pytest.approx(took_ms / 4, abs=1.0)
+    assert other.plan.estimated_duration_ms == 0
+
+
+def test_the_command_is_what_was_asked_for(folder: Path) -> None:
+    """Each field of a spec is an option of the command; Ray is where the operator says, for scans that read photos."""
+    query: dict[str, Any] = {
+        "catalogue": scan_pb2.CatalogueQuery(reference_id="r", min_similarity=0.5),
+        "mode": REDECIDE,
+        "filter": catalogue_pb2.ListingFilter(brand_ids=["-b"], category_path=["a", "b"]),
+    }
+    over_ray = Settings(scan_ray_address="10.0.0.5:6379")
+
+    plain = options_of(launched(Settings(), spec_of(folder)))
+    ray = options_of(launched(over_ray, spec_of(folder, open_cases=True, max_cases=7)))
+    local = options_of(launched(over_ray, spec_of(folder, runner=scan_pb2.SCAN_RUNNER_LOCAL)))
+    again = options_of(launched(over_ray, spec_of(folder, **query), progress=b"some"))
+
+    assert (plain["source"], plain["restart"], plain["for_service"]) == (f"{folder}/listings.jsonl", True, True)
+    assert (plain["ray"], plain["open_cases"], plain["again"]) == (None, False, False)
+    assert (ray["ray"], ray["open_cases"], ray["max_cases"], ray["yes"], ray["scan_id"]) == (
+        "10.0.0.5:6379", True, 7, True, "s1",
+    )  # fmt: skip
+    assert local["ray"] is None
+    assert (again["source"], again["again"], again["resume"], again["ray"]) == (None, True, True, None)
+    assert (again["brand"], again["category"], again["reference"], again["min_similarity"]) == (
+        ("-b",), "a > b", "r", 0.5,
+    )  # fmt: skip
+
+
+def test_cases_are_all_that_is_left_of_a_scan_whose_rows_are_there(folder: Path) -> None:
+    """They are opened from the finished file, which needs no photo and no policy that is still the same."""
+    (folder / "out.parquet").write_bytes(b"rows")
+
+    command = launched(Settings(), spec_of(folder, open_cases=True), progress=b"some").command
+
+    assert list(command[-7:]) == ["--max-cases", "1000", "--yes", "--scan-id", "s1", "--", f"{folder}/out.parquet"]
+    assert command[4] == "cases"
+    assert launched(Settings(), spec_of(folder), progress=b"some").command[4] == "run"
+
+
+def test_the_command_line_asks_for_all_that_the_service_offers(
+    start: Start, application: Application, folder: Path, touchstone: Touchstone
+) -> None:
+    """A redecision with cases is planned, started only once agreed, gone on with by its id; what is refused is told."""
+    out = ("--out", folder / "out.parquet")
+    with start(_working(application, "tell(100)")) as running:
+        there = ("--server", running.target, "--as", "ann")
+        planned = touchstone("--json", "scan", "--redecide", "--seller", "s1", *out, *there, "--plan", "--open-cases")
+        scan = json.loads(planned.stdout)
+        refused = touchstone("scan", *there, "--resume-scan", scan["scan_id"])
+        done = touchstone("scan", *there, "--resume-scan", scan["scan_id"], "--yes")
+        over_ray = touchstone("scan", folder / "listings.jsonl", *out, *there, "--ray")
+
+    assert (scan["state"], scan["spec"]["mode"], scan["spec"]["filter"]["seller_ids"], scan["spec"]["open_cases"]) == (
+        "SCAN_STATE_PLANNED", "SCAN_MODE_REDECIDE", ["s1"], True,
+    )  # fmt: skip
+    assert (refused.code, "--yes" in refused.stderr) == (2, True)
+    assert done.code == 0, done
+    assert f"0 cases opened; see touchstone cases list --scan {scan['scan_id']}" in done.stdout
+    assert (over_ray.code, "scan_ray_address" in over_ray.stderr) == (2, True)
+
+
+def launched(settings: Settings, spec: scan_pb2.ScanSpec, *, progress: bytes = b"") -> Launch:
+    """Say how a scan is run."""
+    record = ScanRecord(
+        scan_id="s1",
+        state=ScanState.RUNNING,
+        spec=spec.SerializeToString(),
+        output=spec.output_uri,
+        started_by="ann",
+        create_time=datetime.now(UTC),
+        progress=progress,
+    )
+    return CommandLauncher(settings)(record)
+
+
+def options_of(launch: Launch) -> dict[str, Any]:
+    """Read a command as it reads itself."""
+    assert list(launch.command[2:5]) == ["serving.cli.main", "scan", "run"]
+    return run.make_context("run", list(launch.command[5:])).params
+
+
 # --- real scans ------------------------------------------------------------------------------------------------------
 
 
@@ -378,3 +490,28 @@ def test_a_real_scan_survives_its_server(serve: Serve, folder: Path) -> None:
     assert done.state == scan_pb2.SCAN_STATE_SUCCEEDED
     assert pq.read_table(folder / "out.parquet").column("listing_id").to_pylist() == [row["listing_id"] for row in rows]
     assert done.progress.done_count == count
+
+
+def test_what_was_screened_is_decided_again_and_gets_cases(
+    serve: Serve, folder: Path, application: Application
+) -> None:
+    """A catalogue query under a stricter policy: rows, verdicts and cases are counted, and found by the scan's id."""
+    fill(application)
+    activate(screen_all(application), STRICT)
+    asked: dict[str, Any] = {
+        "catalogue": ALL,
+        "mode": REDECIDE,
+        "filter": catalogue_pb2.ListingFilter(seller_ids=["s1", "s2"]),
+    }
+    with serve(None) as client:
+        spec = spec_of(folder, **asked, open_cases=True, max_cases=1)
+        done = ended(client, client.start(spec))
+
+    rows = pq.read_table(folder / "out.parquet").to_pylist()
+    opened = application.store.list_cases(CaseFilter(scan_id=done.scan_id), now=datetime.now(UTC)).cases
+    assert done.state == scan_pb2.SCAN_STATE_SUCCEEDED, done
+    assert [row["listing_id"] for row in rows] == ["fake", "shoe", "words"]
+    assert (done.plan.listing_count, done.progress.done_count, done.progress.total_count) == (3, 3, 3)
+    assert (done.progress.allow_count, done.progress.review_count, done.progress.takedown_count) == (1, 1, 1)
+    assert (done.progress.case_count, [case.listing_id for case in opened]) == (1, ["shoe"])
+    assert done.versions.policy_version == application.policies.current.active.version

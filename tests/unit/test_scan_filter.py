@@ -57,3 +57,13 @@ def test_wire_filter_becomes_one() -> None:
     decided = ["brand_ids", "category_path", "verdicts", "screened_from", "screened_before"]
     assert list(violations) == [f"spec.filter.{name}" for name in decided] + ["spec.filter.markets[1]"]
     assert all("`catalogue` query" in violations[f"spec.filter.{name}"] for name in decided)
+
+
+def test_words_say_the_conditions_in_one_way() -> None:
+    """However it was written, the same filter has the same words, and says nothing where it lets everything through."""
+    one = ScanFilter(markets=frozenset({"DE", "FR"}), claimed_brands=frozenset({"Hermès"}), sellers=frozenset({"s"}))
+    other = ScanFilter(markets=frozenset({"FR", "DE"}), claimed_brands=frozenset({"HERMES"}), sellers=frozenset({"s"}))
+
+    assert one.words() == other.words() == ("seller s", "market DE", "market FR", "brand hermes")
+    assert ScanFilter(categories=frozenset({"Shoes>Boots"})).words() == ("category shoes > boots",)
+    assert EVERYTHING.words() == ()

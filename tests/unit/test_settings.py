@@ -107,7 +107,9 @@ def test_file_may_set_nothing(tmp_path: Path, text: str) -> None:
         ("index_backend: milvus\n", ["index_backend: 'milvus'", "'faiss' or 'exact'"]),
         ("base_currency: EURO\n", ["base_currency: 'EURO'", "ISO 4217"]),
         ("base_currency: XXX\n", ["base_currency: 'XXX'", "ISO 4217"]),
-        ("policy: [a, b]\n", ["policy: ['a', 'b']", "path"]),
+        ("policy: [a, b]\n", ["policy: is a list of 2; give one path", "scan_roots"]),
+        ("store: ['postgresql://u:secret@h/n']\n", ["store: is a list of 1; give one path"]),
+        ("scan_roots: {a: b}\n", ["scan_roots: {'a': 'b'}", "tuple"]),
         ("data_dir:\n", ["data_dir: None", "path"]),
         ("threads: -1\nworkers: 0\n", ["threads: -1", "workers: 0"]),
         ("1: 2\n", ["1: 2", "Extra inputs"]),
@@ -121,6 +123,15 @@ def test_setting_that_cannot_be_is_refused(tmp_path: Path, text: str, says: list
         load_settings(_file(tmp_path, text))
 
     assert all(part in str(caught.value) for part in says), str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["[photos, /srv/listings, 's3://bucket/x']", "photos, /srv/listings, s3://bucket/x"])
+def test_roots_of_scans_lie_beside_the_file(tmp_path: Path, said: str) -> None:
+    """As a list and as text with commas, each path is relative to the file; URLs stay."""
+    config = _file(tmp_path, f"scan_roots: {said}\n")
+
+    assert load_settings(config).scan_roots == (f"{tmp_path}/photos", "/srv/listings", "s3://bucket/x")
 
 
 def test_bad_environment_and_bad_option_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
