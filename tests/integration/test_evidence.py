@@ -8,6 +8,7 @@ import subprocess
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -54,7 +55,7 @@ def a_case(service: Service) -> str:
     return case_id
 
 
-def export(service: Service, case_id: str, *, who: str = "ann", roles: str = "", **more: object) -> tuple[bytes, str]:
+def export(service: Service, case_id: str, *, who: str = "ann", roles: str = "", **more: Any) -> tuple[bytes, str]:
     """Read a package out in small pieces; return it with its id."""
     caller = person(service, who, roles)
     piece = caller.call("ExportEvidence", pb.ExportEvidenceRequest(case_id=case_id, max_bytes=50_000, **more))
@@ -111,8 +112,8 @@ def test_a_package_is_taken_out_by_rule(own_service: Service) -> None:
     case_id = a_case(own_service)
     content, package_id = export(own_service, case_id)
 
-    def refused(who: str = "ann", roles: str = "", **more: object) -> Code:
-        request = pb.ExportEvidenceRequest(**{"case_id": case_id} | more)
+    def refused(who: str = "ann", roles: str = "", **more: Any) -> Code:
+        request = pb.ExportEvidenceRequest(case_id=case_id, **more)
         return code_of(lambda: person(own_service, who, roles).call("ExportEvidence", request))
 
     assert refused(roles="moderator", audience=COUNSEL) is Code.PERMISSION_DENIED
@@ -168,9 +169,10 @@ def test_statements_and_the_clock_over_the_wire(own_service: Service) -> None:
     case_id = a_case(own_service)
     stub = StatementServiceStub(own_service.channel)
 
-    def record(**given: object) -> sv.LegalStep:
-        request = sv.RecordLegalStepRequest(**{"case_id": case_id, "request_id": "1"} | given)
-        return stub.RecordLegalStep(request, timeout=PATIENCE_S, metadata=[(ACTOR, "ann")]).step
+    def record(**given: Any) -> sv.LegalStep:
+        given = {"case_id": case_id, "request_id": "1"} | given
+        request = sv.RecordLegalStepRequest(**given)
+        return stub.RecordLegalStep(request, timeout=PATIENCE_S, metadata=((ACTOR, "ann"),)).step
 
     statement = stub.GetStatement(sv.GetStatementRequest(case_id=case_id), timeout=PATIENCE_S).statement
     times = dict.fromkeys(("first", "again"))

@@ -84,7 +84,7 @@ def a_record(
     )
 
 
-def evidence(kind: int) -> evidence_pb2.Evidence:
+def evidence(kind: Any) -> evidence_pb2.Evidence:
     """Make a piece of evidence of each kind, with a person's words wherever one's may be."""
     made: list[dict[str, Any]] = [
         {"duplicate": evidence_pb2.Duplicate(source=1 + kind % 3, source_id=PERSON, brand=PERSON)},
