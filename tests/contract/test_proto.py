@@ -23,6 +23,7 @@ RPCS = {
     "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution ReportListing "
     "AppealDecision ExportEvidence",
     "ScanService": "StartScan GetScan WatchScan* CancelScan",
+    "ImageService": "ListImages GetImage",
 }
 DECISION_FIELDS = (
     "decision_id listing_id verdict counterfeit_probability reasons evidence category description attributes "
