@@ -99,7 +99,10 @@ def lot_of(case_id: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFilter:
-    """Which cases: all conditions hold; an empty one leaves out nothing, but empty `states` are OPEN."""
+    """Which cases: all conditions hold; an empty one leaves out nothing, but empty `states` are OPEN.
+
+    `except_ids` are left out whatever else they are.
+    """
 
     states: tuple[CaseState, ...] = ()
     origins: tuple[CaseOrigin, ...] = ()
@@ -111,6 +114,7 @@ class CaseFilter:
     reason_code: str = ""
     created_from: datetime | None = None
     created_before: datetime | None = None
+    except_ids: tuple[str, ...] = ()
 
 
 class CaseOrder(enum.StrEnum):

@@ -50,7 +50,12 @@ class CaseAnswers:
 
     def get(self, request: pb.GetCaseRequest, caller: Caller) -> pb.GetCaseResponse:
         """Look a case up."""
-        return pb.GetCaseResponse(case=from_file(self.desk.file(to_case_id(request)), viewer=caller.name))
+        file, rules = self.desk.file(to_case_id(request)), self.desk.rules
+        return pb.GetCaseResponse(
+            case=from_file(file, viewer=caller.name),
+            reason_codes=rules.reason_codes,
+            statement_required=rules.needs_statement(file.case.market),
+        )
 
     def claim(self, request: pb.ClaimCaseRequest, caller: Caller) -> pb.ClaimCaseResponse:
         """Take, renew or let go a lease."""

@@ -6,7 +6,7 @@ Frozen values, free of wire, store and framework types, as all of `serving.domai
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from index.money import Money
 from index.price_query import LevelCount
@@ -104,6 +104,7 @@ class TextHit:
 
     A look-alike says by which `method` it imitates `brand`, and how many edits away (OSA; 0 where only its signs are
     others). What is read in a photo is of the field "images[N]" and of one line; `image_index` and `box` say where.
+    `before` and `after` are the words around it, for people.
     """
 
     kind: TextKind
@@ -117,6 +118,8 @@ class TextHit:
     distance: int = 0
     image_index: int | None = None
     box: Box | None = None
+    before: str = field(default="", compare=False)
+    after: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -209,12 +209,13 @@ def _filter_violations(field: str, message: pb.CaseFilter) -> Iterator[FieldViol
             continue
         for index, value in enumerate(values):
             yield from check_one_of(f"{field}.{name}[{index}]", value, allowed, name_of)
-    if len(message.brand_ids) > _MAX_FILTER_VALUES:
-        count = len(message.brand_ids)
-        yield FieldViolation(f"{field}.brand_ids", f"has {count} values; send at most {_MAX_FILTER_VALUES}")
-    else:
-        for index, brand_id in enumerate(message.brand_ids):
-            yield from check_id(f"{field}.brand_ids[{index}]", brand_id, required=True)
+    for name in ("brand_ids", "except_case_ids"):
+        ids = getattr(message, name)
+        if len(ids) > _MAX_FILTER_VALUES:
+            yield FieldViolation(f"{field}.{name}", f"has {len(ids)} values; send at most {_MAX_FILTER_VALUES}")
+            continue
+        for index, each in enumerate(ids):
+            yield from check_id(f"{field}.{name}[{index}]", each, required=True)
     for name in ("seller_id", "listing_id", "scan_id", "reason_code"):
         yield from check_id(f"{field}.{name}", getattr(message, name), required=False)
     for name in ("created_from", "created_before"):
@@ -233,4 +234,5 @@ def _filter(message: pb.CaseFilter) -> CaseFilter:
         reason_code=message.reason_code,
         created_from=to_time(message.created_from) if message.HasField("created_from") else None,
         created_before=to_time(message.created_before) if message.HasField("created_before") else None,
+        except_ids=tuple(message.except_case_ids),
     )

@@ -71,6 +71,7 @@ def from_case(
         brand=case.brand,
         reason_codes=case.reason_codes,
         drawn=case.drawn,
+        market=case.market,
     )
 
 

@@ -120,6 +120,8 @@ def _(evidence: TextHit) -> evidence_pb2.Evidence:
         distance=evidence.distance,
         image_index=evidence.image_index,
         box=from_box(evidence.box) if evidence.box else None,
+        before=evidence.before,
+        after=evidence.after,
     )
     return evidence_pb2.Evidence(text=text)
 

@@ -26,6 +26,8 @@ CLAIM = "claimed_brand"
 """Field of a listing in which the seller names the brand."""
 
 _FIELDS = ("title", "description")
+# Characters before and after a hit that are kept with it, so that people read it in its place.
+_AROUND = 80
 
 
 def find_wording(listing: Listing, lexicon: BrandLexicon) -> tuple[TextHit, ...]:
@@ -125,4 +127,12 @@ def _replica_hit(name: str, text: Text, place: ReplicaPlace) -> TextHit:
 
 
 def _hit(kind: TextKind, name: str, text: Text, start: int, end: int) -> TextHit:
-    return TextHit(kind=kind, field_name=name, start=start, end=end, matched=text.original[start:end])
+    return TextHit(
+        kind=kind,
+        field_name=name,
+        start=start,
+        end=end,
+        matched=text.original[start:end],
+        before=text.original[max(0, start - _AROUND) : start],
+        after=text.original[end : end + _AROUND],
+    )

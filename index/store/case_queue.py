@@ -62,6 +62,7 @@ def fits(wanted: CaseFilter, now: datetime, *, states: ColumnElement[bool] | Non
         cases.c.seller_id == wanted.seller_id: bool(wanted.seller_id),
         cases.c.listing_id == wanted.listing_id: bool(wanted.listing_id),
         cases.c.scan_id == wanted.scan_id: bool(wanted.scan_id),
+        cases.c.case_id.not_in(wanted.except_ids): bool(wanted.except_ids),
     }
     found = [condition for condition, asked in conditions.items() if asked]
     if wanted.created_from is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -74,10 +75,12 @@ class Endpoint:
         opened = self._shared.sessions.open(cookie) if cookie else None
         session, stale = opened or (self._shared.sessions.begin(), True)
         view = View(request=request, shared=self._shared, session=_with_proxy(session, request, self._shared.proxy))
+        began = time.perf_counter()
         try:
             response = await self._answer(view)
         finally:
             await view.form.close()
+        response.headers["server-timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
         if stale and not self._page.background and not _sets_session(response, request):
             keep(response, view, session)
         await response(scope, receive, send)

@@ -319,6 +319,16 @@ class CaseContract(StoreSuite):
         assert list(store.iter_removed_images()) == []
         assert [verdict.source for verdict in store.verdicts_after(0)] == [VerdictSource.AUDIT]
 
+    def test_a_case_that_is_left_out_is_not_given(self, store: Store) -> None:
+        """Who passed a case over gets another one, and none when there is no other; lists leave it out alike."""
+        case = open_case(store)
+        passed = CaseFilter(except_ids=(case.case_id,))
+
+        assert store.list_cases(CaseFilter(except_ids=("other",)), now=NOON).total == 1
+        assert store.list_cases(passed, now=NOON).total == 0
+        with pytest.raises(NotFound):
+            store.claim_next(passed, "ann", reviewer="~ann", now=NOON, duration=HOUR)
+
     def test_second_review(self, store: Store) -> None:
         """A grave takedown has no effect until another person confirms it, under the first one's id."""
         case = open_case(store, expected_harm=5.0)

@@ -95,10 +95,17 @@ def evidence(kind: Any) -> evidence_pb2.Evidence:
         },
         {"visual_match": evidence_pb2.VisualMatch(brand=PERSON, probability=0.9)},
         {"text": evidence_pb2.TextHit(kind=1 + kind % 5, matched=f"WeChat {PERSON}", brand="Aurora")},
-        {"text": evidence_pb2.TextHit(kind=4, matched=PERSON, brand=PERSON)},
+        {"text": evidence_pb2.TextHit(kind=evidence_pb2.TEXT_KIND_LOOK_ALIKE, matched=PERSON, brand=PERSON)},
         {"category": evidence_pb2.CategoryEvidence(declared=PERSON, mismatch=True)},
         {"price": evidence_pb2.PriceEvidence(ratio=0.12, score=2.0, explanation=PERSON, declared_sale=PERSON)},
-        {"seller": evidence_pb2.SellerEvidence(seller_id=PERSON, brand="Aurora", authorization=3, strike_count=2)},
+        {
+            "seller": evidence_pb2.SellerEvidence(
+                seller_id=PERSON,
+                brand="Aurora",
+                authorization=evidence_pb2.SELLER_AUTHORIZATION_NOT_AUTHORIZED,
+                strike_count=2,
+            )
+        },
         {"report": evidence_pb2.ReportEvidence(report_count=3, weight=1.5)},
     ]
     return evidence_pb2.Evidence(**made[kind % len(made)])

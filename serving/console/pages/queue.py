@@ -127,7 +127,7 @@ async def take_next(view: View) -> Response:
             raise
         view.tell("queue.nothing_to_take", kind="note")
         return view.go(wanted.address())
-    return view.go(f"/cases/{answer.case.case_id}")
+    return view.go(wanted.address().replace("/queue", f"/cases/{answer.case.case_id}", 1))
 
 
 async def waiting(view: View) -> int:

@@ -237,6 +237,7 @@ class Case(_message.Message):
     BRAND_FIELD_NUMBER: _builtins.int
     REASON_CODES_FIELD_NUMBER: _builtins.int
     DRAWN_FIELD_NUMBER: _builtins.int
+    MARKET_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Unique, given by the service."""
     state: Global___CaseState.ValueType
@@ -253,6 +254,8 @@ class Case(_message.Message):
     """The brand at stake, by its name; empty when none is."""
     drawn: _builtins.bool
     """True when its place in the queue was drawn by lot: the share of cases that are looked at whatever their harm."""
+    market: _builtins.str
+    """The market on which the listing is offered: an ISO 3166-1 alpha-2 code; empty when the listing named none."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
         """The decision as it was recorded. Present in GetCase's answer; in ListCases' only its identifiers, verdict and
@@ -316,10 +319,11 @@ class Case(_message.Message):
         brand: _builtins.str = ...,
         reason_codes: _abc.Iterable[_builtins.str] | None = ...,
         drawn: _builtins.bool = ...,
+        market: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "due_time", b"due_time", "lease", b"lease", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeals", b"appeals", "brand", b"brand", "brand_ids", b"brand_ids", "case_id", b"case_id", "create_time", b"create_time", "decision", b"decision", "drawn", b"drawn", "due_time", b"due_time", "etag", b"etag", "expected_harm", b"expected_harm", "lease", b"lease", "origin", b"origin", "reason_codes", b"reason_codes", "reports", b"reports", "resolutions", b"resolutions", "seller_id", b"seller_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeals", b"appeals", "brand", b"brand", "brand_ids", b"brand_ids", "case_id", b"case_id", "create_time", b"create_time", "decision", b"decision", "drawn", b"drawn", "due_time", b"due_time", "etag", b"etag", "expected_harm", b"expected_harm", "lease", b"lease", "market", b"market", "origin", b"origin", "reason_codes", b"reason_codes", "reports", b"reports", "resolutions", b"resolutions", "seller_id", b"seller_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

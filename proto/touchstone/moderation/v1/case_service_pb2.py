@@ -29,61 +29,61 @@ from touchstone.moderation.v1 import decision_pb2 as touchstone_dot_moderation_d
 from touchstone.moderation.v1 import listing_pb2 as touchstone_dot_moderation_dot_v1_dot_listing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+touchstone/moderation/v1/case_service.proto\x12\x18touchstone.moderation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a#touchstone/moderation/v1/case.proto\x1a\'touchstone/moderation/v1/decision.proto\x1a&touchstone/moderation/v1/listing.proto\"\xf3\x02\n\nCaseFilter\x12\x33\n\x06states\x18\x01 \x03(\x0e\x32#.touchstone.moderation.v1.CaseState\x12\x35\n\x07origins\x18\x02 \x03(\x0e\x32$.touchstone.moderation.v1.CaseOrigin\x12\x33\n\x08verdicts\x18\x03 \x03(\x0e\x32!.touchstone.moderation.v1.Verdict\x12\x11\n\tbrand_ids\x18\x04 \x03(\t\x12\x11\n\tseller_id\x18\x05 \x01(\t\x12\x12\n\nlisting_id\x18\x06 \x01(\t\x12\x0f\n\x07scan_id\x18\x07 \x01(\t\x12\x13\n\x0breason_code\x18\x08 \x01(\t\x12\x30\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x10ListCasesRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32$.touchstone.moderation.v1.CaseFilter\x12\x32\n\x05order\x18\x02 \x01(\x0e\x32#.touchstone.moderation.v1.CaseOrder\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"p\n\x11ListCasesResponse\x12-\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\"!\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"?\n\x0fGetCaseResponse\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.touchstone.moderation.v1.Case\"\xb7\x01\n\x10\x43laimCaseRequest\x12\x11\n\x07\x63\x61se_id\x18\x01 \x01(\tH\x00\x12\x34\n\x04next\x18\x02 \x01(\x0b\x32$.touchstone.moderation.v1.CaseFilterH\x00\x12\x35\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32%.touchstone.moderation.v1.ClaimAction\x12\x19\n\x11lease_duration_ms\x18\x04 \x01(\x03\x42\x08\n\x06target\"A\n\x11\x43laimCaseResponse\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.touchstone.moderation.v1.Case\"\x90\x01\n\x12ResolveCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x32\n\x07outcome\x18\x02 \x01(\x0b\x32!.touchstone.moderation.v1.Outcome\x12\x13\n\x0blease_token\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"}\n\x13ResolveCaseResponse\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x38\n\nresolution\x18\x02 \x01(\x0b\x32$.touchstone.moderation.v1.Resolution\"\x87\x02\n\x18\x42\x61tchResolveCasesRequest\x12\x35\n\x08\x63\x61se_ids\x18\x01 \x01(\x0b\x32!.touchstone.moderation.v1.CaseIdsH\x00\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32$.touchstone.moderation.v1.CaseFilterH\x00\x12\x32\n\x07outcome\x18\x03 \x01(\x0b\x32!.touchstone.moderation.v1.Outcome\x12\x14\n\x0cpreview_only\x18\x04 \x01(\x08\x12\x11\n\tmax_cases\x18\x05 \x01(\x05\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x0b\n\tselection\"\x1b\n\x07\x43\x61seIds\x12\x10\n\x08\x63\x61se_ids\x18\x01 \x03(\t\"\x89\x01\n\x19\x42\x61tchResolveCasesResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x42\n\x07results\x18\x02 \x03(\x0b\x32\x31.touchstone.moderation.v1.BatchResolveCasesResult\x12\x16\n\x0eresolved_count\x18\x03 \x01(\x05\"\xa9\x01\n\x17\x42\x61tchResolveCasesResult\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x12\n\nlisting_id\x18\x02 \x01(\t\x12:\n\nresolution\x18\x03 \x01(\x0b\x32$.touchstone.moderation.v1.ResolutionH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"^\n\x15UndoResolutionRequest\x12\x17\n\rresolution_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08\x62\x61tch_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06reason\x18\x03 \x01(\tB\x08\n\x06target\"]\n\x16UndoResolutionResponse\x12-\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x14\n\x0cundone_count\x18\x02 \x01(\x05\"\xaa\x02\n\x14ReportListingRequest\x12\x12\n\nlisting_id\x18\x01 \x01(\t\x12\x13\n\x0breporter_id\x18\x02 \x01(\t\x12=\n\rreporter_type\x18\x03 \x01(\x0e\x32&.touchstone.moderation.v1.ReporterType\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12/\n\x06images\x18\x06 \x03(\x0b\x32\x1f.touchstone.moderation.v1.Image\x12\x30\n\x06notice\x18\x07 \x01(\x0b\x32 .touchstone.moderation.v1.Notice\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x10\n\x08\x62rand_id\x18\t \x01(\t\"\xaf\x01\n\x15ReportListingResponse\x12\x30\n\x06report\x18\x01 \x01(\x0b\x32 .touchstone.moderation.v1.Report\x12<\n\rimage_results\x18\x02 \x03(\x0b\x32%.touchstone.moderation.v1.ImageResult\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x15\n\rreceipt_token\x18\x04 \x01(\t\"o\n\x15\x41ppealDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61ppellant_id\x18\x02 \x01(\t\x12\x11\n\tstatement\x18\x03 \x01(\t\x12\x18\n\x10\x64ocument_sha256s\x18\x04 \x03(\t\"[\n\x16\x41ppealDecisionResponse\x12\x30\n\x06\x61ppeal\x18\x01 \x01(\x0b\x32 .touchstone.moderation.v1.Appeal\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"\xd0\x01\n\x15\x45xportEvidenceRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12<\n\x08\x61udience\x18\x02 \x01(\x0e\x32*.touchstone.moderation.v1.EvidenceAudience\x12\x18\n\x10\x64isclosure_basis\x18\x03 \x01(\t\x12\x12\n\npackage_id\x18\x04 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x05 \x01(\x03\x12\x11\n\tmax_bytes\x18\x06 \x01(\x03\x12\x11\n\trecipient\x18\x07 \x01(\t\"\x8c\x01\n\x16\x45xportEvidenceResponse\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\x16\n\x0epackage_sha256\x18\x02 \x01(\t\x12\x1a\n\x12package_size_bytes\x18\x03 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x19\n\x11next_offset_bytes\x18\x05 \x01(\x03*\x87\x01\n\tCaseOrder\x12\x1a\n\x16\x43\x41SE_ORDER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41SE_ORDER_EXPECTED_HARM\x10\x01\x12\x15\n\x11\x43\x41SE_ORDER_OLDEST\x10\x02\x12\x15\n\x11\x43\x41SE_ORDER_NEWEST\x10\x03\x12\x12\n\x0e\x43\x41SE_ORDER_DUE\x10\x04*]\n\x0b\x43laimAction\x12\x1c\n\x18\x43LAIM_ACTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43LAIM_ACTION_CLAIM\x10\x01\x12\x18\n\x14\x43LAIM_ACTION_RELEASE\x10\x02*\xa1\x01\n\x10\x45videnceAudience\x12!\n\x1d\x45VIDENCE_AUDIENCE_UNSPECIFIED\x10\x00\x12!\n\x1d\x45VIDENCE_AUDIENCE_BRAND_OWNER\x10\x01\x12&\n\"EVIDENCE_AUDIENCE_PLATFORM_COUNSEL\x10\x02\x12\x1f\n\x1b\x45VIDENCE_AUDIENCE_AUTHORITY\x10\x03\x32\xf4\x07\n\x0b\x43\x61seService\x12\x64\n\tListCases\x12*.touchstone.moderation.v1.ListCasesRequest\x1a+.touchstone.moderation.v1.ListCasesResponse\x12^\n\x07GetCase\x12(.touchstone.moderation.v1.GetCaseRequest\x1a).touchstone.moderation.v1.GetCaseResponse\x12\x64\n\tClaimCase\x12*.touchstone.moderation.v1.ClaimCaseRequest\x1a+.touchstone.moderation.v1.ClaimCaseResponse\x12j\n\x0bResolveCase\x12,.touchstone.moderation.v1.ResolveCaseRequest\x1a-.touchstone.moderation.v1.ResolveCaseResponse\x12|\n\x11\x42\x61tchResolveCases\x12\x32.touchstone.moderation.v1.BatchResolveCasesRequest\x1a\x33.touchstone.moderation.v1.BatchResolveCasesResponse\x12s\n\x0eUndoResolution\x12/.touchstone.moderation.v1.UndoResolutionRequest\x1a\x30.touchstone.moderation.v1.UndoResolutionResponse\x12p\n\rReportListing\x12..touchstone.moderation.v1.ReportListingRequest\x1a/.touchstone.moderation.v1.ReportListingResponse\x12s\n\x0e\x41ppealDecision\x12/.touchstone.moderation.v1.AppealDecisionRequest\x1a\x30.touchstone.moderation.v1.AppealDecisionResponse\x12s\n\x0e\x45xportEvidence\x12/.touchstone.moderation.v1.ExportEvidenceRequest\x1a\x30.touchstone.moderation.v1.ExportEvidenceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+touchstone/moderation/v1/case_service.proto\x12\x18touchstone.moderation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a#touchstone/moderation/v1/case.proto\x1a\'touchstone/moderation/v1/decision.proto\x1a&touchstone/moderation/v1/listing.proto\"\x8c\x03\n\nCaseFilter\x12\x33\n\x06states\x18\x01 \x03(\x0e\x32#.touchstone.moderation.v1.CaseState\x12\x35\n\x07origins\x18\x02 \x03(\x0e\x32$.touchstone.moderation.v1.CaseOrigin\x12\x33\n\x08verdicts\x18\x03 \x03(\x0e\x32!.touchstone.moderation.v1.Verdict\x12\x11\n\tbrand_ids\x18\x04 \x03(\t\x12\x11\n\tseller_id\x18\x05 \x01(\t\x12\x12\n\nlisting_id\x18\x06 \x01(\t\x12\x0f\n\x07scan_id\x18\x07 \x01(\t\x12\x13\n\x0breason_code\x18\x08 \x01(\t\x12\x30\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65xcept_case_ids\x18\x0b \x03(\t\"\xa3\x01\n\x10ListCasesRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32$.touchstone.moderation.v1.CaseFilter\x12\x32\n\x05order\x18\x02 \x01(\x0e\x32#.touchstone.moderation.v1.CaseOrder\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"p\n\x11ListCasesResponse\x12-\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\"!\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"q\n\x0fGetCaseResponse\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x14\n\x0creason_codes\x18\x02 \x03(\t\x12\x1a\n\x12statement_required\x18\x03 \x01(\x08\"\xb7\x01\n\x10\x43laimCaseRequest\x12\x11\n\x07\x63\x61se_id\x18\x01 \x01(\tH\x00\x12\x34\n\x04next\x18\x02 \x01(\x0b\x32$.touchstone.moderation.v1.CaseFilterH\x00\x12\x35\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32%.touchstone.moderation.v1.ClaimAction\x12\x19\n\x11lease_duration_ms\x18\x04 \x01(\x03\x42\x08\n\x06target\"A\n\x11\x43laimCaseResponse\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.touchstone.moderation.v1.Case\"\x90\x01\n\x12ResolveCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x32\n\x07outcome\x18\x02 \x01(\x0b\x32!.touchstone.moderation.v1.Outcome\x12\x13\n\x0blease_token\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"}\n\x13ResolveCaseResponse\x12,\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x38\n\nresolution\x18\x02 \x01(\x0b\x32$.touchstone.moderation.v1.Resolution\"\x87\x02\n\x18\x42\x61tchResolveCasesRequest\x12\x35\n\x08\x63\x61se_ids\x18\x01 \x01(\x0b\x32!.touchstone.moderation.v1.CaseIdsH\x00\x12\x36\n\x06\x66ilter\x18\x02 \x01(\x0b\x32$.touchstone.moderation.v1.CaseFilterH\x00\x12\x32\n\x07outcome\x18\x03 \x01(\x0b\x32!.touchstone.moderation.v1.Outcome\x12\x14\n\x0cpreview_only\x18\x04 \x01(\x08\x12\x11\n\tmax_cases\x18\x05 \x01(\x05\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x0b\n\tselection\"\x1b\n\x07\x43\x61seIds\x12\x10\n\x08\x63\x61se_ids\x18\x01 \x03(\t\"\x89\x01\n\x19\x42\x61tchResolveCasesResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x42\n\x07results\x18\x02 \x03(\x0b\x32\x31.touchstone.moderation.v1.BatchResolveCasesResult\x12\x16\n\x0eresolved_count\x18\x03 \x01(\x05\"\xa9\x01\n\x17\x42\x61tchResolveCasesResult\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x12\n\nlisting_id\x18\x02 \x01(\t\x12:\n\nresolution\x18\x03 \x01(\x0b\x32$.touchstone.moderation.v1.ResolutionH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"^\n\x15UndoResolutionRequest\x12\x17\n\rresolution_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08\x62\x61tch_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06reason\x18\x03 \x01(\tB\x08\n\x06target\"]\n\x16UndoResolutionResponse\x12-\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1e.touchstone.moderation.v1.Case\x12\x14\n\x0cundone_count\x18\x02 \x01(\x05\"\xaa\x02\n\x14ReportListingRequest\x12\x12\n\nlisting_id\x18\x01 \x01(\t\x12\x13\n\x0breporter_id\x18\x02 \x01(\t\x12=\n\rreporter_type\x18\x03 \x01(\x0e\x32&.touchstone.moderation.v1.ReporterType\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12/\n\x06images\x18\x06 \x03(\x0b\x32\x1f.touchstone.moderation.v1.Image\x12\x30\n\x06notice\x18\x07 \x01(\x0b\x32 .touchstone.moderation.v1.Notice\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x10\n\x08\x62rand_id\x18\t \x01(\t\"\xaf\x01\n\x15ReportListingResponse\x12\x30\n\x06report\x18\x01 \x01(\x0b\x32 .touchstone.moderation.v1.Report\x12<\n\rimage_results\x18\x02 \x03(\x0b\x32%.touchstone.moderation.v1.ImageResult\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x15\n\rreceipt_token\x18\x04 \x01(\t\"o\n\x15\x41ppealDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61ppellant_id\x18\x02 \x01(\t\x12\x11\n\tstatement\x18\x03 \x01(\t\x12\x18\n\x10\x64ocument_sha256s\x18\x04 \x03(\t\"[\n\x16\x41ppealDecisionResponse\x12\x30\n\x06\x61ppeal\x18\x01 \x01(\x0b\x32 .touchstone.moderation.v1.Appeal\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"\xd0\x01\n\x15\x45xportEvidenceRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12<\n\x08\x61udience\x18\x02 \x01(\x0e\x32*.touchstone.moderation.v1.EvidenceAudience\x12\x18\n\x10\x64isclosure_basis\x18\x03 \x01(\t\x12\x12\n\npackage_id\x18\x04 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x05 \x01(\x03\x12\x11\n\tmax_bytes\x18\x06 \x01(\x03\x12\x11\n\trecipient\x18\x07 \x01(\t\"\x8c\x01\n\x16\x45xportEvidenceResponse\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\x16\n\x0epackage_sha256\x18\x02 \x01(\t\x12\x1a\n\x12package_size_bytes\x18\x03 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x19\n\x11next_offset_bytes\x18\x05 \x01(\x03*\x87\x01\n\tCaseOrder\x12\x1a\n\x16\x43\x41SE_ORDER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41SE_ORDER_EXPECTED_HARM\x10\x01\x12\x15\n\x11\x43\x41SE_ORDER_OLDEST\x10\x02\x12\x15\n\x11\x43\x41SE_ORDER_NEWEST\x10\x03\x12\x12\n\x0e\x43\x41SE_ORDER_DUE\x10\x04*]\n\x0b\x43laimAction\x12\x1c\n\x18\x43LAIM_ACTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43LAIM_ACTION_CLAIM\x10\x01\x12\x18\n\x14\x43LAIM_ACTION_RELEASE\x10\x02*\xa1\x01\n\x10\x45videnceAudience\x12!\n\x1d\x45VIDENCE_AUDIENCE_UNSPECIFIED\x10\x00\x12!\n\x1d\x45VIDENCE_AUDIENCE_BRAND_OWNER\x10\x01\x12&\n\"EVIDENCE_AUDIENCE_PLATFORM_COUNSEL\x10\x02\x12\x1f\n\x1b\x45VIDENCE_AUDIENCE_AUTHORITY\x10\x03\x32\xf4\x07\n\x0b\x43\x61seService\x12\x64\n\tListCases\x12*.touchstone.moderation.v1.ListCasesRequest\x1a+.touchstone.moderation.v1.ListCasesResponse\x12^\n\x07GetCase\x12(.touchstone.moderation.v1.GetCaseRequest\x1a).touchstone.moderation.v1.GetCaseResponse\x12\x64\n\tClaimCase\x12*.touchstone.moderation.v1.ClaimCaseRequest\x1a+.touchstone.moderation.v1.ClaimCaseResponse\x12j\n\x0bResolveCase\x12,.touchstone.moderation.v1.ResolveCaseRequest\x1a-.touchstone.moderation.v1.ResolveCaseResponse\x12|\n\x11\x42\x61tchResolveCases\x12\x32.touchstone.moderation.v1.BatchResolveCasesRequest\x1a\x33.touchstone.moderation.v1.BatchResolveCasesResponse\x12s\n\x0eUndoResolution\x12/.touchstone.moderation.v1.UndoResolutionRequest\x1a\x30.touchstone.moderation.v1.UndoResolutionResponse\x12p\n\rReportListing\x12..touchstone.moderation.v1.ReportListingRequest\x1a/.touchstone.moderation.v1.ReportListingResponse\x12s\n\x0e\x41ppealDecision\x12/.touchstone.moderation.v1.AppealDecisionRequest\x1a\x30.touchstone.moderation.v1.AppealDecisionResponse\x12s\n\x0e\x45xportEvidence\x12/.touchstone.moderation.v1.ExportEvidenceRequest\x1a\x30.touchstone.moderation.v1.ExportEvidenceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'touchstone.moderation.v1.case_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CASEORDER']._serialized_start=3368
-  _globals['_CASEORDER']._serialized_end=3503
-  _globals['_CLAIMACTION']._serialized_start=3505
-  _globals['_CLAIMACTION']._serialized_end=3598
-  _globals['_EVIDENCEAUDIENCE']._serialized_start=3601
-  _globals['_EVIDENCEAUDIENCE']._serialized_end=3762
+  _globals['_CASEORDER']._serialized_start=3443
+  _globals['_CASEORDER']._serialized_end=3578
+  _globals['_CLAIMACTION']._serialized_start=3580
+  _globals['_CLAIMACTION']._serialized_end=3673
+  _globals['_EVIDENCEAUDIENCE']._serialized_start=3676
+  _globals['_EVIDENCEAUDIENCE']._serialized_end=3837
   _globals['_CASEFILTER']._serialized_start=250
-  _globals['_CASEFILTER']._serialized_end=621
-  _globals['_LISTCASESREQUEST']._serialized_start=624
-  _globals['_LISTCASESREQUEST']._serialized_end=787
-  _globals['_LISTCASESRESPONSE']._serialized_start=789
-  _globals['_LISTCASESRESPONSE']._serialized_end=901
-  _globals['_GETCASEREQUEST']._serialized_start=903
-  _globals['_GETCASEREQUEST']._serialized_end=936
-  _globals['_GETCASERESPONSE']._serialized_start=938
-  _globals['_GETCASERESPONSE']._serialized_end=1001
-  _globals['_CLAIMCASEREQUEST']._serialized_start=1004
-  _globals['_CLAIMCASEREQUEST']._serialized_end=1187
-  _globals['_CLAIMCASERESPONSE']._serialized_start=1189
-  _globals['_CLAIMCASERESPONSE']._serialized_end=1254
-  _globals['_RESOLVECASEREQUEST']._serialized_start=1257
-  _globals['_RESOLVECASEREQUEST']._serialized_end=1401
-  _globals['_RESOLVECASERESPONSE']._serialized_start=1403
-  _globals['_RESOLVECASERESPONSE']._serialized_end=1528
-  _globals['_BATCHRESOLVECASESREQUEST']._serialized_start=1531
-  _globals['_BATCHRESOLVECASESREQUEST']._serialized_end=1794
-  _globals['_CASEIDS']._serialized_start=1796
-  _globals['_CASEIDS']._serialized_end=1823
-  _globals['_BATCHRESOLVECASESRESPONSE']._serialized_start=1826
-  _globals['_BATCHRESOLVECASESRESPONSE']._serialized_end=1963
-  _globals['_BATCHRESOLVECASESRESULT']._serialized_start=1966
-  _globals['_BATCHRESOLVECASESRESULT']._serialized_end=2135
-  _globals['_UNDORESOLUTIONREQUEST']._serialized_start=2137
-  _globals['_UNDORESOLUTIONREQUEST']._serialized_end=2231
-  _globals['_UNDORESOLUTIONRESPONSE']._serialized_start=2233
-  _globals['_UNDORESOLUTIONRESPONSE']._serialized_end=2326
-  _globals['_REPORTLISTINGREQUEST']._serialized_start=2329
-  _globals['_REPORTLISTINGREQUEST']._serialized_end=2627
-  _globals['_REPORTLISTINGRESPONSE']._serialized_start=2630
-  _globals['_REPORTLISTINGRESPONSE']._serialized_end=2805
-  _globals['_APPEALDECISIONREQUEST']._serialized_start=2807
-  _globals['_APPEALDECISIONREQUEST']._serialized_end=2918
-  _globals['_APPEALDECISIONRESPONSE']._serialized_start=2920
-  _globals['_APPEALDECISIONRESPONSE']._serialized_end=3011
-  _globals['_EXPORTEVIDENCEREQUEST']._serialized_start=3014
-  _globals['_EXPORTEVIDENCEREQUEST']._serialized_end=3222
-  _globals['_EXPORTEVIDENCERESPONSE']._serialized_start=3225
-  _globals['_EXPORTEVIDENCERESPONSE']._serialized_end=3365
-  _globals['_CASESERVICE']._serialized_start=3765
-  _globals['_CASESERVICE']._serialized_end=4777
+  _globals['_CASEFILTER']._serialized_end=646
+  _globals['_LISTCASESREQUEST']._serialized_start=649
+  _globals['_LISTCASESREQUEST']._serialized_end=812
+  _globals['_LISTCASESRESPONSE']._serialized_start=814
+  _globals['_LISTCASESRESPONSE']._serialized_end=926
+  _globals['_GETCASEREQUEST']._serialized_start=928
+  _globals['_GETCASEREQUEST']._serialized_end=961
+  _globals['_GETCASERESPONSE']._serialized_start=963
+  _globals['_GETCASERESPONSE']._serialized_end=1076
+  _globals['_CLAIMCASEREQUEST']._serialized_start=1079
+  _globals['_CLAIMCASEREQUEST']._serialized_end=1262
+  _globals['_CLAIMCASERESPONSE']._serialized_start=1264
+  _globals['_CLAIMCASERESPONSE']._serialized_end=1329
+  _globals['_RESOLVECASEREQUEST']._serialized_start=1332
+  _globals['_RESOLVECASEREQUEST']._serialized_end=1476
+  _globals['_RESOLVECASERESPONSE']._serialized_start=1478
+  _globals['_RESOLVECASERESPONSE']._serialized_end=1603
+  _globals['_BATCHRESOLVECASESREQUEST']._serialized_start=1606
+  _globals['_BATCHRESOLVECASESREQUEST']._serialized_end=1869
+  _globals['_CASEIDS']._serialized_start=1871
+  _globals['_CASEIDS']._serialized_end=1898
+  _globals['_BATCHRESOLVECASESRESPONSE']._serialized_start=1901
+  _globals['_BATCHRESOLVECASESRESPONSE']._serialized_end=2038
+  _globals['_BATCHRESOLVECASESRESULT']._serialized_start=2041
+  _globals['_BATCHRESOLVECASESRESULT']._serialized_end=2210
+  _globals['_UNDORESOLUTIONREQUEST']._serialized_start=2212
+  _globals['_UNDORESOLUTIONREQUEST']._serialized_end=2306
+  _globals['_UNDORESOLUTIONRESPONSE']._serialized_start=2308
+  _globals['_UNDORESOLUTIONRESPONSE']._serialized_end=2401
+  _globals['_REPORTLISTINGREQUEST']._serialized_start=2404
+  _globals['_REPORTLISTINGREQUEST']._serialized_end=2702
+  _globals['_REPORTLISTINGRESPONSE']._serialized_start=2705
+  _globals['_REPORTLISTINGRESPONSE']._serialized_end=2880
+  _globals['_APPEALDECISIONREQUEST']._serialized_start=2882
+  _globals['_APPEALDECISIONREQUEST']._serialized_end=2993
+  _globals['_APPEALDECISIONRESPONSE']._serialized_start=2995
+  _globals['_APPEALDECISIONRESPONSE']._serialized_end=3086
+  _globals['_EXPORTEVIDENCEREQUEST']._serialized_start=3089
+  _globals['_EXPORTEVIDENCEREQUEST']._serialized_end=3297
+  _globals['_EXPORTEVIDENCERESPONSE']._serialized_start=3300
+  _globals['_EXPORTEVIDENCERESPONSE']._serialized_end=3440
+  _globals['_CASESERVICE']._serialized_start=3840
+  _globals['_CASESERVICE']._serialized_end=4852
 # @@protoc_insertion_point(module_scope)

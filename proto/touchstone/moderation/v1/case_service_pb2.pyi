@@ -124,6 +124,7 @@ class CaseFilter(_message.Message):
     REASON_CODE_FIELD_NUMBER: _builtins.int
     CREATED_FROM_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    EXCEPT_CASE_IDS_FIELD_NUMBER: _builtins.int
     seller_id: _builtins.str
     """Only cases of this seller; empty means all."""
     listing_id: _builtins.str
@@ -156,6 +157,10 @@ class CaseFilter(_message.Message):
     def created_before(self) -> _timestamp_pb2.Timestamp:
         """Only cases opened before this time."""
 
+    @_builtins.property
+    def except_case_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """None of these cases, such as those that a person has passed over; at most 1,000."""
+
     def __init__(
         self,
         *,
@@ -169,10 +174,11 @@ class CaseFilter(_message.Message):
         reason_code: _builtins.str = ...,
         created_from: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
+        except_case_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_ids", b"brand_ids", "created_before", b"created_before", "created_from", b"created_from", "listing_id", b"listing_id", "origins", b"origins", "reason_code", b"reason_code", "scan_id", b"scan_id", "seller_id", b"seller_id", "states", b"states", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_ids", b"brand_ids", "created_before", b"created_before", "created_from", b"created_from", "except_case_ids", b"except_case_ids", "listing_id", b"listing_id", "origins", b"origins", "reason_code", b"reason_code", "scan_id", b"scan_id", "seller_id", b"seller_id", "states", b"states", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,18 +281,28 @@ class GetCaseResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_FIELD_NUMBER: _builtins.int
+    REASON_CODES_FIELD_NUMBER: _builtins.int
+    STATEMENT_REQUIRED_FIELD_NUMBER: _builtins.int
+    statement_required: _builtins.bool
+    """True when a takedown needs `Outcome.statement`, by the law of the listing's market."""
     @_builtins.property
     def case(self) -> _case_pb2.Case:
         """The case, whole."""
+
+    @_builtins.property
+    def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The codes of the operator's list with which it can be resolved, in the list's order."""
 
     def __init__(
         self,
         *,
         case: _case_pb2.Case | None = ...,
+        reason_codes: _abc.Iterable[_builtins.str] | None = ...,
+        statement_required: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "reason_codes", b"reason_codes", "statement_required", b"statement_required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

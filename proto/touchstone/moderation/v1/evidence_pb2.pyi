@@ -622,6 +622,8 @@ class TextHit(_message.Message):
     DISTANCE_FIELD_NUMBER: _builtins.int
     IMAGE_INDEX_FIELD_NUMBER: _builtins.int
     BOX_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     kind: Global___TextKind.ValueType
     """What kind of wording it is."""
     field_name: _builtins.str
@@ -644,6 +646,10 @@ class TextHit(_message.Message):
     """
     image_index: _builtins.int
     """Of writing in a photo: which one, the position in `Listing.images`, from 0. Absent for a field of words."""
+    before: _builtins.str
+    """What stands before it in the field or in the line that was read, at most 80 Unicode code points."""
+    after: _builtins.str
+    """What stands after it, at most 80 Unicode code points."""
     @_builtins.property
     def box(self) -> Global___Box:
         """Of writing in a photo: the part of it in which the line stands."""
@@ -662,10 +668,12 @@ class TextHit(_message.Message):
         distance: _builtins.int = ...,
         image_index: _builtins.int | None = ...,
         box: Global___Box | None = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_image_index", b"_image_index", "box", b"box", "image_index", b"image_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image_index", b"_image_index", "box", b"box", "brand", b"brand", "distance", b"distance", "end", b"end", "field_name", b"field_name", "image_index", b"image_index", "kind", b"kind", "language", b"language", "matched", b"matched", "method", b"method", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image_index", b"_image_index", "after", b"after", "before", b"before", "box", b"box", "brand", b"brand", "distance", b"distance", "end", b"end", "field_name", b"field_name", "image_index", b"image_index", "kind", b"kind", "language", b"language", "matched", b"matched", "method", b"method", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__image_index: _TypeAlias = _typing.Literal["image_index"]  # noqa: Y015
     _WhichOneofArgType__image_index: _TypeAlias = _typing.Literal["_image_index", b"_image_index"]  # noqa: Y015

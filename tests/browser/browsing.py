@@ -1,0 +1,73 @@
+"""What do the suites in a browser share? A console, people who visit it, their screens, and what axe-core finds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from serving.app import Application
+from tests.integration.console_support import Console, console_running
+from tests.integration.support import PATIENCE_S
+
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
+# As a screen of 1,280 pixels shows a page at 200%.
+LARGE: dict[str, Any] = {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2}
+TABLET: dict[str, Any] = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+SCREENS = {"desk": DESK, "dark": DESK | {"color_scheme": "dark"}, "large": LARGE, "tablet": TABLET, "phone": PHONE}
+# Serious and critical ones fail; the others are looked at by people.
+GRAVE = {"serious", "critical"}
+
+
+@contextmanager
+def browsed_console(application: Application) -> Iterator[Console]:
+    """Serve an application with its console on a loop of its own: playwright's has the thread of the test."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="servers")
+    thread.start()
+    try:
+        with console_running(loop, application) as running:
+            yield running
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(PATIENCE_S)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_S)
+        loop.close()
+
+
+@contextmanager
+def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settings: Any) -> Iterator[Page]:
+    """Sign somebody in by the form; complaints of the browser, and requests to elsewhere, fail the test."""
+    complaints: list[str] = []
+    context = chromium.new_context(**(DESK | settings))
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
+    page.goto(f"{console.url}/queue")
+    page.get_by_role("textbox").first.fill(name)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/queue")
+    yield page
+    context.close()
+    assert complaints == [], complaints
+
+
+def shot(page: Page, name: str, *, whole: bool = True) -> None:
+    """Keep a picture of the page where TOUCHSTONE_SCREENSHOTS says."""
+    if folder := os.environ.get("TOUCHSTONE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
+
+
+def grave(page: Page) -> list[str]:
+    """List what axe-core finds that keeps people out."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in GRAVE]
