@@ -20,25 +20,38 @@ from serving.settings import Settings
 from serving.steadying import SCAN_BATCH, steady
 from serving.visual import Photo, embed_regions
 from tests.integration.scan_support import items_of, real_listings, scan, write_lines
+from tests.integration.support import Touchstone
 from vision.decode import decode
 from vision.hashing import pdq
 from vision.regions import middle
 
 PARTS, LISTINGS_A_PART = 3, 192
-LEAST_SHARE = 0.85
+# Of the networks' rate. With the marks that ship, keypoints are looked for in six photos of ten, on the same processors.
+LEAST_SHARE = {"empty": 0.85, "marks that ship": 0.7}
+
+
+@pytest.fixture(params=LEAST_SHARE)
+def registry(request: pytest.FixtureRequest) -> str:
+    """Name what the registry holds."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture
-def application(tmp_path: Path) -> Iterator[Application]:
-    """Open an application for scans, with the model that ships and an empty registry."""
+def application(registry: str, touchstone: Touchstone, tmp_path: Path) -> Iterator[Application]:
+    """Open an application for scans, with the model that ships."""
+    if registry != "empty":
+        assert touchstone("--data-dir", tmp_path / "data", "brands", "seed").code == 0
     with open_application(Settings(data_dir=tmp_path / "data"), exactly=SCAN_BATCH) as opened:
         yield opened
 
 
 @pytest.mark.measure
 @pytest.mark.data
-def test_a_scan_is_as_fast_as_its_networks(application: Application, eval_data: Path, tmp_path: Path) -> None:
-    """Files to rows takes at most 1/0.85 of what finder and embedder take for photos that lie decoded in memory."""
+def test_a_scan_is_as_fast_as_its_networks(
+    registry: str, application: Application, eval_data: Path, tmp_path: Path
+) -> None:
+    """Files to rows takes little longer than finder and embedder take for photos that lie decoded in memory."""
     share = PARTS * LISTINGS_A_PART // 3
     taken = [("fashion/train", share), ("clothing/train", share), ("grocery/train", share)]
     listings = real_listings(eval_data, taken)
@@ -65,7 +78,7 @@ def test_a_scan_is_as_fast_as_its_networks(application: Application, eval_data: 
     print(f"\n{len(listings)} photos, {PARTS} parts in turn; photos a second of wall clock: ", end="")
     print(f"owner {rates['owner']:.2f}, scan {rates['scan']:.2f}: {rates['scan'] / rates['owner']:.3f}", end="; ms ")
     print(", ".join(f"{side} {1000 * seconds / len(listings):.1f}" for side, seconds in processor.items()))
-    assert rates["scan"] >= LEAST_SHARE * rates["owner"]
+    assert rates["scan"] >= LEAST_SHARE[registry] * rates["owner"]
 
 
 @pytest.mark.measure
