@@ -26,7 +26,7 @@ from vision.hashing import pdq
 from vision.regions import middle
 
 PARTS, LISTINGS_A_PART = 3, 192
-# Of the networks' rate. With the marks that ship, keypoints are looked for in six photos of ten, on the same processors.
+# Of the networks' rate. With the marks that ship, six photos of ten have keypoints sought, on the same processors.
 LEAST_SHARE = {"empty": 0.85, "marks that ship": 0.7}
 
 

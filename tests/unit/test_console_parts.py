@@ -23,16 +23,24 @@ from serving.console.upstream import rpc_name
 from serving.console.view import local
 from serving.permissions import RPCS
 from touchstone.moderation.v1 import (
+    brand_portal_service_pb2,
     brand_service_pb2,
+    buyer_service_pb2,
     case_pb2,
     case_service_pb2,
     decision_pb2,
+    image_service_pb2,
+    insight_service_pb2,
     moderation_service_pb2,
     scan_service_pb2,
+    statement_service_pb2,
 )
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SERVICES = (brand_service_pb2, case_service_pb2, moderation_service_pb2, scan_service_pb2)
+SERVICES = (
+    brand_portal_service_pb2, brand_service_pb2, buyer_service_pb2, case_service_pb2, image_service_pb2,
+    insight_service_pb2, moderation_service_pb2, scan_service_pb2, statement_service_pb2,
+)  # fmt: skip
 
 
 def failed(code: grpc.StatusCode, message: str = "why", *details: BadRequest | RetryInfo) -> AioRpcError:
