@@ -26,45 +26,14 @@ from grpc_reflection.v1alpha import reflection
 from index.store.changes import CHANGES
 from serving.admission import AdmissionInterceptor, Gate
 from serving.app import Application
-from serving.brand_servicer import BrandServicer
-from serving.buyer_servicer import BuyerLimits, BuyerServicer
-from serving.caller_answers import from_caller
-from serving.capabilities import capabilities_of
-from serving.case_servicer import CaseServicer
 from serving.errors import SettingsError
-from serving.image_servicer import ImageServicer
-from serving.insight_servicer import InsightServicer
 from serving.interceptor import DrainInterceptor, StatusInterceptor
-from serving.portal_servicer import PortalServicer
 from serving.read_your_write import ReadYourWrite
-from serving.scan_servicer import ScanServicer
-from serving.servicers import ModerationServicer
+from serving.rpc_services import SERVICES, add_services
 from serving.signing_in import check_listening, open_gate
-from serving.statement_answers import StatementAnswers
-from serving.statement_servicer import StatementServicer
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire import MAX_MESSAGE_BYTES
 from serving.work import Work
-from touchstone.moderation.v1 import (
-    brand_portal_service_pb2,
-    brand_service_pb2,
-    buyer_service_pb2,
-    case_service_pb2,
-    image_service_pb2,
-    insight_service_pb2,
-    moderation_service_pb2,
-    scan_service_pb2,
-    statement_service_pb2,
-)
-from touchstone.moderation.v1.brand_portal_service_pb2_grpc import add_PortalServiceServicer_to_server
-from touchstone.moderation.v1.brand_service_pb2_grpc import add_BrandServiceServicer_to_server
-from touchstone.moderation.v1.buyer_service_pb2_grpc import add_BuyerServiceServicer_to_server
-from touchstone.moderation.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
-from touchstone.moderation.v1.image_service_pb2_grpc import add_ImageServiceServicer_to_server
-from touchstone.moderation.v1.insight_service_pb2_grpc import add_InsightServiceServicer_to_server
-from touchstone.moderation.v1.moderation_service_pb2_grpc import add_ModerationServiceServicer_to_server
-from touchstone.moderation.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
-from touchstone.moderation.v1.statement_service_pb2_grpc import add_StatementServiceServicer_to_server
 
 log = logging.getLogger(__name__)
 
@@ -80,20 +49,7 @@ _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a load balancer
 ]
-MODERATION_SERVICE = moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"]
-CASE_SERVICE = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
-BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"]
-SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
-IMAGE_SERVICE = image_service_pb2.DESCRIPTOR.services_by_name["ImageService"]
-BUYER_SERVICE = buyer_service_pb2.DESCRIPTOR.services_by_name["BuyerService"]
-PORTAL_SERVICE = brand_portal_service_pb2.DESCRIPTOR.services_by_name["PortalService"]
-STATEMENT_SERVICE = statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"]
-INSIGHT_SERVICE = insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"]
-_SERVICES = (
-    MODERATION_SERVICE, CASE_SERVICE, BRAND_SERVICE, SCAN_SERVICE, IMAGE_SERVICE, BUYER_SERVICE, PORTAL_SERVICE,
-    STATEMENT_SERVICE, INSIGHT_SERVICE,
-)  # fmt: skip
-_OFFERED = tuple(service.full_name for service in _SERVICES)
+_OFFERED = tuple(service.full_name for service in SERVICES)
 
 
 @dataclass(frozen=True)
@@ -148,28 +104,10 @@ async def _serving(
     work = Work(workers, max_waiting=settings.max_waiting)
     polling = ExitStack()
     feed = await asyncio.to_thread(polling.enter_context, application.store.following())
-    moderation = ModerationServicer(
-        application.moderation,
-        lambda: capabilities_of(application),
-        work,
-        describe=lambda caller: from_caller(caller, gate),
-        feed=feed,
-        draining=draining,
-        max_deadline_s=settings.max_deadline_s,
-    )
-    cases = CaseServicer(application.cases, work, max_deadline_s=settings.max_deadline_s)
-    brands = BrandServicer(application.registry, work, draining=draining, max_deadline_s=settings.max_deadline_s)
-    scans = ScanServicer(application.scans.answers, work, draining=draining, max_deadline_s=settings.max_deadline_s)
-    images = ImageServicer(application.images, work)
+    add_services(server, application, work, gate=gate, feed=feed, draining=draining)
     health = aio_health.HealthServicer()
-    _register(server, moderation, cases, brands, scans, images, health)
-    buyers = BuyerServicer(
-        application.buyers, work, limits=BuyerLimits.of(settings), max_deadline_s=settings.max_deadline_s
-    )
-    add_BuyerServiceServicer_to_server(buyers, server)
-    add_PortalServiceServicer_to_server(PortalServicer(application.portal, application.applications, work), server)
-    add_StatementServiceServicer_to_server(StatementServicer(StatementAnswers(application.cases.desk), work), server)
-    add_InsightServiceServicer_to_server(InsightServicer(application.insight, work), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
         if socket is not None:
@@ -237,24 +175,6 @@ async def _finish(work: Work, *, within_s: float) -> None:
             await asyncio.sleep(_LAME_DUCK_S)
     except TimeoutError:
         log.warning("requests still in work after %.0f s are given up", within_s)
-
-
-def _register(
-    server: grpc.aio.Server,
-    moderation: ModerationServicer,
-    cases: CaseServicer,
-    brands: BrandServicer,
-    scans: ScanServicer,
-    images: ImageServicer,
-    health: aio_health.HealthServicer,
-) -> None:
-    add_ModerationServiceServicer_to_server(moderation, server)
-    add_CaseServiceServicer_to_server(cases, server)
-    add_BrandServiceServicer_to_server(brands, server)
-    add_ScanServiceServicer_to_server(scans, server)
-    add_ImageServiceServicer_to_server(images, server)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 
 
 async def _announce(

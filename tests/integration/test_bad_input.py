@@ -12,7 +12,7 @@ from google.type.money_pb2 import Money as MoneyMessage
 
 from index.errors import PriceDataError
 from index.money import Money
-from serving.server import MODERATION_SERVICE
+from serving.rpc_services import MODERATION_SERVICE
 from tests.integration.support import (
     PATIENCE_S,
     Service,

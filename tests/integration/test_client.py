@@ -13,7 +13,7 @@ import pytest
 from serving.client import ModerationClient
 from serving.domain import Listing
 from serving.errors import InvalidListing
-from serving.server import MODERATION_SERVICE
+from serving.rpc_services import MODERATION_SERVICE
 from tests.integration.held import Held, holding
 from tests.integration.support import PATIENCE_S, Service, Start, codes, draw
 from touchstone.moderation.v1 import decision_pb2

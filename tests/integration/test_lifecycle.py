@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from index.store.store import Store
 from serving import server
 from serving.app import Application
-from serving.server import MODERATION_SERVICE
+from serving.rpc_services import MODERATION_SERVICE
 from tests.integration.support import (
     AURORA_SHOE,
     PATIENCE_S,

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money as MoneyMessage
 
-from serving.server import MODERATION_SERVICE
+from serving.rpc_services import MODERATION_SERVICE
 from tests.integration.support import (
     AURORA_SHOE,
     Service,

@@ -23,7 +23,7 @@ from index.store.tables import metadata
 from serving.app import Application, open_application
 from serving.caller import BRAND_OWNER
 from serving.permissions import GRANTS, NO_ROLE, RPCS
-from serving.server import (
+from serving.rpc_services import (
     BRAND_SERVICE,
     BUYER_SERVICE,
     CASE_SERVICE,
@@ -31,6 +31,8 @@ from serving.server import (
     INSIGHT_SERVICE,
     MODERATION_SERVICE,
     PORTAL_SERVICE,
+    SCAN_SERVICE,
+    SERVICES,
     STATEMENT_SERVICE,
 )  # fmt: skip
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
@@ -63,22 +65,7 @@ from touchstone.moderation.v1 import brand_portal_service_pb2 as portal
 from touchstone.moderation.v1 import case_service_pb2 as cases
 from touchstone.moderation.v1 import moderation_service_pb2 as mod
 
-SCAN_SERVICE = scan_service_pb2.DESCRIPTOR.services_by_name["ScanService"]
-METHODS = {
-    f"{service.full_name}/{method.name}": method
-    for service in (
-        MODERATION_SERVICE,
-        CASE_SERVICE,
-        BRAND_SERVICE,
-        SCAN_SERVICE,
-        IMAGE_SERVICE,
-        INSIGHT_SERVICE,
-        BUYER_SERVICE,
-        PORTAL_SERVICE,
-        STATEMENT_SERVICE,
-    )
-    for method in service.methods
-}
+METHODS = {f"{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods}
 REFUSED = {"NOT_FOUND", "PERMISSION_DENIED"}
 # Open to everybody who reports, about any listing: neither reads nor changes a brand.
 REPORTING = f"{CASE_SERVICE.full_name}/ReportListing"
