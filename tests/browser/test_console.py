@@ -6,80 +6,29 @@ TOUCHSTONE_SCREENSHOTS set, pictures of the pages are kept in that folder.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from serving.app import open_application
+from tests.browser.browsing import DESK, SCREENS, browsed_console, grave, shot, visiting
 from tests.integration.case_support import person
-from tests.integration.console_support import Console, console_running, fill_queue
-from tests.integration.support import PATIENCE_S, fill, settings_at
+from tests.integration.console_support import Console, fill_queue
+from tests.integration.support import fill, settings_at
 
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
-# As a screen of 1,280 pixels shows a page at 200%.
-LARGE: dict[str, Any] = {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2}
-TABLET: dict[str, Any] = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-SCREENS = {"desk": DESK, "dark": DESK | {"color_scheme": "dark"}, "large": LARGE, "tablet": TABLET, "phone": PHONE}
-# Serious and critical ones fail; the others are looked at by people.
-GRAVE = {"serious", "critical"}
 CASES = 7
 
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Serve a console over some cases, one of them of a hostile listing and one with a report, which is due."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="servers")
-    thread.start()
     settings = settings_at(tmp_path_factory.mktemp("console")).model_copy(update={"points": "none"})
     with open_application(settings) as application:
         fill(application)
-        with console_running(loop, application) as running:
+        with browsed_console(application) as running:
             fill_queue(running.service, CASES)
             yield running
-    asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(PATIENCE_S)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE_S)
-    loop.close()
-
-
-@contextmanager
-def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settings: Any) -> Iterator[Page]:
-    """Sign somebody in by the form; complaints of the browser, and requests to elsewhere, fail the test."""
-    complaints: list[str] = []
-    context = chromium.new_context(**(DESK | settings))
-    page = context.new_page()
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
-    page.goto(f"{console.url}/queue")
-    page.get_by_role("textbox").first.fill(name)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/queue")
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def shot(page: Page, name: str) -> None:
-    """Keep a picture of the whole page, where somebody wants to look at it."""
-    if folder := os.environ.get("TOUCHSTONE_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"console-{name}.png", full_page=True)
-
-
-def grave(page: Page) -> list[str]:
-    """List what axe-core finds that keeps people out."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in GRAVE]
 
 
 def test_the_queue_is_worked_by_keyboard(chromium: Browser, console: Console) -> None:
@@ -158,7 +107,7 @@ def test_every_page_is_for_everybody(chromium: Browser, console: Console, screen
             paths |= {"home": "/", "empty": "/queue?brand=nobody", "help": "/help"}
         for name, path in paths.items():
             page.goto(f"{console.url}{path}")
-            shot(page, f"{name}-{screen}")
+            shot(page, f"console-{name}-{screen}")
 
             assert grave(page) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
@@ -170,10 +119,10 @@ def test_the_sign_in_is_for_everybody(chromium: Browser, console: Console) -> No
     context = chromium.new_context(**DESK, locale="zh-CN")
     page = context.new_page()
     page.goto(f"{console.url}/sign-in")
-    shot(page, "sign-in-zh")
+    shot(page, "console-sign-in-zh")
     chinese, faults = page.locator("html").get_attribute("lang"), grave(page)
     page.get_by_role("button", name="English").click()
-    shot(page, "sign-in")
+    shot(page, "console-sign-in")
     page.keyboard.press("Tab")
     faults += grave(page)
     context.close()
