@@ -12,9 +12,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 @pytest.fixture(scope="module")  # while it lives, playwright's loop runs in this thread, and no other can
 def chromium() -> Iterator[Browser]:
-    """Start Chromium once for a suite; without one the tests skip, and say so."""
+    """Start Chromium once for a suite; without one the tests skip, and say so, or fail where CI=true."""
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no Chromium on PATH and $CHROMIUM is unset")
         pytest.skip("there is no Chromium on PATH and $CHROMIUM is unset")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable)
