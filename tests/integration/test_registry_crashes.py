@@ -17,8 +17,8 @@ from vision.fake import FakeEmbedder
 
 
 def test_acknowledged_changes_survive_a_few_kills(tmp_path: Path, touchstone: Touchstone) -> None:
-    """Five kills at random moments lose nothing that was acknowledged."""
-    _survive(tmp_path / "data", touchstone, kills=5, seed=1)
+    """Three kills at random moments lose nothing that was acknowledged."""
+    _survive(tmp_path / "data", touchstone, kills=3, seed=1)
 
 
 @pytest.mark.measure
