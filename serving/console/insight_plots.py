@@ -14,7 +14,14 @@ from touchstone.moderation.v1 import insight_service_pb2 as pb
 
 MOST_ROWS = 12
 _MOST_LINES = 5
-_FIELDS = ("decisions", "cases_opened", "cases_resolved", "appeals", "reports")
+# Of a volume, with their words.
+_FIELDS = {
+    "decisions": "insight.volumes.decisions",
+    "cases_opened": "insight.volumes.cases_opened",
+    "cases_resolved": "insight.volumes.cases_resolved",
+    "appeals": "insight.volumes.appeals",
+    "reports": "insight.volumes.reports",
+}
 _HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 _STEPS = {pb.VOLUME_STEP_HOUR: _HOUR, pb.VOLUME_STEP_DAY: _DAY, pb.VOLUME_STEP_WEEK: _WEEK}
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -41,7 +48,7 @@ class InsightPlots(Plotter):
         if split and not brand:
             drawn = [Line(self._key(split, one), _values(one, "decisions", starts)) for one in series[:_MOST_LINES]]
         else:
-            drawn = [Line(t("insight.volumes." + field), _values(series[0], field, starts)) for field in _FIELDS]
+            drawn = [Line(t(words), _values(series[0], field, starts)) for field, words in _FIELDS.items()]
         totals = {
             field: sum(getattr(one, field) for one_series in series for one in one_series.volumes) for field in _FIELDS
         }

@@ -53,7 +53,9 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 
 @contextmanager
-def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settings: Any) -> Iterator[Page]:
+def visiting(
+    chromium: Browser, console: Console, *, name: str = "ann", role: str = "moderator", **settings: Any
+) -> Iterator[Page]:
     """Sign somebody in by the form; complaints of the browser, and requests to elsewhere, fail the test."""
     complaints: list[str] = []
     context = chromium.new_context(**(DESK | settings))
@@ -63,7 +65,8 @@ def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settin
     page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
     page.goto(f"{console.url}/queue")
     page.get_by_role("textbox").first.fill(name)
-    page.keyboard.press("Enter")
+    page.locator("[name=role]").select_option(role)
+    page.get_by_role("textbox").first.press("Enter")
     page.wait_for_url("**/queue")
     yield page
     context.close()
