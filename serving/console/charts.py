@@ -17,7 +17,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 30, 44
 _NAMES = 150  # what the names of rows take
 _ROW = 30
 _FLOOR = _HEIGHT - _BOTTOM
-_MOST_LABELS = 8
+_LETTER = 6.6  # how wide one is, about
 KINDS = 6  # of lines that can be told apart
 
 
@@ -73,14 +73,14 @@ def columns(series: Sequence[Line], steps: Sequence[str], *, across: str, up: st
     high = nice(max((value for line in series for value in line.values), default=0))
     parts = [*_upright(high, up), *_below(across)]
     if len(series) > 1:
-        parts += _legend([line.name for line in series])
+        parts += _legend([line.name for line in series], solid=True)
     apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(steps))
     wide = 0.8 * apart / len(series)
     for at in range(len(steps)):
         for number, line in enumerate(series):
             left, top = _LEFT + at * apart + 0.1 * apart + number * wide, _down(line.values[at], high)
             parts.append(
-                f'<rect class="column kind-{number}" x="{left:.1f}" y="{top:.1f}" '
+                f'<rect class="column kind-{number if len(series) > 1 else 1}" x="{left:.1f}" y="{top:.1f}" '
                 f'width="{max(1.0, wide - 1):.1f}" height="{_FLOOR - top:.1f}"/>'
             )
     parts += _labels([(_LEFT + (at + 0.5) * apart, step) for at, step in enumerate(steps)], middle=True)
@@ -170,17 +170,23 @@ def _below(across: str) -> Iterator[str]:
     yield _axis(across, (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6)
 
 
-def _legend(names: Sequence[str]) -> Iterator[str]:
+def _legend(names: Sequence[str], *, solid: bool = False) -> Iterator[str]:
     apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(names))
     for number, name in enumerate(names):
         x = _LEFT + number * apart
         shown = _shortened(name, int(apart / 7) - 4)
-        yield f'<path class="line kind-{number % KINDS}" d="M{x:.1f} 12h18"/>'
+        if solid:
+            yield f'<rect class="column kind-{number}" x="{x + 6:.1f}" y="6" width="12" height="12"/>'
+        else:
+            yield f'<path class="line kind-{number % KINDS}" d="M{x:.1f} 12h18"/>'
         yield f'<text class="name" x="{x + 23:.1f}" y="16">{escape(shown)}<title>{escape(name)}</title></text>'
 
 
 def _labels(places: Sequence[tuple[float, str]], *, middle: bool = False) -> Iterator[str]:
-    every = math.ceil(len(places) / _MOST_LABELS)
+    longest = max((len(label) for _, label in places), default=0)
+    apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(places))
+    # The one at the end stands to the left of its place, half its width nearer to the one before.
+    every = math.ceil(_LETTER * longest * (1.0 if middle else 1.5) / apart)
     for number, (x, label) in enumerate(places):
         if number % every == 0:
             at_end = not middle and x > _WIDTH - 50

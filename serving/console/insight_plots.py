@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -152,7 +153,7 @@ class InsightPlots(Plotter):
             title = t("insight.prices.moved") if shift.drifted else t("insight.prices.same")
         else:
             title = t("insight.scores.moved") if shift.drifted else t("insight.scores.same")
-        labels = [f"{self.number(one.low)}–{self.number(one.high)}" for one in shift.bins]
+        labels = [f"{self._edge(one.low)}–{self._edge(one.high)}" for one in shift.bins]
         drawn = [
             Line(t("insight.drift.before"), [100 * one.reference_count / reference for one in shift.bins]),
             Line(t("insight.drift.now"), [100 * one.count / window for one in shift.bins]),
@@ -168,6 +169,9 @@ class InsightPlots(Plotter):
                 for label, one in zip(labels, shift.bins, strict=True)
             ],
         )
+
+    def _edge(self, value: float) -> str:
+        return self.formats.number(value) if math.isfinite(value) else "∞"
 
     def _key(self, split: str, series: pb.VolumeSeries) -> str:
         if series.others:

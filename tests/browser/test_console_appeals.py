@@ -1,4 +1,4 @@
-"""Does an appeal travel to the end in a real browser, and are the pages about it, and the plots, for everybody?"""
+"""An appeal travels to the end in a real browser, and the pages about it, and the plots, are for everybody."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_appeal_travels_to_the_end(chromium: Browser, console: Console, tmp_p
         assert bob.get_by_text("I have the invoice of the maker.").count() == 1
         bob.keyboard.press("c")
         bob.get_by_label("Grant it").check()
-        bob.get_by_label("Reason").fill("GENUINE")
+        bob.get_by_label("Reason", exact=True).fill("GENUINE")
         bob.get_by_label("What the seller is told").fill("The invoice shows that the shoes are genuine.")
         shot(bob, "appeal-deciding")
         assert grave(bob) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import io
 import json
 import re
@@ -94,18 +93,15 @@ def test_what_is_missing_is_said(console: Console) -> None:
     lea = console.person("lea", "lead")
 
     nothing = lea.get("/insight?from=2020-01-01&to=2020-01-07").text
-    hostile = (
-        lea.get("/insight", **{"x-unused": "1"}).status_code,
-        lea.get(f"/insight?brand={HOSTILE[:100]}&from=x&to=9999-12-31"),
-    )
+    hostile = lea.get(f"/insight?brand={HOSTILE[:100]}&from=x&to=9999-12-31")
 
     assert "Nobody has judged a decision of this choice in this time" in nothing
     assert "Nothing happened in this time" in nothing
     assert "No audit of a takedown was answered in this time" in nothing
-    assert hostile[0] == hostile[1].status_code == 200
-    assert "<script>document" not in hostile[1].text
+    assert hostile.status_code == 200
+    assert "<script>document" not in hostile.text
     assert lea.get("/insight?from=0001-01-01&to=0001-01-01").status_code == 200
-    assert lea.get("/insight?from=1000-01-01").status_code in (200, 422)
+    assert lea.get("/insight?from=1971-01-01").status_code == 422  # more steps than the service counts
 
 
 def test_who_may_look_is_the_services_word(console: Console) -> None:
@@ -117,7 +113,7 @@ def test_who_may_look_is_the_services_word(console: Console) -> None:
     pseudonym = re.findall(r"Pseudonym <bdi>([^<]+)</bdi>", own)[0]
     max_ = console.person("max")
 
-    assert "1 answer" in own or "answers, on" in own
+    assert "days with answers: 1" in own
     assert audrey.get("/insight").status_code == audrey.get(f"/record?reviewer={pseudonym}").status_code == 200
     assert max_.get(f"/record?reviewer={pseudonym}").status_code == 403
     assert ann.get("/insight").status_code == 403
@@ -143,7 +139,7 @@ def test_another_person_decides(console: Console) -> None:
 
     assert path in bob.get("/appeals").text
     assert refused.status_code == 403
-    assert html.escape(ANSWER["explanation"]) in refused.text or "You took part" in refused.text
+    assert "You took part" in refused.text
     assert "You took part in the decision" in before
     assert "<script>document" not in before
     assert bob.post(f"{path}/claim").headers["location"] == path
