@@ -135,7 +135,6 @@ def test_another_person_decides(console: Console) -> None:
 
     refused = ann.post(f"{path}/decide", **ANSWER)
     before = ann.get(path).text
-    person(console.service, "ann").claim(case_id, action=pb.CLAIM_ACTION_RELEASE)
 
     assert path in bob.get("/appeals").text
     assert refused.status_code == 403

@@ -69,6 +69,8 @@ async def decide(view: View) -> Response:
     except grpc.aio.AioRpcError as error:
         if error.code() not in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED):
             raise
+        if error.code() is grpc.StatusCode.PERMISSION_DENIED:  # another person must be able to take it
+            await view.ask(pb.ClaimCaseRequest(case_id=_case_id(view), action=pb.CLAIM_ACTION_RELEASE))
         return await file_of(view, failure=failure_of(error))
     view.tell("appeals.granted" if view.form.get("verdict") == "ALLOW" else "appeals.denied")
     return view.go(_path(view))
