@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
+from typing import Any, TypedDict
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -25,6 +25,13 @@ def midnight(day: date, zone: tzinfo) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(datetime.combine(day, time(), tzinfo=zone))
     return stamp
+
+
+class Limits(TypedDict):
+    """The first moment that counts and the first that does not, as requests take them."""
+
+    start_time: Timestamp
+    end_time: Timestamp
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,8 @@ class DaySpan:
         return (self.last - self.first).days + 1
 
     @property
-    def limits(self) -> dict[str, Timestamp]:
-        """The first moment that counts and the first that does not, as requests take them."""
-        return {
-            "start_time": midnight(self.first, self.zone),
-            "end_time": midnight(self.last + timedelta(days=1), self.zone),
-        }
+    def limits(self) -> Limits:
+        """When it begins and ends."""
+        return Limits(
+            start_time=midnight(self.first, self.zone), end_time=midnight(self.last + timedelta(days=1), self.zone)
+        )

@@ -192,7 +192,7 @@ def _values(series: pb.VolumeSeries, field: str, starts: Sequence[datetime]) -> 
 def _starts(span: DaySpan, now: datetime) -> list[datetime]:
     """List when the steps of a span begin, as the service cuts them."""
     step = _STEPS[step_of(span)]
-    first, end = (to_time(stamp) for stamp in span.limits.values())
+    first, end = to_time(span.limits["start_time"]), to_time(span.limits["end_time"])
     at = first - (first - _MONDAY) % step
     count = max(0, -((at - min(end, now)) // step))
     return [at + number * step for number in range(count)]
