@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
@@ -23,6 +24,8 @@ LARGE: dict[str, Any] = {"viewport": {"width": 640, "height": 430}, "device_scal
 TABLET: dict[str, Any] = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 SCREENS = {"desk": DESK, "dark": DESK | {"color_scheme": "dark"}, "large": LARGE, "tablet": TABLET, "phone": PHONE}
+# The gate looks at two of them; `pytest -m measure tests/browser` at the others.
+LOOKED_AT = [name if name in ("dark", "phone") else pytest.param(name, marks=pytest.mark.measure) for name in SCREENS]
 # Serious and critical ones fail; the others are looked at by people.
 GRAVE = {"serious", "critical"}
 
@@ -44,7 +47,9 @@ def browsed_console(application: Application) -> Iterator[Console]:
 
 
 @contextmanager
-def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settings: Any) -> Iterator[Page]:
+def visiting(
+    chromium: Browser, console: Console, *, name: str = "ann", role: str = "moderator", **settings: Any
+) -> Iterator[Page]:
     """Sign somebody in by the form; complaints of the browser, and requests to elsewhere, fail the test."""
     complaints: list[str] = []
     context = chromium.new_context(**(DESK | settings))
@@ -54,7 +59,8 @@ def visiting(chromium: Browser, console: Console, *, name: str = "ann", **settin
     page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
     page.goto(f"{console.url}/queue")
     page.get_by_role("textbox").first.fill(name)
-    page.keyboard.press("Enter")
+    page.locator("[name=role]").select_option(role)
+    page.get_by_role("textbox").first.press("Enter")
     page.wait_for_url("**/queue")
     yield page
     context.close()

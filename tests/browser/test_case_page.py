@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from serving.app import open_application
-from tests.browser.browsing import SCREENS, browsed_console, grave, shot, visiting
+from tests.browser.browsing import LOOKED_AT, SCREENS, browsed_console, grave, shot, visiting
 from tests.integration.case_support import person
 from tests.integration.console_support import HOSTILE, Console
 from tests.integration.support import AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE, Service, draw, fill, listing, settings_at
@@ -80,7 +80,7 @@ def case_at(page: Page) -> str:
     return page.url.partition("?")[0].rpartition("/")[2]
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", LOOKED_AT)
 def test_a_case_is_for_everybody(chromium: Browser, console: Console, screen: str) -> None:
     """What speaks for and against is seen on every screen; nothing scrolls sideways, hostile words run nowhere."""
     with visiting(chromium, console, **SCREENS[screen]) as page:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from serving.app import open_application
-from tests.browser.browsing import DESK, SCREENS, browsed_console, grave, shot, visiting
+from tests.browser.browsing import DESK, LOOKED_AT, SCREENS, browsed_console, grave, shot, visiting
 from tests.integration.case_support import person
 from tests.integration.console_support import Console, fill_queue
 from tests.integration.support import fill, settings_at
@@ -97,7 +97,7 @@ def test_a_lease_is_renewed_while_its_page_is_open(chromium: Browser, console: C
         assert "ann holds this case" in seen
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", LOOKED_AT)
 def test_every_page_is_for_everybody(chromium: Browser, console: Console, screen: str) -> None:
     """No page keeps anybody out by what axe-core finds, none scrolls sideways, and hostile names run nowhere."""
     with visiting(chromium, console, **SCREENS[screen]) as page:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from serving.console.days import midnight, to_day
 from serving.console.page import Nav, Page
 from serving.console.view import View
 from touchstone.moderation.v1 import case_pb2, decision_pb2
@@ -53,7 +53,7 @@ class Wanted:
         for name, values in allowed.items():
             given[name] = given[name] if given[name] in values else ""
         for name in ("from", "to"):
-            given[name] = given[name] if _day(given[name]) else ""
+            given[name] = given[name] if to_day(given[name]) else ""
         return cls({name: value for name, value in given.items() if value})
 
     def address(self, **changed: str) -> str:
@@ -85,10 +85,10 @@ class Wanted:
             scan_id=get("scan", ""),
             reason_code=get("reason", ""),
         )
-        if first := _day(get("from", "")):
-            wanted.created_from.CopyFrom(_midnight(first, zone))
-        if last := _day(get("to", "")):
-            wanted.created_before.CopyFrom(_midnight(last + timedelta(days=1), zone))
+        if first := to_day(get("from", "")):
+            wanted.created_from.CopyFrom(midnight(first, zone))
+        if last := to_day(get("to", "")):
+            wanted.created_before.CopyFrom(midnight(last + timedelta(days=1), zone))
         return wanted
 
 
@@ -141,19 +141,6 @@ async def held_by(view: View) -> list[case_pb2.Case]:
     held = CaseFilter(states=[case_pb2.CASE_STATE_CLAIMED])
     answer: ListCasesResponse = await view.ask(ListCasesRequest(filter=held, page_size=_MAX_HELD))
     return [case for case in answer.cases if view.name and case.lease.holder == view.name]
-
-
-def _day(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _midnight(day: datetime, zone: Any) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(datetime.combine(day.date(), time(), tzinfo=zone))
-    return stamp
 
 
 PAGES = (
