@@ -45,9 +45,7 @@ async def change(view: View) -> Response:
 
 
 async def _form(view: View, brand: Any, advice: BuyerAdvice, *, faults: list[str] | None = None) -> Response:
-    request = ListReferencesRequest(
-        brand_id=brand.brand_id, states=[REFERENCE_STATE_ACTIVE], page_size=_TO_CHOOSE
-    )
+    request = ListReferencesRequest(brand_id=brand.brand_id, states=[REFERENCE_STATE_ACTIVE], page_size=_TO_CHOOSE)
     references = (await view.ask(request)).references
     known = {each.reference_id for each in references}
     free = [AdviceItem() for _ in range(min(_FREE, _MOST - len(advice.items)))]
@@ -57,7 +55,7 @@ async def _form(view: View, brand: Any, advice: BuyerAdvice, *, faults: list[str
         status=422 if faults else 200,
         brand=brand,
         items=[*advice.items, *free],
-        template=advice.serial_template,
+        serial_template=advice.serial_template,
         languages_told=[*LANGUAGES, *(one for one in told if one not in LANGUAGES)],
         kinds=KINDS,
         references=references,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import grpc
@@ -20,7 +21,8 @@ from touchstone.moderation.v1.brand_portal_service_pb2 import (
 
 TYPES = ("WORD_MARK", "FIGURATIVE_MARK", "DESIGN", "COPYRIGHT")
 DECISIONS = ("APPROVED", "DECLINED")
-_FIELDS = ("name", "aliases", "type", "owner", "office", "number", "territories", "note", "request_id")
+_FIELDS = ("name", "aliases", "type", "owner", "office", "number", "territories", "classes", "note", "request_id")
+_CLASS = re.compile("[0-9]{1,2}")
 
 
 async def show(view: View) -> Response:
@@ -79,6 +81,7 @@ def _request(typed: dict[str, str]) -> ApplyForBrandRequest:
         registration_number=typed["number"],
         owner_name=typed["owner"],
         territories=_parts(typed["territories"]),
+        nice_classes=[int(part) for part in _parts(typed["classes"]) if _CLASS.fullmatch(part)],
     )
     brand = Brand(name=typed["name"], aliases=_parts(typed["aliases"]), rights=[right])
     return ApplyForBrandRequest(brand=brand, note=typed["note"], request_id=typed["request_id"])

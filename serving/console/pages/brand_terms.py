@@ -36,9 +36,7 @@ async def set_sellers(view: View) -> Response:
         listed = None
         if view.form.get("keeps"):
             listed = AuthorizedSellerList(sellers=read_sellers(_text(view, "sellers")))
-        return SetAuthorizedSellersRequest(
-            brand_id=brand_of(view), authorized_sellers=listed, etag=_text(view, "etag")
-        )
+        return SetAuthorizedSellersRequest(brand_id=brand_of(view), authorized_sellers=listed, etag=_text(view, "etag"))
 
     return await _set(view, request)
 

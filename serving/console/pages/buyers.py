@@ -148,7 +148,11 @@ PAGES = (
     Page(method="GET", path="/check/{listing_id:path}", answer=show, public=True),
     Page(method="POST", path="/check/{listing_id:path}", answer=check_serial, public=True),
     Page(
-        method="POST", path="/report-listing/{listing_id:path}", answer=report, public=True, max_body_bytes=_PHOTOS_BYTES
+        method="POST",
+        path="/report-listing/{listing_id:path}",
+        answer=report,
+        public=True,
+        max_body_bytes=_PHOTOS_BYTES,
     ),
     Page(method="GET", path="/report/{receipt}", answer=outcome, public=True),
     Page(method="GET", path="/advice-picture", answer=picture, public=True, background=True),

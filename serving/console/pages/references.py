@@ -118,7 +118,7 @@ async def _list(
 
 
 async def _parts(view: View, brand_id: str, files: Sequence[UploadFile]) -> AsyncIterator[UploadReferenceRequest]:
-    """Yield the stream of an upload. The same form sent twice makes nothing twice: keys hold its number and the file."""
+    """Yield the stream of an upload. The same form again makes nothing twice: keys hold its number and the file."""
     batch, kind = str(view.form.get("batch", ""))[:32], _kind(view)
     for file in files:
         content = await file.read()
