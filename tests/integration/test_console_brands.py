@@ -92,6 +92,7 @@ def test_a_photo_that_is_not_kept_has_a_sign_in_its_place(olga: Visitor) -> None
     """No page shows a broken picture."""
     answer = olga.get("/images/decisions/none/0")
 
+    assert olga.get("/images/decisions/none/x").status_code == 404
     assert answer.status_code == 303
     assert olga.get(answer.headers["location"]).headers["content-type"] == "image/svg+xml"
 
@@ -222,7 +223,11 @@ def test_sellers_and_prices_are_lines(olga: Visitor, registry: Registrant) -> No
     assert '"a;b"' in page
     assert "Shoes > Running;DE;40;90.5;EUR" in page
     assert olga.post(f"{HERE}/sellers", sellers=sellers, etag=etag).status_code == 409
-    olga.post(f"{HERE}/sellers", sellers=sellers)
+    olga.post(f"{HERE}/sellers", sellers="shop-17")  # the tick was forgotten
+    assert registry.get(AURORA.brand_id).authorized_sellers.sellers[0].seller_id == "shop-17"
+    olga.post(f"{HERE}/sellers", sellers="", keeps="1")
+    assert registry.get(AURORA.brand_id).HasField("authorized_sellers")
+    olga.post(f"{HERE}/sellers", sellers="")
     assert not registry.get(AURORA.brand_id).HasField("authorized_sellers")
 
 

@@ -32,6 +32,16 @@ languages and its sign-in proved without another line; give it a test of what it
 """
 
 GROUPS = (
-    "signing", "home", "queue", "case", "images", "portal", "references", "brand_terms", "advice", "applications", "buyers",
+    "signing",
+    "home",
+    "queue",
+    "case",
+    "images",
+    "portal",
+    "references",
+    "brand_terms",
+    "advice",
+    "applications",
+    "buyers",
     "help",
-)  # fmt: skip
+)

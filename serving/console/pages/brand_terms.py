@@ -33,9 +33,9 @@ async def set_sellers(view: View) -> Response:
     """Replace the sellers, or keep no list any more."""
 
     def request() -> SetAuthorizedSellersRequest:
-        listed = None
-        if view.form.get("keeps"):
-            listed = AuthorizedSellerList(sellers=read_sellers(_text(view, "sellers")))
+        sellers = read_sellers(_text(view, "sellers"))
+        # A forgotten tick must not lose what was typed; without sellers the tick tells nobody from no list.
+        listed = AuthorizedSellerList(sellers=sellers) if sellers or view.form.get("keeps") else None
         return SetAuthorizedSellersRequest(brand_id=brand_of(view), authorized_sellers=listed, etag=_text(view, "etag"))
 
     return await _set(view, request)

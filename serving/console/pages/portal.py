@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import quote, urlencode
 
 import grpc
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from serving.console.drawing import asset
@@ -24,6 +26,7 @@ from touchstone.moderation.v1.brand_service_pb2 import GetBrandRequest, ListBran
 from touchstone.moderation.v1.image_service_pb2 import GetImageRequest, GetImageResponse, ImagePlace
 
 _PAGE_SIZE = 24
+_INDEX = re.compile("[0-9]{1,4}")
 
 
 def brand_path(brand_id: str, part: str = "") -> str:
@@ -100,7 +103,9 @@ async def show(view: View) -> Response:
 async def picture(view: View) -> Response:
     """Show a photo of a hit, or in its place a sign that it is not kept."""
     path = view.request.path_params
-    place = ImagePlace(id=path["decision_id"], image_index=min(path["image_index"], 10_000))
+    if not _INDEX.fullmatch(path["image_index"]):
+        raise HTTPException(404)
+    place = ImagePlace(id=path["decision_id"], image_index=int(path["image_index"]))
     try:
         answer: GetImageResponse = await view.ask(GetImageRequest(decision_image=place, max_edge=2 * EDGES["thumb"]))
     except grpc.aio.AioRpcError as error:
@@ -113,6 +118,6 @@ async def picture(view: View) -> Response:
 PAGES = (
     Page(method="GET", path="/brands", answer=choose),
     Page(method="GET", path="/brands/{brand_id}", answer=show),
-    Page(method="GET", path="/images/decisions/{decision_id}/{image_index:int}", answer=picture, background=True),
+    Page(method="GET", path="/images/decisions/{decision_id}/{image_index}", answer=picture, background=True),
 )
 NAV = Nav(group="portal", path="/brands", needs=ListApplicationsRequest, key="b")
