@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
@@ -108,10 +108,11 @@ def _stamp(text: str) -> Timestamp | None:
     return stamp
 
 
-def _moment(seller: AuthorizedSeller, field: str) -> str:
+def _moment(seller: AuthorizedSeller, field: Literal["start_time", "end_time"]) -> str:
     if not seller.HasField(field):
         return ""
-    moment = getattr(seller, field).ToDatetime(tzinfo=UTC)
+    stamp: Timestamp = getattr(seller, field)
+    moment = stamp.ToDatetime(tzinfo=UTC)
     whole = moment.timetz().replace(tzinfo=None) == datetime.min.time()
     return moment.date().isoformat() if whole else moment.isoformat()
 

@@ -14,7 +14,13 @@ from serving.console.view import View
 from serving.console.words import LANGUAGES
 from touchstone.moderation.v1.brand_pb2 import REFERENCE_STATE_ACTIVE
 from touchstone.moderation.v1.brand_service_pb2 import GetBrandRequest, ListReferencesRequest, SetBuyerAdviceRequest
-from touchstone.moderation.v1.buyer_pb2 import AdviceItem, AdviceKind, BuyerAdvice, LocalizedText
+from touchstone.moderation.v1.buyer_pb2 import (
+    ADVICE_KIND_UNSPECIFIED,
+    AdviceItem,
+    AdviceKind,
+    BuyerAdvice,
+    LocalizedText,
+)
 
 KINDS = ("PACKAGING", "HOLOGRAM", "SERIAL_NUMBER", "LOGO", "OTHER")
 _MOST = 20
@@ -76,7 +82,7 @@ def _items(view: View) -> list[AdviceItem]:
         ]
         kind = str(view.form.get(f"kind-{number}", ""))
         if texts:
-            known = AdviceKind.Value(f"ADVICE_KIND_{kind}") if kind in KINDS else None
+            known = AdviceKind.Value(f"ADVICE_KIND_{kind}") if kind in KINDS else ADVICE_KIND_UNSPECIFIED
             picture = str(view.form.get(f"reference-{number}", ""))
             found.append(AdviceItem(kind=known, texts=texts, reference_id=picture))
     return found

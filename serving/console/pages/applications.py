@@ -12,7 +12,7 @@ from starlette.responses import Response
 from serving.console.page import Page
 from serving.console.pages.brand_terms import faults_of
 from serving.console.view import View
-from touchstone.moderation.v1.brand_pb2 import Brand, RightRecord, RightType
+from touchstone.moderation.v1.brand_pb2 import RIGHT_TYPE_UNSPECIFIED, Brand, RightRecord, RightType
 from touchstone.moderation.v1.brand_portal_service_pb2 import (
     ApplicationState,
     ApplyForBrandRequest,
@@ -75,7 +75,7 @@ def _typed(view: View) -> dict[str, str]:
 
 def _request(typed: dict[str, str]) -> ApplyForBrandRequest:
     right = RightRecord(
-        type=RightType.Value(f"RIGHT_TYPE_{typed['type']}") if typed["type"] in TYPES else None,
+        type=RightType.Value(f"RIGHT_TYPE_{typed['type']}") if typed["type"] in TYPES else RIGHT_TYPE_UNSPECIFIED,
         mark_text=typed["name"] if typed["type"] == "WORD_MARK" else "",
         office_code=typed["office"],
         registration_number=typed["number"],

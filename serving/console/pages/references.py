@@ -155,7 +155,7 @@ def _chosen(view: View) -> str:
     return kind if kind in KINDS else KINDS[0]
 
 
-def _kind(view: View) -> ReferenceKind:
+def _kind(view: View) -> ReferenceKind.ValueType:
     return ReferenceKind.Value(f"REFERENCE_KIND_{_chosen(view)}")
 
 
