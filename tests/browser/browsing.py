@@ -47,24 +47,31 @@ def browsed_console(application: Application) -> Iterator[Console]:
 
 
 @contextmanager
-def visiting(
-    chromium: Browser, console: Console, *, name: str = "ann", role: str = "moderator", **settings: Any
-) -> Iterator[Page]:
-    """Sign somebody in by the form; complaints of the browser, and requests to elsewhere, fail the test."""
+def watched(chromium: Browser, console: Console, **settings: Any) -> Iterator[Page]:
+    """Open an empty page; complaints of the browser, and requests to elsewhere, fail the test."""
     complaints: list[str] = []
     context = chromium.new_context(**(DESK | settings))
     page = context.new_page()
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
-    page.goto(f"{console.url}/queue")
-    page.get_by_role("textbox").first.fill(name)
-    page.locator("[name=role]").select_option(role)
-    page.get_by_role("textbox").first.press("Enter")
-    page.wait_for_url("**/queue")
     yield page
     context.close()
     assert complaints == [], complaints
+
+
+@contextmanager
+def visiting(
+    chromium: Browser, console: Console, *, name: str = "ann", role: str = "moderator", **settings: Any
+) -> Iterator[Page]:
+    """Sign somebody in by the form, on a page that is watched."""
+    with watched(chromium, console, **settings) as page:
+        page.goto(f"{console.url}/queue")
+        page.get_by_role("textbox").first.fill(name)
+        page.locator("[name=role]").select_option(role)
+        page.get_by_role("textbox").first.press("Enter")
+        page.wait_for_url("**/queue")
+        yield page
 
 
 def shot(page: Page, name: str, *, whole: bool = True) -> None:

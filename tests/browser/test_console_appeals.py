@@ -39,7 +39,7 @@ def test_an_appeal_travels_to_the_end(chromium: Browser, console: Console, tmp_p
     """Ann passes it on and may not decide it; bob does, by the page alone, and gives the evidence out."""
     (resolved,) = person(console.service).list(listing_id="first", states=[case_pb2.CASE_STATE_RESOLVED]).cases
     with visiting(chromium, console) as ann, visiting(chromium, console, name="bob") as bob:
-        ann.keyboard.press("a")
+        ann.keyboard.press("p")
         ann.wait_for_url("**/appeals")
         ann.keyboard.press("n")
         ann.wait_for_url("**/appeals/new")

@@ -31,4 +31,7 @@ The tests in `tests/integration/test_console_*.py` walk `GROUPS`, so that a new 
 languages and its sign-in proved without another line; give it a test of what it shows.
 """
 
-GROUPS = ("signing", "home", "queue", "case", "images", "appeals", "law", "insight", "record", "help")
+GROUPS = (
+    "signing", "home", "queue", "case", "images", "appeals", "law", "portal", "references", "brand_terms", "advice",
+    "applications", "buyers", "insight", "record", "help",
+)  # fmt: skip

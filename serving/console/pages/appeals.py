@@ -209,4 +209,4 @@ PAGES = (
     Page(method="POST", path="/appeals/{case_id}/claim", answer=claim),
     Page(method="POST", path="/appeals/{case_id}/decide", answer=decide),
 )
-NAV = Nav(group="appeals", path="/appeals", needs=pb.ListCasesRequest, key="a")
+NAV = Nav(group="appeals", path="/appeals", needs=pb.ListCasesRequest, key="p")

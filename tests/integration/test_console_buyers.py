@@ -1,0 +1,126 @@
+"""What do buyers get from the console, who have no sign-in? Careful words, a serial check, a report and its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from serving.app import open_application
+from serving.console.words import load_words
+from tests.integration.brand_support import owner_of
+from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
+from tests.integration.console_support import HOSTILE, Console, console_running
+from tests.integration.support import AURORA, AUTHORISED, draw, fill, listing, settings_at
+from touchstone.moderation.v1.brand_service_pb2 import SetBuyerAdviceRequest
+from touchstone.moderation.v1.buyer_pb2 import ADVICE_KIND_HOLOGRAM, AdviceItem, BuyerAdvice, LocalizedText
+
+
+@pytest.fixture(scope="module")
+def console(
+    event_loop_thread: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Console]:
+    """Serve a console over a brand that advises buyers."""
+    settings = settings_at(tmp_path_factory.mktemp("buyers")).model_copy(update={"points": "none"})
+    with open_application(settings) as application:
+        fill(application)
+        with console_running(event_loop_thread, application) as running:
+            texts = [LocalizedText(language="en", text="Tilt <it>."), LocalizedText(language="zh", text="倾斜它。")]
+            advice = BuyerAdvice(items=[AdviceItem(kind=ADVICE_KIND_HOLOGRAM, texts=texts)], serial_template="AA-9999")
+            request = SetBuyerAdviceRequest(brand_id=AURORA.brand_id, buyer_advice=advice)
+            owner_of(running.service, AURORA.brand_id).call("SetBuyerAdvice", request)
+            offer = listing(draw(1), listing_id="fine/one", seller_id=AUTHORISED, market="DE", title="Aurora shoe")
+            running.service.screen(offer)
+            yield running
+
+
+def test_a_buyer_reads_what_the_brand_says(console: Console) -> None:
+    """Without a sign-in, in the reader's language, with the brand's advice as text."""
+    english = console.visitor().get("/check/fine%2Fone").text
+    chinese = console.visitor().get("/check/fine%2Fone", **{"accept-language": "zh"}).text
+
+    assert "this seller is authorised" in english
+    assert "Tilt &lt;it&gt;." in english
+    assert "倾斜它。" in chinese
+    assert "该卖家获授权" in chinese
+
+
+def test_what_nobody_knows_is_answered_alike(console: Console) -> None:
+    """A listing that is not there, with a hostile id, has a page of its own, and the id is text."""
+    page = console.visitor().get(f"/check/{HOSTILE[:90].replace('/', '%2F').replace('<', '%3C')}")
+
+    assert page.status_code == 200
+    assert "has not said" in page.text
+    assert "<script>document" not in page.text
+    assert "{{7*7}}" in page.text or "49" not in page.text
+
+
+def test_a_serial_number_is_checked(console: Console) -> None:
+    """It is told how the number is written and no more; a brand that checks none refuses."""
+    buyer = console.visitor()
+
+    fits = buyer.post("/check/fine%2Fone", serial="AB-1234").text
+    other = buyer.post("/check/fine%2Fone", serial="<b>1").text
+
+    assert "has the brand&#39;s format" in fits
+    assert "not written as the brand" in other
+    assert "&lt;b&gt;1" in other
+    assert buyer.post("/check/unknown", serial="AB-1234").status_code == 422
+
+
+def test_a_report_has_a_receipt_and_an_outcome(console: Console) -> None:
+    """The receipt leads to what became of it; without its secret there is nothing to see."""
+    buyer, ann = console.visitor(), person(console.service, "ann", "lead")
+    decision = suspicious(console.service, "reported")
+    fields = {"csrf": buyer.token(), "reason": "origin", "text": "the seams", "request_id": "r1"}
+    photos = [("photos", ("p.png", draw(7), "image/png"))]
+
+    sent = buyer.client.post("/report-listing/reported", data=fields, files=photos)
+    again = buyer.client.post("/report-listing/reported", data=fields, files=photos)
+    path = sent.headers["location"]
+    waiting = console.visitor().get(path).text
+    ann.resolve(case_of(console.service, decision), TAKEDOWN)
+
+    assert (sent.status_code, again.headers["location"]) == (303, path)
+    assert path.removeprefix("/report/") in waiting
+    assert "No decision has been made" in waiting
+    assert "it was taken down" in console.visitor().get(path).text
+    assert console.visitor().get(path[:-1] + ("0" if path[-1] != "0" else "1")).status_code == 404
+    assert console.visitor().get(path.partition(".")[0]).status_code == 404
+
+
+def test_a_report_needs_our_form_and_a_reason(console: Console) -> None:
+    """One without the token is refused; without a reason the form comes back with what was typed."""
+    buyer = console.visitor()
+
+    assert buyer.client.post("/report-listing/x", data={"reason": "origin"}).status_code == 403
+    empty = buyer.post("/report-listing/x", reason="", text="the <seams>")
+
+    assert empty.status_code == 422
+    assert "reason_code" in empty.text
+    assert "the &lt;seams&gt;" in empty.text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_page_of_buyers_judges_goods(console: Console, language: str) -> None:
+    """Neither the words nor what the service adds say what goods are."""
+    spoken = str({key: text for key, text in load_words()[language].messages.items() if key.startswith("buyers.")})
+    pages = [console.visitor().get(f"/check/{name}", **{"accept-language": language}) for name in ("fine%2Fone", "x")]
+
+    for text in [spoken, *(html.unescape(re.sub(r"<[^>]*href[^>]*>", "", page.text)) for page in pages)]:
+        assert not [word for word in ("fake", "counterfeit", "replica", "假", "仿", "伪") if word in text.lower()]
+
+
+def test_nobody_is_named_and_addresses_count(console: Console) -> None:
+    """Also who is signed in asks in nobody's name; a header that claims another address is not passed on."""
+    olga = console.person("olga", "brand-owner", brands=AURORA.brand_id)
+
+    statuses = [
+        olga.get("/check/limited", **{"touchstone-client": f"192.0.2.{number}"}).status_code for number in range(45)
+    ]
+
+    assert (statuses[0], statuses[-1]) == (200, 429)
+    assert "retry-after" in olga.get("/check/limited").headers
