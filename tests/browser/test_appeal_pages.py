@@ -14,7 +14,7 @@ from tests.browser.browsing import LOOKED_AT, SCREENS, browsed_console, grave, s
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.console_support import Console
 from tests.integration.support import fill, settings_at
-from tests.integration.test_evidence import keep_files
+from tests.integration.test_packages import keep_files
 from tests.support.insight import fill_insight
 from touchstone.moderation.v1 import case_pb2
 

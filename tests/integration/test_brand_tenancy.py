@@ -31,6 +31,7 @@ REQUESTS: dict[str, Any] = {
     "SetPriceBands": lambda brand_id, etag: pb.SetPriceBandsRequest(
         brand_id=brand_id, price_bands=[band(1, 2)], etag=etag
     ),
+    "SetBuyerAdvice": lambda brand_id, etag: pb.SetBuyerAdviceRequest(brand_id=brand_id, etag=etag),
 }
 REFUSED: dict[str, Any] = {
     "UpdateBrand": lambda brand_id: pb.UpdateBrandRequest(

@@ -15,7 +15,7 @@ from serving.app import open_application
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.console_support import HOSTILE, Console, console_running
 from tests.integration.support import fill, settings_at
-from tests.integration.test_evidence import keep_files
+from tests.integration.test_packages import keep_files
 from tests.support.insight import fill_insight
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb

@@ -16,6 +16,7 @@ from google.rpc import status_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_tools import protoc  # type: ignore[import-untyped] # ships no types
 
+from serving.rpc_services import SERVICES
 from tests.integration.support import KNOWN_FAKE, PATIENCE_S, Service, draw
 
 PROTOS = Path(__file__).parents[2] / "proto"
@@ -51,13 +52,13 @@ print(json.dumps({
 
 
 def test_reflection_lists_the_services(service: Service) -> None:
-    """As grpcurl does it: the four services, health and reflection are listed, with every rpc of the protos."""
+    """As grpcurl does it: our services, health and reflection are listed, with every rpc of the protos."""
     database = ProtoReflectionDescriptorDatabase(service.channel)
     pool = DescriptorPool(database)
 
     listed = set(database.get_services())
 
-    ours = {f"{PACKAGE}.{name}Service" for name in ("Moderation", "Brand", "Case", "Scan")}
+    ours = {service.full_name for service in SERVICES}
     assert listed == ours | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
     methods = pool.FindServiceByName(f"{PACKAGE}.ModerationService").methods_by_name
     assert {"ScreenListing", "ScreenListings", "WatchDecisions", "GetCapabilities"} <= set(methods)

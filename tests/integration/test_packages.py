@@ -113,7 +113,7 @@ def test_a_package_is_taken_out_by_rule(own_service: Service) -> None:
     content, package_id = export(own_service, case_id)
 
     def refused(who: str = "ann", roles: str = "", **more: Any) -> Code:
-        request = pb.ExportEvidenceRequest(case_id=case_id, **more)
+        request = pb.ExportEvidenceRequest(**({"case_id": case_id} | more))
         return code_of(lambda: person(own_service, who, roles).call("ExportEvidence", request))
 
     assert refused(roles="moderator", audience=COUNSEL) is Code.PERMISSION_DENIED
