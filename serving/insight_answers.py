@@ -193,7 +193,7 @@ class InsightAnswers:
 
     def _infringing(self, counts: Sequence[AuditCount], verdict: Verdict) -> Proportion:
         asked = (one for one in counts if one.verdict == verdict and one.infringing is not None)
-        return weighted(one.drawn(unrecorded=self.audit_share) for one in asked)
+        return weighted(one.drawn(unrecorded=self.audit_share or 1.0) for one in asked)
 
 
 def _waiting(counts: Iterable[AuditCount], verdict: Verdict) -> int:

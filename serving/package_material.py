@@ -12,6 +12,7 @@ from index.decision_records import ListingImage
 from index.errors import NotFound
 from index.evidence_records import Audience, EvidencePackage, ListingHistory
 from index.identity import IdentityRecord
+from index.photos import PhotoOwner, PhotoState
 from index.records import Reference
 from index.store.store import Store
 from serving.cases import CaseDesk, CaseFile
@@ -22,13 +23,17 @@ from touchstone.moderation.v1 import decision_pb2
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """All that is known about a case. `decision` is `file.decision`, read; `verdict` is the one in force."""
+    """All that is known about a case. `decision` is `file.decision`, read; `verdict` is the one in force.
+
+    `gone` are the sha256 of its photos that were let go or forgotten: their files may still lie there for a while.
+    """
 
     file: CaseFile
     decision: decision_pb2.Decision
     verdict: str
     history: ListingHistory
     photos: tuple[ListingImage, ...]
+    gone: frozenset[str]
     facts: Facts | None
     identity: IdentityRecord | None
     ring: tuple[str, ...]
@@ -54,6 +59,11 @@ def gather(desk: CaseDesk, case_id: str, audience: Audience) -> Material:
             verdict=store.verdict_in_force(file.case.decision_id).verdict,
             history=store.listing_history(file.case.listing_id),
             photos=store.decision_images(file.case.decision_id),
+            gone=frozenset(
+                photo.sha256
+                for photo in store.photos_of(PhotoOwner.DECISION, file.case.decision_id)
+                if photo.state is not PhotoState.KEPT
+            ),
             facts=_facts(store, file.case.decision_id),
             identity=_identity(store, file.case.seller_id),
             ring=_ring(store, decision),

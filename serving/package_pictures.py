@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +50,29 @@ class BlobPhotos:
     def photo(self, sha256: str) -> bytes | None:
         """Return a photo; one that is damaged counts as not kept, and the log says so."""
         return kept(self.blobs, sha256)
+
+
+@dataclass(frozen=True)
+class StandingPhotos:
+    """The photos of a case that are to be seen: none of `gone`, and drawn anew from their pixels unless `originals`.
+
+    A file as it came says where and with which camera a photo was taken.
+    """
+
+    photos: Photos
+    gone: Collection[str]
+    originals: bool
+
+    def photo(self, sha256: str) -> bytes | None:
+        """Return a photo, None when it is not kept, or its pixels cannot be read."""
+        content = None if sha256 in self.gone else self.photos.photo(sha256)
+        if content is None or self.originals:
+            return content
+        try:
+            return _png(Pillow.fromarray(decode(content).pixels))
+        except ImageError as error:
+            log.warning("a photo is left out of an evidence package: %s", error)
+            return None
 
 
 @dataclass(frozen=True)

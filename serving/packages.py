@@ -26,7 +26,7 @@ from serving.package_chain import chain, events_of, stamp
 from serving.package_document import Making, document_of
 from serving.package_material import Material, gather
 from serving.package_pdf import pdf_of
-from serving.package_pictures import Photos, pictures_of
+from serving.package_pictures import Photos, StandingPhotos, pictures_of
 from serving.package_redaction import finished
 from serving.package_schema import Document
 from serving.package_zip import zip_of
@@ -120,7 +120,8 @@ class Packages:
         told = disclosure(wish.audience, wish.basis, identity)
         secret = self.desk.store.secret(SALTS)
         links = chain(events_of(material.history), secret, disclose=told.everything)
-        pictures = pictures_of(material.decision, material.references, self.photos, self.blobs)
+        photos = StandingPhotos(self.photos, material.gone, originals=told.everything)
+        pictures = pictures_of(material.decision, material.references, photos, self.blobs)
         making = Making(
             package_id=package_id,
             created_at=stamp(now),

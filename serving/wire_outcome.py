@@ -5,6 +5,7 @@ Whether a takedown needs a statement depends on its listing's market: `serving.c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from index.rulings import Ground, Outcome, Statement
@@ -63,6 +64,8 @@ def _statement_violations(field: str, message: case_pb2.StatementOfReasons) -> I
         for index, territory in enumerate(message.territories):
             yield from check_market(f"{field}.territories[{index}]", territory)
     yield from check_time(f"{field}.end_time", message.end_time)
+    if message.HasField("end_time") and message.end_time.seconds <= time.time():
+        yield FieldViolation(f"{field}.end_time", "lies in the past; leave it out, or say when the restriction ends")
     yield from check_id(f"{field}.right_id", message.right_id, required=False)
 
 

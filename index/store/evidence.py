@@ -12,6 +12,7 @@ from index.evidence_records import Audience, EvidencePackage
 from index.store.cases import find_case, lock_case
 from index.store.decisions import lock_decision
 from index.store.engine import Database
+from index.store.photos import need_photos
 from index.store.retry import run_again
 from index.store.tables.evidence import evidence_packages
 
@@ -42,6 +43,7 @@ class EvidenceStore:
                 raise Conflict(f"Another package of {package.listing_id!r} was made at the same time; ask again.")
             values = {name: getattr(package, name) for name in _COLUMNS} | {"audience": str(package.audience)}
             connection.execute(evidence_packages.insert().values(**values))
+            need_photos(connection, case.decision_id, until=package.retain_until)
 
     def get_package(self, package_id: str) -> EvidencePackage:
         """Return a package. Raises NotFound."""

@@ -44,10 +44,8 @@ class PhotoStore:
 
     def need_photos(self, decision_id: str, *, until: datetime) -> None:
         """Keep what is left of a decision's photos until a time at least: an evidence package names them, say."""
-        own = and_(kept_photos.c.owner == str(PhotoOwner.DECISION), kept_photos.c.owner_id == decision_id)
-        sooner = or_(kept_photos.c.needed_until.is_(None), kept_photos.c.needed_until < until)
         with self._database.write(f"keep the photos of {decision_id!r}") as connection:
-            connection.execute(update(kept_photos).where(own, _KEPT, sooner).values(needed_until=until))
+            need_photos(connection, decision_id, until=until)
 
     def expire_photos(self, *, before: datetime, now: datetime, dry_run: bool = False) -> tuple[int, int]:
         """Let go of photos that came before a time and that nothing needs; return how many, and their bytes.
@@ -102,6 +100,13 @@ class PhotoStore:
             if len(page) < _PAGE:
                 return
             after = (str(page[-1].owner), page[-1].owner_id, page[-1].position)
+
+
+def need_photos(connection: Connection, decision_id: str, *, until: datetime) -> None:
+    """Keep what is left of a decision's photos until a time at least."""
+    own = and_(kept_photos.c.owner == str(PhotoOwner.DECISION), kept_photos.c.owner_id == decision_id)
+    sooner = or_(kept_photos.c.needed_until.is_(None), kept_photos.c.needed_until < until)
+    connection.execute(update(kept_photos).where(own, _KEPT, sooner).values(needed_until=until))
 
 
 def insert_photos(connection: Connection, photos: Sequence[Photo]) -> None:

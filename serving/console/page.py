@@ -88,7 +88,7 @@ class Endpoint:
     async def _answer(self, view: View) -> Response:
         try:
             if view.request.method == "POST":
-                await _check_form(view)
+                await _check_form(view, public=self._page.public)
             view.caller = await self._caller(view)
             if view.caller is None and not self._page.public:
                 return _to_sign_in(view)
@@ -142,10 +142,10 @@ def _sets_session(response: Response, request: Request) -> bool:
     return any(key == b"set-cookie" and value.startswith(name.encode()) for key, value in response.raw_headers)
 
 
-async def _check_form(view: View) -> None:
-    """Read a form, and check that it is ours. Raises HTTPException."""
+async def _check_form(view: View, *, public: bool) -> None:
+    """Read a form, and check that it is ours: of a stranger's nothing is taken in. Raises HTTPException."""
     request = view.request
-    if not is_ours(request.headers):
+    if not is_ours(request.headers) or (view.session.credential is None and not public):
         raise HTTPException(403)
     view.form = await request.form(max_files=100, max_fields=1_000)
     sent = request.headers.get(_HEADER) or view.form.get(_FIELD, "")
@@ -178,5 +178,5 @@ def _with_proxy(session: Session, request: Request, trust: str) -> Session:
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == ""  # a socket of this machine
+    except ValueError:  # a peer that was gone before it could be named is nobody's proxy
+        return False

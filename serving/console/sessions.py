@@ -23,6 +23,8 @@ from serving.caller import ACTOR, BRANDS, ROLES
 
 IDLE_S = 30 * 60
 LONGEST_S = 12 * 60 * 60
+# How far the clocks of replicas may be apart.
+_SKEW_S = 60
 # A session in use is sealed anew this often, not with every page.
 RENEW_S = 60
 # Sealed and encoded, with the rest of a session, it must fit a cookie, of which browsers keep 4,096 bytes.
@@ -94,12 +96,14 @@ class Sessions:
         now = self._clock()
         with self._lock:
             ended = session.session_id in self._ended
-        if ended or not 0 <= now - session.begin < LONGEST_S:
+        if ended or not -_SKEW_S <= now - session.begin < LONGEST_S:
             return None
         return session, now - self._seal.extract_timestamp(cookie.encode()) >= RENEW_S
 
     def end(self, session: Session) -> None:
-        """Refuse a session from now on."""
+        """Refuse a session from now on; one in which nobody signed in gives nothing to refuse."""
+        if session.credential is None:
+            return
         now = self._clock()
         with self._lock:
             self._ended = {one: until for one, until in self._ended.items() if until > now}

@@ -99,10 +99,12 @@ def test_a_key_opens_the_console_until_it_is_revoked(guarded: Open, application:
         assert visitor.get("/queue?state=OPEN").headers["location"] == "/sign-in?next=%2Fqueue%3Fstate%3DOPEN"
 
 
-def test_a_name_is_no_credential_where_one_is_needed(guarded: Open) -> None:
-    """Whoever sends the form of the other kind is refused by the service itself."""
-    with guarded(api_keys=True) as console:
+@pytest.mark.parametrize("known_by", ["api_keys", "proxy"])
+def test_a_name_is_no_credential_where_one_is_needed(guarded: Open, known_by: str) -> None:
+    """Whoever sends the form of the other kind is refused, also where the service believes a proxy in this process."""
+    with guarded(**{known_by: True}) as console:
         assert console.visitor().post("/sign-in", name="ann", role="admin").status_code == 401
+        assert console.visitor().get("/queue").status_code == 303
 
 
 def test_who_signs_in_by_name_has_that_role(console: Console) -> None:

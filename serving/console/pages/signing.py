@@ -37,6 +37,9 @@ async def sign_in(view: View) -> Response:
     fault = _fault(credential)
     if fault:
         return await _form(view, status=422, fault=view.words(fault, limit=MAX_TOKEN_CHARACTERS))
+    # A name is believed from this process: it must not reach a service that knows people by something better.
+    if not credential.token and not await _open_to_all(view):
+        return await _form(view, status=401, fault=view.words("signing.fault.empty"))
     try:
         await view.shared.upstream.ask(GetCallerRequest(), credential.metadata)
     except grpc.aio.AioRpcError as error:
