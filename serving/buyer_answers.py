@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 from index.blobs import BlobStore
 from index.buyer_records import NO_ADVICE, AdviceItem, SellerWord
-from index.decision_records import DecisionRecord
 from index.errors import NotFound
 from index.records import Brand, ReferenceState
 from index.reports import ReportState
@@ -38,7 +37,7 @@ from serving.wire_buyer import (
     to_question,
 )
 from serving.wire_decision import from_image_result
-from touchstone.moderation.v1 import buyer_pb2, case_pb2, decision_pb2, evidence_pb2
+from touchstone.moderation.v1 import buyer_pb2, case_pb2
 from touchstone.moderation.v1 import buyer_service_pb2 as pb
 from vision.thumbnails import thumbnail
 
@@ -146,7 +145,7 @@ class BuyerAnswers:
             except NotFound:
                 return None, "", ""
         decision = self.store.latest_decision(question.listing_id)
-        if decision is None or not decision.brand or _was_found_out(decision):
+        if decision is None or not decision.brand:
             return None, "", ""
         return self.store.find_brand(decision.brand), decision.seller_id, question.market or decision.market
 
@@ -154,16 +153,6 @@ class BuyerAnswers:
         """Return the name under which an address reports: the same each time, and no way back without the key."""
         digest = hmac.new(self.store.secret(_ADDRESSES), address.encode(), hashlib.sha256).hexdigest()
         return f"buyer-{digest[:_PSEUDONYM_DIGITS]}"
-
-
-def _was_found_out(decision: DecisionRecord) -> bool:
-    """Tell whether only this service says which brand a listing is about: whoever asks must not learn what it sees."""
-    evidence = decision_pb2.Decision.FromString(decision.payload).evidence
-    words = [one.text for one in evidence if one.HasField("text") and one.text.brand == decision.brand]
-    if any(hit.kind == evidence_pb2.TEXT_KIND_BRAND for hit in words):
-        return False
-    seen = any(one.visual_match.brand == decision.brand for one in evidence if one.HasField("visual_match"))
-    return seen or bool(words)
 
 
 def _shown(item: AdviceItem, language: str) -> pb.AdviceShown:

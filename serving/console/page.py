@@ -77,7 +77,7 @@ class Endpoint:
         view = View(request=request, shared=self._shared, session=_with_proxy(session, request, self._shared.proxy))
         began = time.perf_counter()
         try:
-            response = await self._answer(view)
+            response = _to_sign_in(view) if self._is_strangers_form(view) else await self._answer(view)
         finally:
             await view.form.close()
         response.headers["server-timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
@@ -85,10 +85,15 @@ class Endpoint:
             keep(response, view, session)
         await response(scope, receive, send)
 
+    def _is_strangers_form(self, view: View) -> bool:
+        """Tell whether somebody sends a form who must sign in first: nothing of it is taken in."""
+        signed_out = view.session.credential is None and not self._page.public
+        return signed_out and view.request.method == "POST" and is_ours(view.request.headers)
+
     async def _answer(self, view: View) -> Response:
         try:
             if view.request.method == "POST":
-                await _check_form(view, public=self._page.public)
+                await _check_form(view)
             view.caller = await self._caller(view)
             if view.caller is None and not self._page.public:
                 return _to_sign_in(view)
@@ -142,10 +147,10 @@ def _sets_session(response: Response, request: Request) -> bool:
     return any(key == b"set-cookie" and value.startswith(name.encode()) for key, value in response.raw_headers)
 
 
-async def _check_form(view: View, *, public: bool) -> None:
-    """Read a form, and check that it is ours: of a stranger's nothing is taken in. Raises HTTPException."""
+async def _check_form(view: View) -> None:
+    """Read a form, and check that it is ours. Raises HTTPException."""
     request = view.request
-    if not is_ours(request.headers) or (view.session.credential is None and not public):
+    if not is_ours(request.headers):
         raise HTTPException(403)
     view.form = await request.form(max_files=100, max_fields=1_000)
     sent = request.headers.get(_HEADER) or view.form.get(_FIELD, "")

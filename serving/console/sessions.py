@@ -101,9 +101,7 @@ class Sessions:
         return session, now - self._seal.extract_timestamp(cookie.encode()) >= RENEW_S
 
     def end(self, session: Session) -> None:
-        """Refuse a session from now on; one in which nobody signed in gives nothing to refuse."""
-        if session.credential is None:
-            return
+        """Refuse a session from now on."""
         now = self._clock()
         with self._lock:
             self._ended = {one: until for one, until in self._ended.items() if until > now}

@@ -53,8 +53,9 @@ async def sign_in(view: View) -> Response:
 
 
 async def sign_out(view: View) -> Response:
-    """End the session here and in the browser."""
-    view.shared.sessions.end(view.session)
+    """End the session here and in the browser; a visitor's has nothing to be refused, and strangers could end many."""
+    if view.session.credential is not None:
+        view.shared.sessions.end(view.session)
     view.tell("signing.signed_out")
     response = view.go("/sign-in")
     forget(response, view)
