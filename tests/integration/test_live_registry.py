@@ -17,7 +17,7 @@ _BUILT = r"^index \d+-"
 
 def test_uploads_are_matched_everywhere_within_a_second(tmp_path: Path) -> None:
     """Two replicas match what either took in within a second, and nothing fails while a builder exchanges the index."""
-    figures = _measured(tmp_path / "data", uploads=10, listings_per_s=5, swaps=2)
+    figures = _measured(tmp_path / "data", uploads=20, listings_per_s=5, swaps=4)
 
     assert figures.screened
     assert not figures.failures
