@@ -74,6 +74,11 @@ def visiting(
         yield page
 
 
+def settled(page: Page) -> None:
+    """Wait until htmx has taken up what it put into the page: before that a new link is followed as any link is."""
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
+
+
 def shot(page: Page, name: str, *, whole: bool = True) -> None:
     """Keep a picture of the page where TOUCHSTONE_SCREENSHOTS says."""
     if folder := os.environ.get("TOUCHSTONE_SCREENSHOTS"):

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from serving.app import open_application
-from tests.browser.browsing import LOOKED_AT, SCREENS, browsed_console, grave, shot, visiting
+from tests.browser.browsing import LOOKED_AT, SCREENS, browsed_console, grave, settled, shot, visiting
 from tests.integration.case_support import person
 from tests.integration.console_support import HOSTILE, Console
 from tests.integration.support import AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE, Service, draw, fill, listing, settings_at
@@ -143,14 +143,17 @@ def test_ten_cases_are_decided_by_keyboard(chromium: Browser, console: Console) 
 
 
 def test_the_photo_is_laid_over_the_reference(chromium: Browser, console: Console) -> None:
-    """By key and by slider, from none of it to all of it; each photo is looked at by key."""
+    """By key and by slider, from none of it to all of it; each photo is looked at without a new page."""
     with visiting(chromium, console, name="bob") as page:
         (case, *_) = cases_in(console)
         page.goto(f"{console.url}/cases/{case.case_id}")
+        page.evaluate("document.same = true")
         page.keyboard.press("]")
         expect(page.locator("#viewer .count")).to_contain_text("3 of")
+        settled(page)
         page.keyboard.press("[")
         expect(page.locator("#viewer .count")).to_contain_text("2 of")
+        assert page.evaluate("document.same") is True
 
         at = "getComputedStyle(document.querySelector('[data-compare]')).getPropertyValue('--at')"
         shot(page, "case-compare", whole=False)

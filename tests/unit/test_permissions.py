@@ -9,37 +9,18 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from serving import rpc_services
 from serving.caller import BRAND_OWNER, PROVEN, Caller
 from serving.errors import PermissionDenied
 from serving.permissions import ADMIN, GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, STAFF, Permission, may, require
-from touchstone.moderation.v1 import (
-    brand_portal_service_pb2,
-    brand_service_pb2,
-    buyer_service_pb2,
-    case_service_pb2,
-    image_service_pb2,
-    insight_service_pb2,
-    moderation_service_pb2,
-    scan_service_pb2,
-    statement_service_pb2,
-)
+from serving.rpc_services import SERVICES as OFFERED
 
-FILES = (
-    moderation_service_pb2,
-    case_service_pb2,
-    brand_service_pb2,
-    scan_service_pb2,
-    image_service_pb2,
-    buyer_service_pb2,
-    brand_portal_service_pb2,
-    statement_service_pb2,
-    insight_service_pb2,
-    health_pb2,
-    reflection_pb2,
-)
-SERVICES: list[ServiceDescriptor] = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
+SERVICES: list[ServiceDescriptor] = [
+    *OFFERED,
+    *(service for file in (health_pb2, reflection_pb2) for service in file.DESCRIPTOR.services_by_name.values()),
+]
 EVERY_RPC = {f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
-BRAND_SERVICE = brand_service_pb2.DESCRIPTOR.services_by_name["BrandService"].full_name
+BRAND_SERVICE = rpc_services.BRAND_SERVICE.full_name
 
 
 def test_every_rpc_has_a_permission_and_there_are_no_others() -> None:
