@@ -200,6 +200,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             find_points=POINTS[settings.points],
             max_matches=settings.max_matches,
         )
+        cases = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font)
         yield Application(
             settings=settings,
             store=store,
@@ -207,17 +208,15 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             knowledge=knowledge,
             upkeep=upkeep,
             in_force=in_force,
-            moderation=Moderation(
-                pipeline, store, CaseOpening(store, rules), in_force.auditor(store, settings), photos
-            ),
-            cases=make_case_answers(store, rules, shelf, photos, font=settings.evidence_font),
+            moderation=Moderation(pipeline, store, cases.complaints.opening, in_force.auditor(store, settings), photos),
+            cases=cases,
             registry=RegistryAnswers(
                 brands=brands,
                 references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
                 previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
                 listings=FindAnswers(store, catalogue, embedder, calibration),
             ),
-            buyers=BuyerAnswers(store, Complaints(store, CaseOpening(store, rules), photos), shelf),
+            buyers=BuyerAnswers(store, cases.complaints, shelf),
             portal=PortalAnswers(store),
             applications=ApplicationAnswers(store, brands),
             blobs=shelf,
@@ -225,9 +224,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             catalogue=catalogue,
             scans=ScanParts.of(settings, store, calibration),
             images=ImageAnswers(store, shelf),
-            insight=InsightAnswers(
-                store, CaseDesk(store, rules), in_force.gate.versions, audit_share=settings.audit_share
-            ),
+            insight=InsightAnswers(store, cases.desk, in_force.gate.versions, audit_share=settings.audit_share),
         )
 
 
