@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from google.type.money_pb2 import Money
@@ -76,7 +77,7 @@ def test_fields_and_delays_are_told() -> None:
 def test_every_rpc_is_named_by_its_request() -> None:
     """The request alone says what is called, for each rpc of the API."""
     methods = [method for service in SERVICES for method in service.methods]
-    named = {rpc_name(method.input_type._concrete_class) for method in methods}
+    named = {rpc_name(GetMessageClass(method.input_type)) for method in methods}
 
     assert named == {rpc for rpc in RPCS if rpc.startswith("touchstone.")}
     with pytest.raises(LookupError):
