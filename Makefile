@@ -30,7 +30,7 @@ serve: install  ## the service on the embedded default
 	$(BIN)/touchstone serve --listen $(LISTEN)
 
 console: install  ## a service over the demo's listings, with the console in the browser
-	$(BIN)/python -m serving.demo_console
+	$(BIN)/python -m serving.demo.console
 
 test: check unit  ## everything CI runs
 

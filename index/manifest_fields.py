@@ -1,6 +1,6 @@
 """What do the fields of one row of a manifest hold? Each is checked for its type; a fault names row, field and remedy.
 
-`index.manifest` and `serving.scan_manifest` read rows through it, whatever the file they came from.
+`index.manifest` and `serving.scan.manifest` read rows through it, whatever the file they came from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How much is it, and in which currency? Amounts with their currency, and a dated table that converts between them.
 
-Prices enter the flow here: `serving.wire` and `index.price_history` build `Money`, `index.pricing` converts every price
-to one base currency before it compares them. Amounts are `Decimal`, so that 0.1 stays 0.1 from the wire to the store.
+Prices enter the flow here: `serving.wire.requests` and `index.price_history` build `Money`, `index.pricing` converts
+every price to one base currency before it compares them. Amounts are `Decimal`, so that 0.1 stays 0.1 from the wire
+to the store.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which brand does a line of writing name? Known brands by every spelling, for words that were read off a photo.
 
 A reader (`vision.reading`) runs words together, drops accents and signs, and now and then gets a letter wrong. Nothing
-around such words vouches for a name, as it does in a listing's text, which is `serving.lexicon`'s.
+around such words vouches for a name, as it does in a listing's text, which is `serving.words.lexicon`'s.
 """
 
 from __future__ import annotations

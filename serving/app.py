@@ -47,8 +47,8 @@ from serving.insight_answers import InsightAnswers
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
-from serving.package_pictures import BlobPhotos
-from serving.packages import Packages
+from serving.packages.making import Packages
+from serving.packages.pictures import BlobPhotos
 from serving.photo_keeping import PhotoKeeper
 from serving.pipeline import Pipeline
 from serving.policy import load_policy
@@ -57,7 +57,7 @@ from serving.portal_answers import PortalAnswers
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_reviews import Reviews
-from serving.scan_parts import ScanParts
+from serving.scan.parts import ScanParts
 from serving.scoping import Assessor
 from serving.settings import Settings
 from serving.uploads import Uploads

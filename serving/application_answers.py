@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from index.applications import Application, ApplicationRuling, ApplicationState
 from index.brand_records import BrandProfile
 from index.store.store import Store
+from serving.access.caller import Caller
+from serving.access.permissions import STAFF, may
 from serving.brand_answers import BrandAnswers
-from serving.caller import Caller
 from serving.errors import Overloaded, PermissionDenied
 from serving.page_tokens import read_token, write_token
-from serving.permissions import STAFF, may
 from serving.reference_sources import free_brand_id
 from serving.request_keys import key_of
-from serving.wire_application import from_application, to_decision, to_payload, to_state
-from serving.wire_brand import to_new_brand
+from serving.wire.application import from_application, to_decision, to_payload, to_state
+from serving.wire.brand import to_new_brand
 from touchstone.moderation.v1 import brand_pb2, brand_service_pb2
 from touchstone.moderation.v1 import brand_portal_service_pb2 as pb
 

@@ -1,6 +1,6 @@
 """What does BrandService answer about brands, their sellers and prices? Blocking, from request to response.
 
-Requests are checked by `serving.wire_brand` and `serving.wire_market`; the store makes a change only of the state that
+Requests are checked by `serving.wire.brand` and `serving.wire.market`; the store makes a change only of the state that
 it was made from, so that nobody's change is lost.
 """
 
@@ -16,17 +16,17 @@ from index.errors import Conflict, NameTaken, NotFound
 from index.records import ReferenceKind, ReferenceState
 from index.rulings import RequestKey
 from index.store.store import Store
+from serving.access.caller import BRAND_OWNER, Caller
 from serving.brand_names import taken_names
-from serving.caller import BRAND_OWNER, Caller
 from serving.errors import FieldViolation, InvalidListing
 from serving.page_tokens import read_token, write_token
 from serving.reference_sources import free_brand_id
 from serving.request_keys import key_of
-from serving.wire_advice import to_advice
-from serving.wire_brand import BrandUpdate, name_places, to_brand_id, to_new_brand, to_page_size, to_update
-from serving.wire_brand_answers import from_profile
-from serving.wire_market import to_bands, to_sellers
-from serving.wording import BrandLexicon
+from serving.wire.advice import to_advice
+from serving.wire.brand import BrandUpdate, name_places, to_brand_id, to_new_brand, to_page_size, to_update
+from serving.wire.brand_answers import from_profile
+from serving.wire.market import to_bands, to_sellers
+from serving.words.wording import BrandLexicon
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
 # Without an etag a change is made to whatever is there by then; so often it is tried before somebody else must stop.

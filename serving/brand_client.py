@@ -20,7 +20,7 @@ from typing import Any
 from serving.channel import Credentials
 from serving.client import DEFAULT_TIMEOUT_S
 from serving.service_client import ServiceClient, repeating
-from serving.wire import MAX_MESSAGE_BYTES
+from serving.wire.requests import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import brand_pb2, buyer_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub

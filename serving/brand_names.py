@@ -1,7 +1,7 @@
 """Would these names be read as another brand's? What keeps one owner from being matched in another one's place.
 
 Two names are the same here when a listing's words are read alike: whatever case, accents, blanks and signs, and letters
-of other alphabets that look like Latin ones (`serving.tokens`).
+of other alphabets that look like Latin ones (`serving.words.tokens`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from index.records import Brand
-from serving.tokens import fold
-from serving.wording_file import load_wording
+from serving.words.tokens import fold
+from serving.words.wording_file import load_wording
 from vision.vocabulary import everyday_words
 
 # A single letter names no brand in a text; up to three do unless they are a word: "UGG" and "HP", but not "Red".
@@ -26,7 +26,7 @@ def taken_names(
     `strictly` also refuses words that only hold such a name, unless it is an ordinary word: of what is found in a text,
     the longest counts, so that "Nike shoes" would hide Nike. There are honest names of that kind ("Polo Ralph Lauren"),
     which people may register who are trusted with all brands. `keywords` are the others' product lines: a line that
-    several brands name says nothing of any (`serving.lexicon`), and as a name it would be somebody else's.
+    several brands name says nothing of any (`serving.words.lexicon`), and as a name it would be somebody else's.
     """
     names = {name: "".join(fold(name)) for brand in others for name in (brand.name, *brand.aliases)}
     whole = {*names.values(), *("".join(fold(keyword)) for keyword in keywords)}

@@ -12,8 +12,8 @@ from typing import Any
 
 import grpc
 
+from serving.access.caller import CALLING, Caller
 from serving.brand_answers import BrandAnswers
-from serving.caller import CALLING, Caller
 from serving.deadline import Deadline
 from serving.find_answers import FindAnswers
 from serving.preview_answers import PreviewAnswers
@@ -42,7 +42,7 @@ class RegistryAnswers:
 
 
 class BrandServicer(BrandServiceServicer):
-    """BrandService, for callers whom `serving.admission` let in."""
+    """BrandService, for callers whom `serving.access.admission` let in."""
 
     def __init__(self, answers: RegistryAnswers, work: Work, *, draining: asyncio.Event, max_deadline_s: float) -> None:
         self._answers = answers

@@ -19,16 +19,16 @@ from index.errors import NotFound
 from index.records import Brand, ReferenceState
 from index.reports import ReportState
 from index.store.store import Store
+from serving.access.caller import Caller
 from serving.buyer_words import in_language, say
-from serving.caller import Caller
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
 from serving.new_reference import read_picture
 from serving.receipts import Receipts
 from serving.request_keys import key_of
 from serving.serials import fits
-from serving.wire_advice import KINDS
-from serving.wire_buyer import (
+from serving.wire.advice import KINDS
+from serving.wire.buyer import (
     Question,
     check_image_request,
     check_receipt,
@@ -36,7 +36,7 @@ from serving.wire_buyer import (
     to_buyers_complaint,
     to_question,
 )
-from serving.wire_decision import from_image_result
+from serving.wire.decision import from_image_result
 from touchstone.moderation.v1 import buyer_pb2, case_pb2
 from touchstone.moderation.v1 import buyer_service_pb2 as pb
 from vision.thumbnails import thumbnail

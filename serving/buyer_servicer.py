@@ -14,10 +14,10 @@ from typing import Any, cast
 
 import grpc
 
+from serving.access.caller import CALLING, Trust
+from serving.access.client_address import client_address
+from serving.access.rate_limits import RateLimit
 from serving.buyer_answers import BuyerAnswers
-from serving.caller import CALLING, Trust
-from serving.client_address import client_address
-from serving.rate_limits import RateLimit
 from serving.servicers import deadline_of
 from serving.settings import Settings
 from serving.work import Turns, Work

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from serving.admission import Gate
-from serving.caller import Caller
-from serving.permissions import RPCS
+from serving.access.admission import Gate
+from serving.access.caller import Caller
+from serving.access.permissions import RPCS
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
 _PACKAGE = "touchstone."

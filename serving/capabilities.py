@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from serving.app import Application
-from serving.wire import MAX_IMAGE_BYTES, MAX_IMAGES, MAX_MESSAGE_BYTES
+from serving.wire.requests import MAX_IMAGE_BYTES, MAX_IMAGES, MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.headers import ACCEPTED
 

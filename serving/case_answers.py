@@ -1,7 +1,7 @@
 """What does CaseService answer? From request to response, blocking: the servicer and the commands stand on this alike.
 
-Requests are checked by `serving.wire_case` and `serving.wire_complaint`, work is done by `serving.cases` and
-`serving.complaints`, and `serving.wire_case_answers` writes down what comes of it.
+Requests are checked by `serving.wire.case` and `serving.wire.complaint`, work is done by `serving.cases` and
+`serving.complaints`, and `serving.wire.case_answers` writes down what comes of it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from google.rpc.status_pb2 import Status
 
 from index.case_records import Case
-from serving.caller import Caller
+from serving.access.caller import Caller
+from serving.access.permissions import check_audience
 from serving.case_pages import to_place, to_token
 from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
-from serving.packages import Packages
-from serving.permissions import check_audience
+from serving.packages.making import Packages
 from serving.receipts import Receipts
 from serving.request_keys import key_of
-from serving.wire_case import to_batch, to_case_id, to_claim, to_query, to_resolution, to_undoing
-from serving.wire_case_answers import from_appeal, from_case, from_file, from_report, from_resolution
-from serving.wire_complaint import to_complaint, to_objection
-from serving.wire_decision import from_image_result
-from serving.wire_package import from_package, to_export
+from serving.wire.case import to_batch, to_case_id, to_claim, to_query, to_resolution, to_undoing
+from serving.wire.case_answers import from_appeal, from_case, from_file, from_report, from_resolution
+from serving.wire.complaint import to_complaint, to_objection
+from serving.wire.decision import from_image_result
+from serving.wire.package import from_package, to_export
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from serving.caller import CALLING, Caller
+from serving.access.caller import CALLING, Caller
 from serving.case_answers import CaseAnswers
 from serving.servicers import deadline_of
 from serving.work import Work
@@ -20,7 +20,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class CaseServicer(CaseServiceServicer):
-    """CaseService, for callers whom `serving.admission` let in."""
+    """CaseService, for callers whom `serving.access.admission` let in."""
 
     def __init__(self, answers: CaseAnswers, work: Work, *, max_deadline_s: float) -> None:
         self._answers = answers

@@ -20,12 +20,12 @@ from index.reports import Report, ReporterRecord
 from index.rulings import Appeal, Batch, BatchItem, Outcome, RequestKey, Resolution, Ruling
 from index.store.resolutions import Undone
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
 from serving.case_rules import CaseRules
 from serving.deadline import NEVER, Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.status import to_status
-from serving.wire_case import Claim, Query, Selection, Undoing
+from serving.wire.case import Claim, Query, Selection, Undoing
 
 PSEUDONYMS = "reviewer-pseudonyms"
 _PSEUDONYM_DIGITS = 20

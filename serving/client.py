@@ -26,7 +26,7 @@ from grpc_status import rpc_status
 from serving.channel import Credentials, from_environment
 from serving.domain import Listing
 from serving.errors import FieldViolation, InvalidListing
-from serving.wire import MAX_MESSAGE_BYTES, from_listing
+from serving.wire.requests import MAX_MESSAGE_BYTES, from_listing
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub

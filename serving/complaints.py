@@ -19,7 +19,7 @@ from index.photos import Photo
 from index.reports import Report, ReporterType
 from index.rulings import UNDECIDED, Appeal, RequestKey
 from index.store.store import Store
-from serving.caller import BRAND_OWNER, Caller
+from serving.access.caller import BRAND_OWNER, Caller
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules
 from serving.deadline import Deadline
@@ -30,7 +30,7 @@ from serving.photo_records import photos_of_report
 from serving.stages import Stages
 from serving.visibility import visible_brand
 from serving.visual import read_photos
-from serving.wire_complaint import Complaint, Objection
+from serving.wire.complaint import Complaint, Objection
 from vision.decode import DecodeLimits
 
 _DAY = timedelta(days=1)

@@ -23,7 +23,7 @@ from serving.report_evidence import ReportRecords, report_evidence
 from serving.seller_evidence import SellerRecords, seller_evidence
 from serving.stages import Stages
 from serving.visual import Photo
-from serving.wording import find_wording
+from serving.words.wording import find_wording
 from serving.writing import calls_for_reading, read_writing
 from vision.taxonomy import Taxonomy
 

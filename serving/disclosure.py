@@ -1,7 +1,7 @@
 """Who may learn what of a seller and of those who report? What an audience is told, by the law that it relies on.
 
 Counsel and authorities are told everything. A brand owner is told nothing that is marked `PERSONAL` in
-`serving.package_schema`, but for what the law named at the beginning of the disclosure's basis makes known to anybody:
+`serving.packages.schema`, but for what the law named at the beginning of the disclosure's basis makes known to anybody:
 
 * Regulation (EU) 2022/2065, Article 30(7): traders' name, address, telephone number and e-mail address, trade register
   and number, as points (a), (d) and (e) of Article 30(1) say;

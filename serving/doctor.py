@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from index.errors import StoreError
 from index.money import ExchangeRates
 from index.snapshot import check_vectors_file, current_snapshot, load_snapshot
+from serving.access.signing_in import describe_access, describe_tls
 from serving.app import (
     Application,
     load_calibration,
@@ -33,7 +34,6 @@ from serving.fusion_file import load_fusion
 from serving.policy import load_policy
 from serving.policy_book import PolicySource
 from serving.settings import Settings
-from serving.signing_in import describe_access, describe_tls
 from vision.background import Background
 from vision.calibration import MatchCalibration, Shown
 from vision.errors import TouchstoneError

@@ -1,7 +1,7 @@
 """What a listing and a decision are, free of wire, store and framework types; `serving.findings` has the evidence.
 
-Everything here is a frozen value. `serving.wire` translates to and from protobuf; `serving.pipeline` fills these in the
-order of a listing's way through; `serving.policy` turns evidence into a verdict.
+Everything here is a frozen value. `serving.wire.requests` translates to and from protobuf; `serving.pipeline` fills
+these in the order of a listing's way through; `serving.policy` turns evidence into a verdict.
 """
 
 from __future__ import annotations

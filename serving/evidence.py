@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from index.records import Brand
 from serving.domain import Category, Listing
 from serving.findings import CategoryEvidence, CategoryGuess, TextHit, TextKind, VisualMatch
-from serving.wording import CLAIM, BrandLexicon
+from serving.words.wording import CLAIM, BrandLexicon
 from vision.taxonomy import Taxonomy
 
 # A brand seen with at least this probability is at stake, claimed or not.

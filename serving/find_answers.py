@@ -8,15 +8,15 @@ from index.errors import NotFound, NotPermitted
 from index.listing_catalogue import ListingCatalogue
 from index.listings import ListingWhere
 from index.store.store import Store
+from serving.access.caller import Caller
 from serving.batching import BatchingEmbedder
-from serving.caller import Caller
 from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.find_pages import to_place, to_token
 from serving.finding import Look, find_all, looks_of_image, looks_of_reference
 from serving.visibility import visible_reference
-from serving.wire_decision import from_image_result
-from serving.wire_find import FindQuery, from_match, to_find_query
+from serving.wire.decision import from_image_result
+from serving.wire.find import FindQuery, from_match, to_find_query
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.calibration import MatchCalibration
 from vision.decode import DecodeLimits, decode

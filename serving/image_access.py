@@ -13,9 +13,9 @@ from index.errors import NotFound
 from index.photos import Photo, PhotoOwner
 from index.records import ReferenceState
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
+from serving.access.permissions import Permission, entitled
 from serving.evidence import SEEN
-from serving.permissions import Permission, entitled
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 
 

@@ -13,7 +13,8 @@ from index.blobs import BlobStore
 from index.errors import NotFound
 from index.photos import Photo, PhotoState
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
+from serving.access.permissions import GRANTS, Permission, entitled
 from serving.errors import PermissionDenied
 from serving.image_access import SeenPhotos, reads_cases, visible_photos
 from serving.image_views import (
@@ -25,10 +26,9 @@ from serving.image_views import (
     shown_photo,
     shown_reference,
 )
-from serving.permissions import GRANTS, Permission, entitled
 from serving.recent import Recent
 from serving.visibility import visible_reference
-from serving.wire_image import Wanted, from_photo, from_shown, to_subject, to_wanted
+from serving.wire.image import Wanted, from_photo, from_shown, to_subject, to_wanted
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from touchstone.moderation.v1 import image_service_pb2 as pb
 from vision.verify import Point

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from serving.caller import CALLING
+from serving.access.caller import CALLING
 from serving.image_answers import ImageAnswers
 from serving.work import Turns, Work
 from touchstone.moderation.v1 import image_service_pb2 as pb
@@ -22,7 +22,7 @@ _AT_ONCE, _MAY_WAIT = 3, 256
 
 
 class ImageServicer(ImageServiceServicer):
-    """ImageService, for callers whom `serving.admission` let in."""
+    """ImageService, for callers whom `serving.access.admission` let in."""
 
     def __init__(self, answers: ImageAnswers, work: Work) -> None:
         self._answers = answers

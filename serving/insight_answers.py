@@ -1,6 +1,6 @@
 """What does InsightService answer? From request to response, blocking: the servicer and commands stand on this alike.
 
-Requests are checked by `serving.wire_insight`, the store counts, and `serving.wire_insight_answers` writes down what
+Requests are checked by `serving.wire.insight`, the store counts, and `serving.wire.insight_answers` writes down what
 comes of it. docs/insight.md defines each figure.
 """
 
@@ -18,14 +18,14 @@ from index.learning import DEFAULT_TIER
 from index.shift import PRICE_EDGES, SCORE_EDGES, shift
 from index.standing import SellerStanding
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
+from serving.access.permissions import ADMIN, AUDITOR, LEAD
 from serving.cases import CaseDesk
 from serving.domain import Verdict
 from serving.guarantee import CertificateSource, Versions, fault_of
 from serving.page_tokens import read_token, write_token
-from serving.permissions import ADMIN, AUDITOR, LEAD
 from serving.price_watch import alarms
-from serving.wire_insight import (
+from serving.wire.insight import (
     to_brand,
     to_drift_query,
     to_page_size,
@@ -34,7 +34,7 @@ from serving.wire_insight import (
     to_span,
     to_volume_query,
 )
-from serving.wire_insight_answers import (
+from serving.wire.insight_answers import (
     from_alarm,
     from_bins,
     from_certificate,

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from serving.caller import CALLING
+from serving.access.caller import CALLING
 from serving.insight_answers import InsightAnswers
 from serving.work import Work
 from touchstone.moderation.v1 import insight_service_pb2 as pb
@@ -19,7 +19,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class InsightServicer(InsightServiceServicer):
-    """InsightService, for callers whom `serving.admission` let in."""
+    """InsightService, for callers whom `serving.access.admission` let in."""
 
     def __init__(self, answers: InsightAnswers, work: Work) -> None:
         self._answers = answers

@@ -26,7 +26,7 @@ from index.store.store import Store
 from index.upkeep import Upkeep
 from serving.aside import Aside
 from serving.known_names import KnownNames, read_known_names
-from serving.wording import BrandLexicon
+from serving.words.wording import BrandLexicon
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from index.named import NameTable
 from index.records import Brand
 from index.store.store import Store
-from serving.lexicon import BrandLexicon
-from serving.wording_file import load_wording
+from serving.words.lexicon import BrandLexicon
+from serving.words.wording_file import load_wording
 
 
 @dataclass(frozen=True, kw_only=True)

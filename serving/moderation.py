@@ -30,8 +30,8 @@ from serving.photo_records import photos_of_decision
 from serving.pipeline import Pipeline, Screening
 from serving.price_learning import cleared_price
 from serving.seller_evidence import presumed_strike
-from serving.wire import to_listing
-from serving.wire_decision import from_decision
+from serving.wire.decision import from_decision
+from serving.wire.requests import to_listing
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 

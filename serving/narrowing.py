@@ -11,7 +11,7 @@ from typing import Protocol
 
 from index.portal_records import LEAST_ACCEPTED, NoticeTally
 from index.records import ReferenceState
-from serving.caller import BRAND_OWNER, Caller
+from serving.access.caller import BRAND_OWNER, Caller
 from serving.scoping import Assessment
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from index.names import normalise_name
 from serving.facts import Facts
-from serving.wire_rules import countries
+from serving.wire.rules import countries
 from vision.taxonomy import Taxonomy
 
 _SEPARATOR = " > "

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from index.portal_records import BrandHit, HitPlace, NoticeFate, NoticeTally
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
 from serving.narrowing import why
 from serving.page_tokens import read_token, write_token
 from serving.visibility import visible_brand
-from serving.wire_case import refuse
-from serving.wire_decision import from_box
-from serving.wire_rules import check_id, check_range
+from serving.wire.case import refuse
+from serving.wire.decision import from_box
+from serving.wire.rules import check_id, check_range
 from touchstone.moderation.v1 import brand_portal_service_pb2 as pb
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 

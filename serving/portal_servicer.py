@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 
+from serving.access.caller import CALLING
 from serving.application_answers import ApplicationAnswers
-from serving.caller import CALLING
 from serving.portal_answers import PortalAnswers
 from serving.work import Work
 from touchstone.moderation.v1 import brand_portal_service_pb2 as pb
@@ -17,7 +17,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class PortalServicer(PortalServiceServicer):
-    """PortalService, for callers whom `serving.admission` let in."""
+    """PortalService, for callers whom `serving.access.admission` let in."""
 
     def __init__(self, portal: PortalAnswers, applications: ApplicationAnswers, work: Work) -> None:
         self._portal = portal

@@ -12,8 +12,8 @@ from index.errors import NotFound
 from index.listings import ListingMatch, ListingSource
 from index.records import ReferenceKind, shows_mark
 from index.store.store import Store
+from serving.access.caller import Caller
 from serving.batching import BatchingEmbedder
-from serving.caller import Caller
 from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.evidence import SEEN
@@ -22,7 +22,7 @@ from serving.narrowing import unless_narrowed
 from serving.new_reference import read_picture
 from serving.scoping import Assessor, as_sent_by
 from serving.visibility import visible_brand, visible_reference
-from serving.wire_preview import DEFAULT_RESULTS, Draft, from_assessment, to_subject
+from serving.wire.preview import DEFAULT_RESULTS, Draft, from_assessment, to_subject
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.calibration import MatchCalibration
 from vision.regions import middle

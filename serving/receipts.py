@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from index.reports import Report
 from index.store.requests import RequestStore
-from serving.caller import Caller
+from serving.access.caller import Caller
 
 _KEY = "receipts"
 

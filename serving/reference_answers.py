@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from index.refresh import Holder
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
 from serving.deadline import Deadline
 from serving.knowledge import Knowledge
 from serving.reference_reviews import Reviews
 from serving.uploads import Uploads
 from serving.visibility import visible_brand
-from serving.wire_reference import from_reference, to_next, to_query, to_retirement, to_review
+from serving.wire.reference import from_reference, to_next, to_query, to_retirement, to_review
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 

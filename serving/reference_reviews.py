@@ -13,13 +13,13 @@ import numpy as np
 from index.errors import Conflict
 from index.records import Reference, ReferenceScope, ReferenceState
 from index.store.store import Store
-from serving.caller import BRAND_OWNER, Caller
+from serving.access.caller import BRAND_OWNER, Caller
 from serving.errors import FieldViolation, InvalidListing, PermissionDenied
 from serving.narrowing import unless_narrowed
 from serving.rejections import unless_rejected_before
 from serving.scoping import Assessment, Assessor, as_sent_by
 from serving.visibility import visible_reference
-from serving.wire_reference import Change
+from serving.wire.reference import Change
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Does a text say of its own goods that they are copies? Part of `serving.wording`.
+"""Does a text say of its own goods that they are copies? Part of `serving.words.wording`.
 
 A phrase is taken back by a negation close by ("no replica") or by an innocent word ("replica of a sword"); weaker
 phrases need a brand beside them ("inspired by").
@@ -10,10 +10,10 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serving.lexicon import BrandPlace
-from serving.phrases import PhraseBook
-from serving.tokens import Gap, Text, Token, stands_alone
-from serving.wording_file import Certainty, ReplicaPhrase, Wording, load_wording
+from serving.words.lexicon import BrandPlace
+from serving.words.phrases import PhraseBook
+from serving.words.tokens import Gap, Text, Token, stands_alone
+from serving.words.wording_file import Certainty, ReplicaPhrase, Wording, load_wording
 
 # Words between a phrase and what takes it back or completes it. A Chinese character is a word here; of the other
 # scripts that stand in characters, it takes four to say as much.

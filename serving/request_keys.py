@@ -7,7 +7,7 @@ import hashlib
 from google.protobuf.message import Message
 
 from index.rulings import RequestKey
-from serving.caller import Caller
+from serving.access.caller import Caller
 
 
 def key_of(request: Message, request_id: str, caller: Caller) -> RequestKey | None:

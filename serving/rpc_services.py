@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from index.store.feed import ChangeFeed
-from serving.admission import Gate
+from serving.access.admission import Gate
 from serving.app import Application
 from serving.brand_servicer import BrandServicer
 from serving.buyer_servicer import BuyerLimits, BuyerServicer
@@ -17,11 +17,11 @@ from serving.capabilities import capabilities_of
 from serving.case_servicer import CaseServicer
 from serving.image_servicer import ImageServicer
 from serving.insight_servicer import InsightServicer
+from serving.legal.answers import StatementAnswers
+from serving.legal.servicer import StatementServicer
 from serving.portal_servicer import PortalServicer
-from serving.scan_servicer import ScanServicer
+from serving.scan.servicer import ScanServicer
 from serving.servicers import ModerationServicer
-from serving.statement_answers import StatementAnswers
-from serving.statement_servicer import StatementServicer
 from serving.work import Work
 from touchstone.moderation.v1 import (
     brand_portal_service_pb2,

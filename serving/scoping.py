@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.records import ReferenceKind, ReferenceScope, ReferenceState
-from serving.caller import BRAND_OWNER, Caller
+from serving.access.caller import BRAND_OWNER, Caller
 
 _COUNTERFEIT = "Listings with copies of a counterfeit are taken down, so a moderator looks at its picture first."
 

@@ -24,15 +24,15 @@ from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
 from index.store.changes import CHANGES
-from serving.admission import AdmissionInterceptor, Gate
+from serving.access.admission import AdmissionInterceptor, Gate
+from serving.access.signing_in import check_listening, open_gate
 from serving.app import Application
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.read_your_write import ReadYourWrite
 from serving.rpc_services import SERVICES, add_services
-from serving.signing_in import check_listening, open_gate
 from serving.tls import CertificateFiles, server_credentials
-from serving.wire import MAX_MESSAGE_BYTES
+from serving.wire.requests import MAX_MESSAGE_BYTES
 from serving.work import Work
 
 log = logging.getLogger(__name__)

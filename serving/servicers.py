@@ -15,15 +15,15 @@ import grpc
 from index.decision_records import RemovalReason
 from index.store.changes import EVENTS
 from index.store.feed import ChangeFeed
-from serving.caller import CALLING, Caller
+from serving.access.caller import CALLING, Caller
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure
 from serving.moderation import Moderation, event_of
 from serving.status import to_status
 from serving.streams import Interrupted, answer_each
-from serving.wire import to_cursor, to_decision_id, to_image_query, to_removal
-from serving.wire_decision import from_image_result, from_visual_match
+from serving.wire.decision import from_image_result, from_visual_match
+from serving.wire.requests import to_cursor, to_decision_id, to_image_query, to_removal
 from serving.work import Work
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceServicer

@@ -1,7 +1,7 @@
 """What was found in a listing, so that anybody may read it? Findings without a word of the seller's or a reporter's.
 
 Statements of reasons and the public register tell of these. Each is a code with figures and names of registered brands
-only; the sentences stand in `serving/data/statement.*.yaml`, so that nothing a user typed can get into them.
+only; the sentences stand in `serving/legal/data/statement.*.yaml`, so that nothing a user typed can get into them.
 """
 
 from __future__ import annotations

@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from serving.caller import Caller
+from serving.access.caller import Caller
 from serving.deadline import Deadline
 from serving.errors import BatchTooLarge, DeadlineExceeded, FieldViolation, InvalidListing, Overloaded
 from serving.interceptor import log_failure
 from serving.reference_answers import ReferenceAnswers
 from serving.status import to_status
 from serving.streams import answer_each
-from serving.wire import MAX_IMAGE_BYTES
-from serving.wire_rules import MAX_REQUEST_ID_CHARACTERS
+from serving.wire.requests import MAX_IMAGE_BYTES
+from serving.wire.rules import MAX_REQUEST_ID_CHARACTERS
 from serving.work import Work
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.errors import ImageError, ImageFault

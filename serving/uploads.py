@@ -18,8 +18,8 @@ from index.records import Mark, Provenance, Reference, ReferenceEmbedding, Refer
 from index.reference_states import following
 from index.rulings import RequestKey
 from index.store.store import Store
+from serving.access.caller import BRAND_OWNER, Caller
 from serving.batching import BatchingEmbedder
-from serving.caller import BRAND_OWNER, Caller
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.narrowing import unless_narrowed
@@ -28,7 +28,7 @@ from serving.registry import described_by, embedded
 from serving.rejections import unless_rejected_before
 from serving.scoping import Assessor, as_sent_by
 from serving.visibility import visible_brand
-from serving.wire_reference import Upload, to_upload
+from serving.wire.reference import Upload, to_upload
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
 # What the operator and moderators bring in: evidence would name a source that was never there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from index.errors import NotFound
 from index.records import Brand, Reference
 from index.store.store import Store
-from serving.caller import Caller
+from serving.access.caller import Caller
 
 
 def visible_brand(store: Store, brand_id: str, caller: Caller) -> Brand:

@@ -16,9 +16,9 @@ from serving.deadline import Deadline
 from serving.domain import Listing
 from serving.evidence import SEEN, BrandAtStake
 from serving.findings import LookAlikeMethod, PriceEvidence, TextHit, TextKind, VisualMatch
-from serving.lexicon import BrandLexicon
 from serving.visual import Photo
-from serving.wording import find_wording_in
+from serving.words.lexicon import BrandLexicon
+from serving.words.wording import find_wording_in
 from vision.reading import Words
 
 PAGES = 4

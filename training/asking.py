@@ -13,7 +13,7 @@ from pathlib import Path
 
 from index.manifest import ListingRow
 from serving.domain import Listing
-from serving.wire import from_listing
+from serving.wire.requests import from_listing
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from training.metrics import box_hit_rate, recall_at_fpr

@@ -15,7 +15,7 @@ from serving.app import Application
 from serving.domain import Listing, Reason, Verdict
 from serving.facts import Facts
 from serving.facts_record import unpack
-from serving.wire import from_listing
+from serving.wire.requests import from_listing
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from training.progress import Progress

@@ -21,7 +21,7 @@ from index.manifest import read_listings
 from serving.app import Application
 from serving.domain import Listing
 from serving.settings import Settings
-from serving.wire import from_listing
+from serving.wire.requests import from_listing
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from training.copy_changes import CHANGES, as_jpeg, two

@@ -27,11 +27,11 @@ from index.records import Brand
 from reference_brands.seed import seed_brands
 from serving.domain import Listing
 from serving.findings import TextKind
-from serving.lexicon import BrandLexicon
-from serving.spelling import SpellingTable
-from serving.tokens import fold
-from serving.wording import find_wording
-from serving.wording_file import load_wording
+from serving.words.lexicon import BrandLexicon
+from serving.words.spelling import SpellingTable
+from serving.words.tokens import fold
+from serving.words.wording import find_wording
+from serving.words.wording_file import load_wording
 from training.misspellings import Kind, misspellings
 from vision.vocabulary import everyday_words
 

@@ -20,15 +20,15 @@ from google.protobuf.message import Message
 from index.brand_records import Right
 from index.rights import holds
 from index.territories import is_territory
+from serving.access.caller import ACTOR, Caller
 from serving.app import open_store
 from serving.brand_answers import BrandAnswers
 from serving.brand_client import BrandCalls, BrandClient
-from serving.caller import ACTOR, Caller
 from serving.channel import Credentials
 from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
 from serving.cli.connection import refusals_told, with_credentials
-from serving.wire_brand import FIELDS
-from serving.wire_rights import to_right
+from serving.wire.brand import FIELDS
+from serving.wire.rights import to_right
 from touchstone.moderation.v1 import brand_pb2, buyer_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from google.protobuf.message import Message
 
+from serving.access.caller import ACTOR, Caller
 from serving.app import make_case_answers, open_blobs, open_store
-from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
 from serving.cli.common import settings_of
 from serving.cli.connection import reached, refusals_told

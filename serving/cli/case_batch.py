@@ -12,8 +12,8 @@ from google.protobuf import json_format
 
 from serving.cli.case_asking import Ask, asking
 from serving.cli.common import message_dict, print_json, wants_json
-from serving.scan_selection import read_selection, selected_listings
-from serving.wire_case import DEFAULT_BATCH, MAX_BATCH, MAX_PAGE
+from serving.scan.selection import read_selection, selected_listings
+from serving.wire.case import DEFAULT_BATCH, MAX_BATCH, MAX_PAGE
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 

@@ -12,7 +12,7 @@ import click
 import grpc
 
 from serving.channel import TOKEN_VARIABLE, Credentials, from_environment
-from serving.wire import MAX_MESSAGE_BYTES
+from serving.wire.requests import MAX_MESSAGE_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

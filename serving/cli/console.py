@@ -7,12 +7,12 @@ import signal
 
 import click
 
+from serving.access.signing_in import check_listening
 from serving.channel import Credentials
 from serving.cli.common import address_of, settings_of
 from serving.cli.connection import with_credentials
 from serving.console.opening import console_of
 from serving.settings import Settings
-from serving.signing_in import check_listening
 
 
 @click.command()

@@ -16,16 +16,16 @@ import click
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from serving.access.caller import ACTOR, Caller
 from serving.app import make_case_answers, open_blobs, open_store
-from serving.caller import ACTOR, Caller
 from serving.case_rules import load_case_rules
 from serving.cli.common import by_actor, message_dict, print_json, settings_of, wants_json
 from serving.cli.connection import reached, refusals_told, with_credentials
-from serving.package_check import check_package
+from serving.legal.answers import StatementAnswers
+from serving.legal.register_rules import MOST_AT_ONCE
+from serving.legal.words import LANGUAGES
+from serving.packages.check import check_package
 from serving.photo_keeping import PhotoKeeper
-from serving.register_rules import MOST_AT_ONCE
-from serving.statement_answers import StatementAnswers
-from serving.statement_words import LANGUAGES
 from touchstone.moderation.v1 import case_service_pb2 as cases
 from touchstone.moderation.v1 import statement_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from index.records import Reference
+from serving.access.caller import Caller
 from serving.app import Application, load_calibration, open_application
-from serving.caller import Caller
 from serving.channel import Credentials
 from serving.cli.common import counting, message_dict, print_json, settings_of, wants_json
 from serving.cli.connection import reached, with_credentials

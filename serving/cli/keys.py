@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from index.access import ApiKey
-from serving.api_keys import make_key
+from serving.access.api_keys import make_key
+from serving.access.caller import BRAND_OWNER, name_of
+from serving.access.permissions import ROLES
 from serving.app import open_store
-from serving.caller import BRAND_OWNER, name_of
 from serving.cli.common import by_actor, print_json, settings_of, wants_json
 from serving.errors import Unauthenticated
-from serving.permissions import ROLES
 
 _DAY = timedelta(days=1)
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from index.records import ReferenceKind
+from serving.access.caller import NOBODY
 from serving.app import open_application
-from serving.caller import NOBODY
 from serving.channel import Credentials
 from serving.cli.common import message_dict, print_json, settings_of, wants_json
 from serving.cli.connection import reached, with_credentials

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from index.errors import CatalogueError
 from index.manifest import ReferenceRow, read_references
+from serving.access.caller import ACTOR, Caller
 from serving.app import open_application
-from serving.caller import ACTOR, Caller
 from serving.cli.common import Faults, by_actor, message_dict, print_json, progress, settings_of, wants_json
 from serving.cli.connection import reached, with_credentials
 from serving.deadline import NEVER
@@ -27,8 +27,8 @@ from serving.reference_answers import ReferenceAnswers
 from serving.reference_client import ReferenceClient, ReferenceFile, Sent, filled_in, paged
 from serving.reference_sources import brand_slug
 from serving.status import to_status
-from serving.wire_decision import from_box
-from serving.wire_reference import KINDS, ORIGINS, STATES
+from serving.wire.decision import from_box
+from serving.wire.reference import KINDS, ORIGINS, STATES
 from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.errors import TouchstoneError

@@ -20,14 +20,14 @@ from serving.cli.common import SOME_FAILED, Told
 from serving.cli.scan_bar import Bar, counting, stopping_on_signals
 from serving.cli.scan_query import query_filter, query_message, query_of
 from serving.cli.scan_telling import Teller, stop_with_the_service, tell_finished
-from serving.scan_blocks import blocks
-from serving.scan_catalogue import CatalogueQuery, CatalogueSource, open_selection, select, selection_of
-from serving.scan_identity import ScanIdentity, ScanVersions
-from serving.scan_local import Progress, Screener, scan_locally
-from serving.scan_redecide import REDECIDE_ENTRIES, Judges
-from serving.scan_redecide_workers import RedecideJob, open_redecider, redecide_workers
-from serving.scan_words import to_words
-from serving.scan_workspace import Workspace, count_faults, faults_of, finished_as, open_workspace
+from serving.scan.blocks import blocks
+from serving.scan.catalogue import CatalogueQuery, CatalogueSource, open_selection, select, selection_of
+from serving.scan.identity import ScanIdentity, ScanVersions
+from serving.scan.local import Progress, Screener, scan_locally
+from serving.scan.redecide import REDECIDE_ENTRIES, Judges
+from serving.scan.redecide_workers import RedecideJob, open_redecider, redecide_workers
+from serving.scan.words import to_words
+from serving.scan.workspace import Workspace, count_faults, faults_of, finished_as, open_workspace
 from serving.settings import Settings
 
 _PROCESSES = 2

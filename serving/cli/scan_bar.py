@@ -13,8 +13,8 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from serving.cli.common import stderr
-from serving.scan_local import Stopping
-from serving.scan_workspace import Tally
+from serving.scan.local import Stopping
+from serving.scan.workspace import Tally
 
 
 class Bar:

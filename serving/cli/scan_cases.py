@@ -20,9 +20,9 @@ from serving.case_opening import CaseOpening
 from serving.case_rules import load_case_rules
 from serving.cli.common import Told, counting, print_json, settings_of, wants_json
 from serving.cli.scan_telling import stop_with_the_service, tell_cases
-from serving.scan_cases import MAX_CASES, CasePreview, ScanCases, preview_of
+from serving.scan.cases import MAX_CASES, CasePreview, ScanCases, preview_of
 from serving.settings import Settings
-from serving.wire_scan import MAX_CASES as MOST_CASES
+from serving.wire.scan import MAX_CASES as MOST_CASES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

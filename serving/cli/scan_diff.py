@@ -15,8 +15,8 @@ from rich.table import Table
 from index.store.engine import in_batches
 from serving.cli.common import print_json, wants_json
 from serving.domain import Verdict
-from serving.scan_diff import EXAMPLES, Change, ScanDiff, comparing
-from serving.scan_file import open_scan
+from serving.scan.diff import EXAMPLES, Change, ScanDiff, comparing
+from serving.scan.file import open_scan
 
 _SCHEMA = pa.schema(
     [

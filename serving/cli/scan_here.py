@@ -17,19 +17,19 @@ from serving.cli.scan_bar import Bar, counting, stopping_on_signals
 from serving.cli.scan_ray import LOCAL, runner_of, scan_on_ray
 from serving.cli.scan_telling import Teller, stop_with_the_service, tell_finished
 from serving.pipeline import Pipeline
-from serving.scan_blocks import blocks
-from serving.scan_files import ScanFiles
-from serving.scan_filter import to_filter
-from serving.scan_identity import identify
-from serving.scan_local import Progress as OnBlock
-from serving.scan_local import scan_locally
-from serving.scan_opening import OpenedSource, open_source
-from serving.scan_plan import Contents, ScanPlan, count, estimate
-from serving.scan_ray import RayRunner
-from serving.scan_reuse import EmbeddingFile, open_reuse
-from serving.scan_screening import ScanScreener
-from serving.scan_words import to_words
-from serving.scan_workspace import Workspace, faults_of, open_workspace
+from serving.scan.blocks import blocks
+from serving.scan.files import ScanFiles
+from serving.scan.filter import to_filter
+from serving.scan.identity import identify
+from serving.scan.local import Progress as OnBlock
+from serving.scan.local import scan_locally
+from serving.scan.opening import OpenedSource, open_source
+from serving.scan.plan import Contents, ScanPlan, count, estimate
+from serving.scan.ray_runner import RayRunner
+from serving.scan.reuse import EmbeddingFile, open_reuse
+from serving.scan.screening import ScanScreener
+from serving.scan.words import to_words
+from serving.scan.workspace import Workspace, faults_of, open_workspace
 from serving.settings import Settings
 from serving.steadying import SCAN_BATCH
 from touchstone.moderation.v1 import catalogue_pb2, scan_pb2

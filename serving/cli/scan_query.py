@@ -9,8 +9,8 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from serving.scan_catalogue import CatalogueQuery, to_query
-from serving.scan_words import BELOW, VERDICTS
+from serving.scan.catalogue import CatalogueQuery, to_query
+from serving.scan.words import BELOW, VERDICTS
 from touchstone.moderation.v1 import catalogue_pb2, scan_pb2
 
 _TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"])

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from serving.scan_blocks import BLOCK_ENTRIES, ScanSource
-from serving.scan_identity import ScanIdentity
-from serving.scan_local import Progress, Stopping
-from serving.scan_opening import OpenedSource
-from serving.scan_ray import RayRunner, scan_over_ray
-from serving.scan_ray_start import probe_of, ray_runner
-from serving.scan_ray_worker import WorkerTask
-from serving.scan_workspace import Workspace, tally_of
+from serving.scan.blocks import BLOCK_ENTRIES, ScanSource
+from serving.scan.identity import ScanIdentity
+from serving.scan.local import Progress, Stopping
+from serving.scan.opening import OpenedSource
+from serving.scan.ray_runner import RayRunner, scan_over_ray
+from serving.scan.ray_start import probe_of, ray_runner
+from serving.scan.ray_worker import WorkerTask
+from serving.scan.workspace import Workspace, tally_of
 from serving.settings import Settings
 
 LOCAL = "local"
@@ -25,7 +25,7 @@ def runner_of(
 ) -> Iterator[RayRunner]:
     """Start Ray here (`LOCAL`) or join a cluster. Raises RunnerError."""
     task = WorkerTask(
-        make="serving.scan_ray_bench:open_bench",
+        make="serving.scan.ray_bench:open_bench",
         settings=settings,
         versions=asdict(identity.versions),
         options={"opener": opened.opener, "identity": identity, "reuse": reuse},

@@ -15,16 +15,16 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from serving.caller import ACTOR
+from serving.access.caller import ACTOR
 from serving.channel import Credentials
 from serving.cli.common import SOME_FAILED, message_dict, print_json, stderr
 from serving.cli.connection import refusals_told
 from serving.cli.scan_cases import NOT_AGREED, somebody_is_there
 from serving.cli.scan_query import query_filter, query_message
-from serving.scan_client import ScanClient
-from serving.scan_manifest import FORMATS
-from serving.scan_places import suffix_of
-from serving.wire_scan import DEFAULT_CASES
+from serving.scan.client import ScanClient
+from serving.scan.manifest import FORMATS
+from serving.scan.places import suffix_of
+from serving.wire.scan import DEFAULT_CASES
 from touchstone.moderation.v1 import scan_pb2
 
 _FAILED = 1

@@ -8,10 +8,10 @@ import click
 
 from index.money import ExchangeRates
 from serving.cli.common import print_json, settings_of, wants_json
-from serving.scan_files import ScanFiles
-from serving.scan_report import read_report
-from serving.scan_report_page import write_page
-from serving.scan_report_pictures import Pictures
+from serving.scan.files import ScanFiles
+from serving.scan.report import read_report
+from serving.scan.report_page import write_page
+from serving.scan.report_pictures import Pictures
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

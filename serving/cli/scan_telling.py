@@ -20,14 +20,14 @@ from pathlib import Path
 import click
 
 from index.scans import ScanStep
-from serving.scan_blocks import ScanFault
-from serving.scan_cases import OnCase
-from serving.scan_file import VERSIONS, open_scan
-from serving.scan_identity import ScanVersions
-from serving.scan_local import Progress
-from serving.scan_plan import ScanPlan
-from serving.scan_progress import MAX_FAULTS, ScanProgress
-from serving.scan_workspace import Tally, faults_of, folder_of
+from serving.scan.blocks import ScanFault
+from serving.scan.cases import OnCase
+from serving.scan.file import VERSIONS, open_scan
+from serving.scan.identity import ScanVersions
+from serving.scan.local import Progress
+from serving.scan.plan import ScanPlan
+from serving.scan.progress import MAX_FAULTS, ScanProgress
+from serving.scan.workspace import Tally, faults_of, folder_of
 
 # Faults of the source itself: there is no row for them.
 _WITHOUT_ROW = ("MANIFEST_ROW", "DUPLICATE_ID")

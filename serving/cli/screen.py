@@ -16,7 +16,7 @@ from serving.cli.common import decision_dict, print_json, settings_of
 from serving.cli.connection import refusals_told, with_credentials
 from serving.client import ModerationClient
 from serving.domain import Listing
-from serving.wire import from_listing
+from serving.wire.requests import from_listing
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from serving.access.signing_in import check_listening
 from serving.app import open_application
 from serving.cli.common import address_of, settings_of
 from serving.server import serve_until_signalled
-from serving.signing_in import check_listening
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 

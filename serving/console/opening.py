@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
+from serving.access.signing_in import check_listening
 from serving.channel import Credentials
 from serving.console.application import make_console
 from serving.console.guard import host_of
@@ -12,9 +13,8 @@ from serving.console.running import listening
 from serving.console.sessions import Sessions
 from serving.errors import SettingsError
 from serving.settings import Settings
-from serving.signing_in import check_listening
 from serving.tls import CertificateFiles
-from serving.wire import MAX_MESSAGE_BYTES
+from serving.wire.requests import MAX_MESSAGE_BYTES
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from serving.caller import ACTOR, BRANDS, ROLES
+from serving.access.caller import ACTOR, BRANDS, ROLES
 from serving.console.failures import Failure, failure_of
 from serving.console.guard import bounded, is_ours
 from serving.console.sessions import LONGEST_S, Credential, Session

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from serving.caller import ACTOR, BRANDS, ROLES
+from serving.access.caller import ACTOR, BRANDS, ROLES
 
 IDLE_S = 30 * 60
 LONGEST_S = 12 * 60 * 60

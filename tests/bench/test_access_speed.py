@@ -15,13 +15,13 @@ import grpc
 import pytest
 
 from index.store.store import Store
-from serving.admission import AdmissionInterceptor, Gate
-from serving.api_keys import make_key
+from serving.access.admission import AdmissionInterceptor, Gate
+from serving.access.api_keys import make_key
+from serving.access.identity import ByProxy, Call
+from serving.access.signing_in import open_gate
 from serving.channel import Credentials
-from serving.identity import ByProxy, Call
 from serving.interceptor import StatusInterceptor
 from serving.settings import Settings
-from serving.signing_in import open_gate
 from serving.tls import CertificateFiles, server_credentials
 from tests.integration.access_support import Authority, Issuer, access_file, bearer, issuer_at, token_rules
 

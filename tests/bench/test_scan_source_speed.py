@@ -21,8 +21,8 @@ MOST_MIB = 200
 # Sampled, for what getrusage calls the peak begins with that of the process that started this one.
 READ = """
 import sys, time, psutil
-from serving.scan_files import ScanFiles
-from serving.scan_sources import open_source
+from serving.scan.files import ScanFiles
+from serving.scan.sources import open_source
 source, process = open_source(sys.argv[1], ScanFiles.of_user()), psutil.Process()
 before, began = process.memory_info().rss, time.process_time()
 peak = before

@@ -13,12 +13,12 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from index.money import ExchangeRates
-from serving.scan_files import ScanFiles
-from serving.scan_report import read_report
-from serving.scan_report_page import write_page
-from serving.scan_report_pictures import Pictures
-from serving.scan_rows import ScanRow, to_table
-from serving.scan_selection import read_selection, selected_listings
+from serving.scan.files import ScanFiles
+from serving.scan.report import read_report
+from serving.scan.report_page import write_page
+from serving.scan.report_pictures import Pictures
+from serving.scan.rows import ScanRow, to_table
+from serving.scan.selection import read_selection, selected_listings
 from tests.integration.support import draw
 
 HOSTILE = "\"'><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

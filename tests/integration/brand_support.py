@@ -18,7 +18,7 @@ from index.store.tables.market import authorised_sellers
 from index.store.tables.portal import buyer_advice
 from index.store.tables.prices import price_bands
 from index.store.tables.registry import brand_keywords, brand_names, brand_rights, brands, marks, registry_events
-from serving.caller import ACTOR, BRANDS, ROLES
+from serving.access.caller import ACTOR, BRANDS, ROLES
 from tests.integration.support import AURORA, AUTHORISED, BOREALIS, PATIENCE_S, Service
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb

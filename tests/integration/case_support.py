@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from serving.caller import ACTOR, ROLES
+from serving.access.caller import ACTOR, ROLES
 from tests.integration.support import AURORA_SHOE, KNOWN_FAKE, PATIENCE_S, Service, draw, listing
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb

@@ -14,13 +14,13 @@ from index.policies import PolicyStep
 from serving.app import Application
 from serving.pipeline import Pipeline
 from serving.policy_file import compile_policy
-from serving.scan_blocks import ScanItem, blocks
-from serving.scan_identity import identify
-from serving.scan_local import Stopping, scan_locally
-from serving.scan_opening import open_source
-from serving.scan_screening import ScanScreener
-from serving.scan_sight import Reuse
-from serving.scan_workspace import Tally, open_workspace
+from serving.scan.blocks import ScanItem, blocks
+from serving.scan.identity import identify
+from serving.scan.local import Stopping, scan_locally
+from serving.scan.opening import open_source
+from serving.scan.screening import ScanScreener
+from serving.scan.sight import Reuse
+from serving.scan.workspace import Tally, open_workspace
 from tests.integration.support import AURORA_SHOE, BOREALIS_BAG, KNOWN_FAKE, draw, listing
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 

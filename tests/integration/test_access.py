@@ -17,13 +17,13 @@ import jwt
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.api_keys import PREFIX, make_key
-from serving.caller import ACTOR, ROLES
+from serving.access.api_keys import PREFIX, make_key
+from serving.access.caller import ACTOR, ROLES
+from serving.access.permissions import NO_CREDENTIAL, RPCS
 from serving.channel import TOKEN_VARIABLE, Credentials
 from serving.client import ModerationClient
 from serving.domain import Listing
 from serving.errors import SettingsError
-from serving.permissions import NO_CREDENTIAL, RPCS
 from serving.server import serving
 from tests.integration.access_support import Authority, Issuer, access_file, bearer, issuer_at, token_rules
 from tests.integration.support import (

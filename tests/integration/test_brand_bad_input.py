@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from index.records import Brand
 from index.store.store import Store
+from serving.access.caller import Caller
 from serving.brand_answers import BrandAnswers
-from serving.caller import Caller
 from serving.status import answer_to
 from tests.integration.brand_support import SPRING, a_right, a_seller, at, band
 from tests.integration.test_case_bad_input import spoilt

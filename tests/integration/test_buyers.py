@@ -14,10 +14,10 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 from PIL import Image
 
+from serving.access.client_address import CLIENT
 from serving.app import open_application
 from serving.buyer_servicer import STEP_S
 from serving.buyer_words import WORDS
-from serving.client_address import CLIENT
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.brand_support import Registrant, owner_of
 from tests.integration.case_support import ALLOW, TAKEDOWN, case_of, code_of, error_of, known_fake, person, suspicious

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serving.caller import ACTOR, BRANDS, ROLES, Caller
-from serving.permissions import RPCS, may
+from serving.access.caller import ACTOR, BRANDS, ROLES, Caller
+from serving.access.permissions import RPCS, may
 from tests.integration.support import PATIENCE_S, Service
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from google.protobuf.json_format import MessageToJson
 
-from serving.scan_rows import ScanRow, to_table
+from serving.scan.rows import ScanRow, to_table
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.support import Service, Touchstone
 from touchstone.moderation.v1 import case_pb2

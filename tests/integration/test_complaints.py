@@ -14,12 +14,12 @@ from grpc_status import rpc_status
 from index.decision_records import RemovalReason
 from index.errors import Conflict
 from index.rulings import RequestKey
+from serving.access.caller import Caller
 from serving.app import Application
-from serving.caller import Caller
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded
-from serving.wire_case import to_batch
-from serving.wire_complaint import Objection
+from serving.wire.case import to_batch
+from serving.wire.complaint import Objection
 from tests.integration.case_support import (
     ALLOW,
     TAKEDOWN,

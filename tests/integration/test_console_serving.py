@@ -58,7 +58,7 @@ def test_what_would_be_open_to_strangers_is_refused(
 
 def test_the_demo_shows_cases(tmp_path: Path) -> None:
     """`make console` prints an address at which the demo's listings come in as cases."""
-    command = [sys.executable, "-u", "-m", "serving.demo_console", "--embedder", "fake", "--console", "127.0.0.1:0"]
+    command = [sys.executable, "-u", "-m", "serving.demo.console", "--embedder", "fake", "--console", "127.0.0.1:0"]
     variables = environment() | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from serving.api_keys import make_key
+from serving.access.api_keys import make_key
 from serving.app import Application, open_application
 from serving.console.sessions import MAX_TOKEN_CHARACTERS
 from tests.integration.access_support import Authority, access_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.demo import main
+from serving.demo.run import main
 
 
 @pytest.mark.slow

@@ -10,11 +10,11 @@ import grpc
 import pytest
 
 from index.records import ReferenceState
+from serving.access.caller import NOBODY
 from serving.app import open_application
-from serving.caller import NOBODY
 from serving.deadline import NEVER
 from serving.page_tokens import write_token
-from serving.wire_find import MAX_PAGE
+from serving.wire.find import MAX_PAGE
 from tests.integration.support import (
     AURORA,
     AURORA_SHOE,

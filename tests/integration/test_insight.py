@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.caller import ACTOR, BRANDS, ROLES
+from serving.access.caller import ACTOR, BRANDS, ROLES
 from tests.integration.case_support import TAKEDOWN, case_of, code_of, person, suspicious
 from tests.integration.support import PATIENCE_S, Service
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2

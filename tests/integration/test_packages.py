@@ -14,8 +14,8 @@ import grpc
 import pytest
 
 from index.blobs import BlobStore, digest_of
-from serving.caller import ACTOR
-from serving.package_check import check_package
+from serving.access.caller import ACTOR
+from serving.packages.check import check_package
 from tests.integration.case_support import TAKEDOWN, case_of, code_of, person, suspicious
 from tests.integration.support import AURORA_SHOE, PATIENCE_S, Service, Touchstone, draw, listing
 from touchstone.moderation.v1 import case_pb2

@@ -14,8 +14,8 @@ from index.portal_records import LEAST_DECIDED
 from index.reports import ReportState
 from index.store.store import Store
 from index.store.tables.cases import reports
+from serving.access.caller import ACTOR, BRANDS, ROLES
 from serving.app import open_application
-from serving.caller import ACTOR, BRANDS, ROLES
 from tests.integration.access_support import access_file, bearer, issuer_at, token_rules
 from tests.integration.brand_support import a_right, owner_of
 from tests.integration.case_support import ALLOW, TAKEDOWN, case_of, code_of, error_of, person, suspicious

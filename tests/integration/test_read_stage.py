@@ -34,7 +34,7 @@ from vision.reading import BlindReader, Reader, Words, load_reader
 from vision.regions import WHOLE_IMAGE, Region
 
 ZEPHYRA = Brand(brand_id="zephyra", name="Zephyra")
-EXPRESS = Brand(brand_id="express", name="Express")  # one of the everyday words of serving/data/wording.yaml
+EXPRESS = Brand(brand_id="express", name="Express")  # one of the everyday words of serving/words/data/wording.yaml
 
 
 class OneBox:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from index.errors import Conflict
 from index.records import ReferenceState
+from serving.access.caller import Caller
 from serving.app import Application, open_application
-from serving.caller import Caller
 from serving.deadline import NEVER
 from serving.errors import PermissionDenied
 from serving.scoping import Assessment

@@ -25,15 +25,15 @@ from index.money import Money
 from serving.app import Application, open_application
 from serving.domain import Listing
 from serving.errors import ScanBusy, ScanError
-from serving.scan_blocks import BLOCK_ENTRIES, ScanBlock, ScanItem
-from serving.scan_files import ScanFiles
-from serving.scan_identity import identify
-from serving.scan_local import Stopping
-from serving.scan_outcome import failed_row
-from serving.scan_reuse import open_reuse
-from serving.scan_rows import BlockResult
-from serving.scan_screening import ScanScreener
-from serving.scan_workspace import ROW_GROUP, faults_of, folder_of, open_workspace
+from serving.scan.blocks import BLOCK_ENTRIES, ScanBlock, ScanItem
+from serving.scan.files import ScanFiles
+from serving.scan.identity import identify
+from serving.scan.local import Stopping
+from serving.scan.outcome import failed_row
+from serving.scan.reuse import open_reuse
+from serving.scan.rows import BlockResult
+from serving.scan.screening import ScanScreener
+from serving.scan.workspace import ROW_GROUP, faults_of, folder_of, open_workspace
 from serving.settings import Settings
 from serving.steadying import SCAN_BATCH, steady
 from tests.integration.scan_support import drawn_manifest, scan, write_lines

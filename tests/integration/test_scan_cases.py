@@ -18,8 +18,8 @@ from index.scans import SCAN_WORSE, ScanStep
 from index.store.store import Store
 from serving.case_opening import CaseOpening
 from serving.case_rules import load_case_rules
-from serving.scan_cases import Finding, ScanCases, preview_of
-from serving.scan_rows import ScanRow, to_table
+from serving.scan.cases import Finding, ScanCases, preview_of
+from serving.scan.rows import ScanRow, to_table
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCAN = "scan-1"

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from serving.app import open_application
-from serving.scan_workspace import scan_id_of
+from serving.scan.workspace import scan_id_of
 from tests.integration.scan_support import STRICT, activate, screen_all, write_lines
 from tests.integration.support import KNOWN_FAKE, Touchstone, draw, fill, settings_at
 

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from index.errors import CatalogueError
-from serving.scan_diff import ScanDiff, comparing
-from serving.scan_file import open_scan
-from serving.scan_rows import SCHEMA, ScanRow, to_table
+from serving.scan.diff import ScanDiff, comparing
+from serving.scan.file import open_scan
+from serving.scan.rows import SCHEMA, ScanRow, to_table
 from tests.integration.support import Touchstone
 
 VERDICTS = ("ALLOW", "REVIEW", "TAKEDOWN")
@@ -28,8 +28,8 @@ _DIFF = """
 import json, re, sys, time
 from pathlib import Path
 from serving.cli.scan_diff import _write
-from serving.scan_diff import comparing
-from serving.scan_file import open_scan
+from serving.scan.diff import comparing
+from serving.scan.file import open_scan
 
 def peak_mib():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024

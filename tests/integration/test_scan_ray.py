@@ -15,11 +15,11 @@ import pytest
 from serving.app import open_application
 from serving.errors import RunnerError
 from serving.ray_session import ray_session
-from serving.scan_blocks import blocks
-from serving.scan_ray import RayRunner, scan_over_ray
-from serving.scan_ray_start import probe_of
-from serving.scan_ray_worker import Probe, WorkerTask
-from serving.scan_rows import BlockResult
+from serving.scan.blocks import blocks
+from serving.scan.ray_runner import RayRunner, scan_over_ray
+from serving.scan.ray_start import probe_of
+from serving.scan.ray_worker import Probe, WorkerTask
+from serving.scan.rows import BlockResult
 from serving.settings import Settings
 from tests.integration.support import draw, fill
 from tests.support import scan_pipeline

@@ -23,12 +23,12 @@ from serving.app import Application, open_application
 from serving.cli.scan_query import catalogue_options, query_of
 from serving.errors import InvalidListing, RunnerError
 from serving.facts_record import unpack
-from serving.scan_blocks import ScanBlock, ScanItem, blocks
-from serving.scan_catalogue import CatalogueQuery, CatalogueSource, open_selection, select, to_query
-from serving.scan_redecide import REDECIDE_ENTRIES, Judges, Redecider
-from serving.scan_redecide_workers import RedecideJob, open_redecider, redecide_workers
-from serving.scan_rows import SCHEMA, BlockResult, ScanRow, to_table
-from serving.scan_words import to_words, unsayable
+from serving.scan.blocks import ScanBlock, ScanItem, blocks
+from serving.scan.catalogue import CatalogueQuery, CatalogueSource, open_selection, select, to_query
+from serving.scan.redecide import REDECIDE_ENTRIES, Judges, Redecider
+from serving.scan.redecide_workers import RedecideJob, open_redecider, redecide_workers
+from serving.scan.rows import SCHEMA, BlockResult, ScanRow, to_table
+from serving.scan.words import to_words, unsayable
 from tests.integration.scan_support import STRICT, activate, screen_all
 from tests.integration.support import draw, fill, listing, settings_at
 from tests.support.decided import copy_decisions

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from serving.scan_rows import SCHEMA
+from serving.scan.rows import SCHEMA
 
 ROWS, GROUP, SELLERS, BRANDS = 1_000_000, 4_096, 300_000, 6_000
 MOST_MB = 400.0

@@ -26,14 +26,14 @@ from grpc_status import rpc_status
 
 from index.case_records import CaseFilter
 from index.scan_records import ScanRecord, ScanState
+from serving.access.caller import ACTOR
 from serving.app import Application, open_application
-from serving.caller import ACTOR
 from serving.cli.scan_run import run
 from serving.errors import InvalidListing
-from serving.scan_client import ScanClient
-from serving.scan_launch import CommandLauncher
-from serving.scan_parts import ScanParts
-from serving.scan_process import Launch
+from serving.scan.client import ScanClient
+from serving.scan.launch import CommandLauncher
+from serving.scan.parts import ScanParts
+from serving.scan.process import Launch
 from serving.settings import Settings
 from tests.integration.scan_support import STRICT, activate, screen_all
 from tests.integration.support import Start, Touchstone, draw, fill, settings_at

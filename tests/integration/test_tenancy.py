@@ -20,9 +20,9 @@ from google.protobuf.message_factory import GetMessageClass
 from index.brand_records import mark_key
 from index.records import Mark, MarkKind
 from index.store.tables import metadata
+from serving.access.caller import BRAND_OWNER
+from serving.access.permissions import GRANTS, NO_ROLE, RPCS
 from serving.app import Application, open_application
-from serving.caller import BRAND_OWNER
-from serving.permissions import GRANTS, NO_ROLE, RPCS
 from serving.rpc_services import (
     BRAND_SERVICE,
     BUYER_SERVICE,

@@ -15,7 +15,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from index.records import ReferenceState
 from serving.app import Application, open_application
 from serving.upload_streams import AT_ONCE, MAX_REFERENCES, MAX_STREAMS, MAX_STREAMS_EACH
-from serving.wire import MAX_IMAGE_BYTES
+from serving.wire.requests import MAX_IMAGE_BYTES
 from tests.integration.held import Held, holding
 from tests.integration.reference_support import (
     OWNER_OF_AURORA,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from serving.scan_blocks import Opener, ScanBlock, ScanEntry, ScanFault, ScanItem
-from serving.scan_ray_worker import Workbench
-from serving.scan_rows import BlockResult, ScanRow
+from serving.scan.blocks import Opener, ScanBlock, ScanEntry, ScanFault, ScanItem
+from serving.scan.ray_worker import Workbench
+from serving.scan.rows import BlockResult, ScanRow
 from serving.settings import Settings
 
 POISON = b"kills whoever reads it"

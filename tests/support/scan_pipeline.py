@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from serving.app import Application, open_application
 from serving.deadline import NEVER
 from serving.domain import Listing
-from serving.scan_blocks import Opener, ScanBlock, ScanFault, ScanItem
-from serving.scan_ray_worker import Workbench
-from serving.scan_rows import BlockResult, ScanRow
+from serving.scan.blocks import Opener, ScanBlock, ScanFault, ScanItem
+from serving.scan.ray_worker import Workbench
+from serving.scan.rows import BlockResult, ScanRow
 from serving.settings import Settings
 from tests.support.scan_bench import DiskOpener
 

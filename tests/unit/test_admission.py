@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serving.admission import Gate, while_admitted
-from serving.caller import CALLING, NOBODY, Caller, Trust
+from serving.access.admission import Gate, while_admitted
+from serving.access.caller import CALLING, NOBODY, Caller, Trust
+from serving.access.identity import ByCertificate, ByProxy, Call, Identity
 from serving.errors import Unauthenticated
-from serving.identity import ByCertificate, ByProxy, Call, Identity
 
 ANN = Identity(Caller("ann"), "token")
 

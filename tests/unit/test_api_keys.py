@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from index.store.store import Store
-from serving import api_keys
-from serving.api_keys import Attempts, ByApiKey, NewKey, make_key
-from serving.caller import Caller
+from serving.access import api_keys
+from serving.access.api_keys import Attempts, ByApiKey, NewKey, make_key
+from serving.access.caller import Caller
+from serving.access.identity import Call, Identity
 from serving.errors import Overloaded, Unauthenticated
-from serving.identity import Call, Identity
 from serving.remembered import Remembered
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -11,14 +11,16 @@ from google.protobuf import json_format
 from index.portal_records import LEAST_ACCEPTED, LEAST_DECIDED, NoticeTally
 from index.store.brand_hits import MOST_COUNTED
 from index.store.notices import LAST_DECIDED
-from serving import wire_advice, wire_application, wire_buyer
+from serving.access.rate_limits import MOST_NAMES
 from serving.application_answers import MOST_WAITING
 from serving.buyer_answers import PICTURE_EDGE
 from serving.buyer_servicer import STEP_S
 from serving.portal_answers import WEEKS
-from serving.rate_limits import MOST_NAMES
 from serving.serials import MAX_TEMPLATE_CHARACTERS, fits
 from serving.settings import Settings
+from serving.wire import advice as wire_advice
+from serving.wire import application as wire_application
+from serving.wire import buyer as wire_buyer
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1 import buyer_pb2
 

@@ -16,7 +16,7 @@ from index.case_records import CaseOrder, CaseOrigin, Place
 from index.decision_records import DecisionRecord
 from index.records import Brand
 from index.reports import ReporterType
-from serving.caller import ACTOR, NOBODY, ROLES, Caller, Trust, caller_of
+from serving.access.caller import ACTOR, NOBODY, ROLES, Caller, Trust, caller_of
 from serving.case_opening import CaseOpening
 from serving.case_pages import to_place, to_token
 from serving.case_rules import CaseRules, load_case_rules

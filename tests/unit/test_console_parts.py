@@ -16,13 +16,13 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from serving.access.permissions import RPCS
 from serving.console.drawing import enum_name
 from serving.console.failures import failure_of
 from serving.console.formats import Formats, zone_of
 from serving.console.guard import bounded, host_of, is_ours
 from serving.console.upstream import rpc_name
 from serving.console.view import local
-from serving.permissions import RPCS
 from serving.rpc_services import SERVICES
 from touchstone.moderation.v1 import (
     case_pb2,

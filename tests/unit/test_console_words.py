@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from serving.access.permissions import ROLES
 from serving.case_rules import load_case_rules
 from serving.console.application import nav
 from serving.console.drawing import TEMPLATES
@@ -18,7 +19,6 @@ from serving.console.view import THEMES
 from serving.console.words import LANGUAGES, Words, load_words, placeholders, preferred
 from serving.features import FEATURES
 from serving.html_pages import page_environment
-from serving.permissions import ROLES
 from serving.policy_file import DEFAULT_POLICY, load_policy
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 

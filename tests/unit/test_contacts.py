@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from index.records import Brand
-from serving.contacts import load_contacts
 from serving.domain import Listing
 from serving.errors import SettingsError
 from serving.findings import TextKind
-from serving.lexicon import BrandLexicon
-from serving.wording import find_wording
+from serving.words.contacts import load_contacts
+from serving.words.lexicon import BrandLexicon
+from serving.words.wording import find_wording
 
 
 @pytest.fixture(scope="module")

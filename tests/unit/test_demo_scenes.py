@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from reference_brands.seed import mark_svg, seed_brands
-from serving.demo_photos import Shot, closer, encode_jpeg, photograph
-from serving.demo_registry import OBSERVATIONS, USUAL_PRICES_USD, demo_registry
-from serving.demo_scenes import DemoScene, demo_scenes
-from serving.demo_surfaces import Surface, paint_surface
+from serving.demo.photos import Shot, closer, encode_jpeg, photograph
+from serving.demo.registry import OBSERVATIONS, USUAL_PRICES_USD, demo_registry
+from serving.demo.scenes import DemoScene, demo_scenes
+from serving.demo.surfaces import Surface, paint_surface
 from serving.domain import Verdict
 from vision.decode import decode
 from vision.errors import ImageError

@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from serving.access_file import TokenRules, load_access
+from serving.access.access_file import TokenRules, load_access
+from serving.access.permissions import GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, Permission
 from serving.cli.main import touchstone
 from serving.cli.policy import policy as policy_commands
 from serving.facts import FACTS, Facts
 from serving.features import BIAS, FEATURES
-from serving.permissions import GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, Permission
 from serving.policy import decide, load_policy
 from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings

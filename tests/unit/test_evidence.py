@@ -32,7 +32,7 @@ from serving.evidence import (
 from serving.findings import CategoryGuess, Duplicate, TextHit, TextKind, VisualMatch
 from serving.price_evidence import price_evidence, price_fault
 from serving.seller_evidence import presumed_strike, seller_evidence
-from serving.wording import BrandLexicon
+from serving.words.wording import BrandLexicon
 from vision.regions import Box
 from vision.taxonomy import load_taxonomy
 

@@ -20,13 +20,15 @@ from index.reports import Report, ReporterType
 from index.rulings import Ground, Statement
 from serving.disclosure import Disclosure, disclosure
 from serving.errors import PackageError, SettingsError
-from serving.package_chain import chain, events_of
-from serving.package_check import check_package
-from serving.package_fonts import Letters
-from serving.package_parts import Listing, Photo, Price, Seller, Wording
-from serving.package_pdf import pdf_of
-from serving.package_redaction import finished
-from serving.package_schema import (
+from serving.legal.statements import SellerStatement, Source
+from serving.legal.text import as_html, as_text
+from serving.packages.chain import chain, events_of
+from serving.packages.check import check_package
+from serving.packages.fonts import Letters
+from serving.packages.parts import Listing, Photo, Price, Seller, Wording
+from serving.packages.pdf import pdf_of
+from serving.packages.redaction import finished
+from serving.packages.schema import (
     SCHEMA_VERSION,
     Customs,
     DecisionTold,
@@ -36,9 +38,7 @@ from serving.package_schema import (
     Reason,
     Reports,
 )
-from serving.package_zip import zip_of
-from serving.statement_text import as_html, as_text
-from serving.statements import SellerStatement, Source
+from serving.packages.zip import zip_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = bytes(32)

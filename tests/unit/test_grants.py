@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from serving.admission import Gate
-from serving.caller import ACTOR, BRAND_OWNER, ROLES, Caller
-from serving.grants import Grants
-from serving.identity import ByProxy, Call
+from serving.access.admission import Gate
+from serving.access.caller import ACTOR, BRAND_OWNER, ROLES, Caller
+from serving.access.grants import Grants
+from serving.access.identity import ByProxy, Call
 
 RPC = "touchstone.moderation.v1.BrandService/GetBrand"
 

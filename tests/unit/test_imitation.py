@@ -12,8 +12,8 @@ import pytest
 from index.records import Brand
 from serving.domain import Listing
 from serving.findings import LookAlikeMethod, TextHit, TextKind
-from serving.lexicon import BrandLexicon
-from serving.wording import find_wording
+from serving.words.lexicon import BrandLexicon
+from serving.words.wording import find_wording
 
 BRANDS = {
     "Nike": (), "Gucci": (), "Louis Vuitton": ("LV",), "Dolce & Gabbana": (), "adidas": (), "Chanel": (), "Puma": (),

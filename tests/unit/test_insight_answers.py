@@ -17,13 +17,13 @@ from index.intervals import Drawn, weighted
 from index.learning import CertificateState
 from index.rings import Ring, RingLink
 from index.store.store import Store
-from serving.caller import NOBODY
+from serving.access.caller import NOBODY
 from serving.case_rules import load_case_rules
 from serving.cases import CaseDesk
 from serving.errors import InvalidListing
 from serving.guarantee import Versions
 from serving.insight_answers import InsightAnswers
-from serving.wire_insight_answers import MOST_SERIES
+from serving.wire.insight_answers import MOST_SERIES
 from tests.contract.test_store_cases import ALLOW, HOUR, NOON, TAKEDOWN, a_case, a_decision, open_case, ruling
 from tests.unit.judging import CERTIFICATE, FUSION, MODEL
 from touchstone.moderation.v1 import insight_service_pb2 as pb

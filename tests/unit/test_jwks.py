@@ -16,8 +16,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from serving.access.jwks import KeySet, parse, reader
 from serving.errors import KeysUnavailable, SettingsError, Unauthenticated
-from serving.jwks import KeySet, parse, reader
 from tests.integration.access_support import Authority
 
 EC = ec.generate_private_key(ec.SECP256R1()).public_key()

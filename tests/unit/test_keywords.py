@@ -8,8 +8,8 @@ from index.records import Brand
 from serving.brand_names import taken_names
 from serving.domain import Listing
 from serving.findings import TextKind
-from serving.lexicon import BrandLexicon
-from serving.wording import find_wording
+from serving.words.lexicon import BrandLexicon
+from serving.words.wording import find_wording
 
 NIKE = Brand(brand_id="nike", name="Nike")
 ADIDAS = Brand(brand_id="adidas", name="Adidas")

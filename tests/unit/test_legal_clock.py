@@ -9,7 +9,7 @@ from index.legal_steps import LegalStep, LegalStepKind
 from index.reports import Notice, Report, ReporterType
 from index.rulings import Appeal
 from serving.case_rules import load_case_rules
-from serving.legal_clock import ClockFacts, Deadline, Term, TermState, deadlines
+from serving.legal.clock import ClockFacts, Deadline, Term, TermState, deadlines
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from index.manifest import read_listings
-from serving.lexicon import BrandLexicon
+from serving.words.lexicon import BrandLexicon
 from training.evaluate_look_alikes import false_alarms, known_brands, place_names, recall
 from training.misspellings import Kind, misspellings
 

@@ -10,7 +10,7 @@ from index.brand_records import Right, RightType
 from index.portal_records import LEAST_DECIDED, NoticeTally
 from index.records import ReferenceScope, ReferenceState
 from index.right_numbers import number_fault
-from serving.caller import Caller
+from serving.access.caller import Caller
 from serving.narrowing import unless_narrowed
 from serving.scoping import Assessment
 

@@ -10,9 +10,20 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from serving import rpc_services
-from serving.caller import BRAND_OWNER, PROVEN, Caller
+from serving.access.caller import BRAND_OWNER, PROVEN, Caller
+from serving.access.permissions import (
+    ADMIN,
+    GRANTS,
+    NO_CREDENTIAL,
+    NO_ROLE,
+    ROLES,
+    RPCS,
+    STAFF,
+    Permission,
+    may,
+    require,
+)
 from serving.errors import PermissionDenied
-from serving.permissions import ADMIN, GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, STAFF, Permission, may, require
 from serving.rpc_services import SERVICES as OFFERED
 
 SERVICES: list[ServiceDescriptor] = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serving.client_address import client_address
+from serving.access.client_address import client_address
+from serving.access.rate_limits import RateLimit
 from serving.errors import Overloaded
-from serving.rate_limits import RateLimit
 
 
 class Clock:

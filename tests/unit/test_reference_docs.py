@@ -8,7 +8,7 @@ from index.records import ReferenceState
 from index.reference_states import following
 from serving.new_reference import SMALLEST_REFERENCE
 from serving.upload_streams import AT_ONCE, MAX_REFERENCES, MAX_STREAMS, MAX_STREAMS_EACH
-from serving.wire import MAX_IMAGE_BYTES
+from serving.wire.requests import MAX_IMAGE_BYTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "references.md"
 

@@ -20,9 +20,9 @@ from index.rulings import Ground, Outcome, Resolution, Statement
 from index.store.store import Store
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules, load_case_rules
-from serving.register_rules import RegisterBatch, RegisterStatement
-from serving.register_statements import territory_of, to_register
-from serving.statements import Statements
+from serving.legal.register import territory_of, to_register
+from serving.legal.register_rules import RegisterBatch, RegisterStatement
+from serving.legal.statements import Statements
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

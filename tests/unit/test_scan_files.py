@@ -14,10 +14,10 @@ from moto.server import ThreadedMotoServer
 
 from index.errors import CatalogueError
 from serving.errors import SettingsError
-from serving.scan_blocks import ScanItem
-from serving.scan_files import MAX_IMAGE_BYTES, ScanFiles
-from serving.scan_places import folder_of, within
-from serving.scan_sources import open_source
+from serving.scan.blocks import ScanItem
+from serving.scan.files import MAX_IMAGE_BYTES, ScanFiles
+from serving.scan.places import folder_of, within
+from serving.scan.sources import open_source
 
 PHOTO = b"a photo"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serving.scan_blocks import ScanItem
-from serving.scan_filter import EVERYTHING, ScanFilter, to_filter, undecided_violations
+from serving.scan.blocks import ScanItem
+from serving.scan.filter import EVERYTHING, ScanFilter, to_filter, undecided_violations
 from touchstone.moderation.v1 import catalogue_pb2, decision_pb2
 
 ITEM = ScanItem(

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from index.errors import CatalogueError
-from serving.scan_blocks import ScanFault, ScanItem
-from serving.scan_files import ScanFiles
-from serving.scan_filter import ScanFilter
-from serving.scan_folder import FolderSource
-from serving.scan_sources import open_source
+from serving.scan.blocks import ScanFault, ScanItem
+from serving.scan.files import ScanFiles
+from serving.scan.filter import ScanFilter
+from serving.scan.folder import FolderSource
+from serving.scan.sources import open_source
 
 
 def folder_of(root: Path, *names: str) -> FolderSource:

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from index.errors import CatalogueError
 from index.money import Money
-from serving.scan_blocks import ScanEntry, ScanFault, ScanItem
-from serving.scan_files import ScanFiles
-from serving.scan_filter import EVERYTHING, ScanFilter
-from serving.scan_lines import MAX_LINE_BYTES
-from serving.scan_sources import open_source
+from serving.scan.blocks import ScanEntry, ScanFault, ScanItem
+from serving.scan.files import ScanFiles
+from serving.scan.filter import EVERYTHING, ScanFilter
+from serving.scan.lines import MAX_LINE_BYTES
+from serving.scan.sources import open_source
 
 HEADER = b"listing_id,images,title,price,currency,unit_count\n"
 Row = dict[str, object]

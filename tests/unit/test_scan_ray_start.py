@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from serving.errors import RunnerError
 from serving.ray_session import ray_session
-from serving.scan_ray_start import check_fit
+from serving.scan.ray_start import check_fit
 from serving.settings import Settings
 
 ONE = {"CPU": 4.0, "GPU": 0.0, "nodes": 1.0}

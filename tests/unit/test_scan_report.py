@@ -19,15 +19,15 @@ import pytest
 
 from index.errors import CatalogueError
 from index.money import ExchangeRates
-from serving.scan_files import ScanFiles
-from serving.scan_report import MOST_FLAGGED, MOST_MATCHES, ScanReport, read_report
-from serving.scan_report_charts import plain
-from serving.scan_report_faults import EXAMPLES, UNREADABLE, read_faults
-from serving.scan_report_page import write_page
-from serving.scan_report_pictures import Pictures
-from serving.scan_report_prices import MOST_POINTS
-from serving.scan_report_tallies import NameTally, Strongest
-from serving.scan_rows import ScanRow, to_table
+from serving.scan.files import ScanFiles
+from serving.scan.report import MOST_FLAGGED, MOST_MATCHES, ScanReport, read_report
+from serving.scan.report_charts import plain
+from serving.scan.report_faults import EXAMPLES, UNREADABLE, read_faults
+from serving.scan.report_page import write_page
+from serving.scan.report_pictures import Pictures
+from serving.scan.report_prices import MOST_POINTS
+from serving.scan.report_tallies import NameTally, Strongest
+from serving.scan.rows import ScanRow, to_table
 from tests.integration.support import draw
 
 LINKS = {"#content", "#about", "#names", "#prices", "#matches", "#listings", "#rings", "#faults"}

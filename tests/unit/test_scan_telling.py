@@ -12,10 +12,10 @@ import pytest
 
 from index.scans import ScanStep
 from serving.cli.scan_telling import Teller, tell_cases
-from serving.scan_identity import ScanVersions
-from serving.scan_progress import ScanProgress
-from serving.scan_rows import ScanRow, to_table
-from serving.scan_workspace import Tally, faults_of
+from serving.scan.identity import ScanVersions
+from serving.scan.progress import ScanProgress
+from serving.scan.rows import ScanRow, to_table
+from serving.scan.workspace import Tally, faults_of
 
 VERSIONS = ScanVersions(
     touchstone_version="1",

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from index.store.store import Store
-from serving.access_file import load_access
+from serving.access.access_file import load_access
+from serving.access.signing_in import check_listening, describe_access, describe_tls, open_gate
 from serving.errors import SettingsError
 from serving.settings import Settings
-from serving.signing_in import check_listening, describe_access, describe_tls, open_gate
 from serving.tls import CertificateFiles, server_credentials
 from tests.integration.access_support import Authority, access_file, issuer_at, token_rules
 

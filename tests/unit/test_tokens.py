@@ -1,11 +1,11 @@
-"""Is a text split alike on the short way, for plain ASCII, and on the long one? Tests of `serving.tokens`."""
+"""Is a text split alike on the short way, for plain ASCII, and on the long one? Tests of `serving.words.tokens`."""
 
 from __future__ import annotations
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.tokens import _read_any, read
+from serving.words.tokens import _read_any, read
 
 PLAIN = st.text(st.characters(max_codepoint=127), max_size=60)
 CROWDED = st.text("ab1S '`&+:,/().!?;\n_-", max_size=40)

@@ -12,7 +12,8 @@ from index.money import Money
 from serving.domain import Listing
 from serving.errors import InvalidListing
 from serving.status import to_status
-from serving.wire import (
+from serving.wire.money import MAX_UNITS, NANOS_PER_UNIT
+from serving.wire.requests import (
     DEFAULT_SEARCH_RESULTS,
     MAX_IMAGE_BYTES,
     from_listing,
@@ -22,7 +23,6 @@ from serving.wire import (
     to_listing,
     to_removal,
 )
-from serving.wire_money import MAX_UNITS, NANOS_PER_UNIT
 from touchstone.moderation.v1 import listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as api
 

@@ -16,7 +16,7 @@ from index.price_stories import Story
 from index.records import DuplicateSource, ReferenceKind
 from index.verification import VerificationState
 from serving import domain, findings
-from serving.wire_decision import from_decision, from_evidence, from_image_result, from_visual_match
+from serving.wire.decision import from_decision, from_evidence, from_image_result, from_visual_match
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from vision.errors import ImageFault
 from vision.regions import Box

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from index.errors import PriceDataError
 from index.money import Money, currencies
-from serving.wire_money import MAX_UNITS, NANOS_PER_UNIT, from_money, price_faults, to_money
+from serving.wire.money import MAX_UNITS, NANOS_PER_UNIT, from_money, price_faults, to_money
 
 codes = st.sampled_from(sorted(currencies()))
 amounts = st.decimals(

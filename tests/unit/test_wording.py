@@ -11,9 +11,9 @@ from index.records import Brand
 from serving.domain import Listing
 from serving.errors import SettingsError
 from serving.findings import TextHit, TextKind
-from serving.tokens import fold
-from serving.wording import BrandLexicon, find_wording
-from serving.wording_file import load_wording
+from serving.words.tokens import fold
+from serving.words.wording import BrandLexicon, find_wording
+from serving.words.wording_file import load_wording
 
 BRANDS = {
     "Nike": ("耐克",), "Gucci": (), "Louis Vuitton": ("LV",), "H&M": (), "Dolce & Gabbana": ("D&G",), "Rolex": (),

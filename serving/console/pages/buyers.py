@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from serving.client_address import CLIENT
+from serving.access.client_address import CLIENT
 from serving.console.page import Page
 from serving.console.pages.brand_terms import faults_of
 from serving.console.view import View

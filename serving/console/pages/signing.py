@@ -10,13 +10,13 @@ import grpc
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from serving.caller import BRAND_OWNER
+from serving.access.caller import BRAND_OWNER
+from serving.access.permissions import ADMIN, AUDITOR, LEAD, MODERATOR
 from serving.console.failures import failure_of
 from serving.console.page import Page, forget, keep
 from serving.console.sessions import MAX_TOKEN_CHARACTERS, Credential
 from serving.console.view import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, View, local
 from serving.console.words import LANGUAGES
-from serving.permissions import ADMIN, AUDITOR, LEAD, MODERATOR
 from touchstone.moderation.v1.moderation_service_pb2 import GetCallerRequest
 
 # Those that have pages.

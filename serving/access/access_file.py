@@ -1,0 +1,86 @@
+"""By which credentials may people and machines sign in here? The YAML file that the setting `access` names.
+
+docs/access.md explains each field. Without a file nobody signs in: see `serving.access.admission`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from serving.access.bearer import Algorithm
+from serving.access.caller import Caller
+from serving.access.permissions import ROLES
+from serving.errors import SettingsError
+
+
+def _roles(names: frozenset[str]) -> frozenset[str]:
+    unknown = sorted(names - {*ROLES})
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is no role; there are {', '.join(ROLES)}")
+    return names
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TokenRules(_Part):
+    """Which JSON Web Tokens are believed."""
+
+    jwks: Annotated[str, Field(min_length=1)]  # a file, relative to this one, or an https address
+    issuer: Annotated[str, Field(min_length=1)]
+    audience: Annotated[str, Field(min_length=1)]
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256", "EdDSA")
+    roles_claim: str = "roles"
+    brands_claim: str = "brands"
+    leeway_s: Annotated[float, Field(ge=0, le=300)] = 30.0
+    refresh_s: Annotated[float, Field(ge=10)] = 300.0
+    max_stale_s: Annotated[float, Field(gt=0)] = 86_400.0
+
+
+class CertificateHolder(_Part):
+    """Whom a client's certificate stands for."""
+
+    caller: Annotated[str, Field(min_length=1)]
+    roles: Annotated[frozenset[str], AfterValidator(_roles)] = frozenset()
+    brands: frozenset[str] = frozenset()
+
+    def as_caller(self) -> Caller:
+        """Return the caller."""
+        return Caller(self.caller, self.roles, self.brands)
+
+
+class Access(_Part):
+    """By which credentials callers are known."""
+
+    tokens: TokenRules | None = None
+    api_keys: bool = False
+    certificates: dict[str, CertificateHolder] = Field(default_factory=dict)  # by a name in the certificate
+    proxy: bool = False
+
+
+def load_access(path: Path) -> Access:
+    """Read the file.
+
+    Raises:
+        SettingsError: it cannot be read, names what there is not, or lets nobody in.
+
+    """
+    try:
+        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        access = Access.model_validate(document if document is not None else {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(f"{path}: {faults}") from error
+    if access == Access():
+        raise SettingsError(f"{path} lets nobody in; set tokens, api_keys, certificates or proxy")
+    if access.tokens is None or "://" in access.tokens.jwks:
+        return access
+    place = str(path.parent / access.tokens.jwks)
+    return access.model_copy(update={"tokens": access.tokens.model_copy(update={"jwks": place})})

@@ -1,0 +1,1 @@
+"""A service over invented brands and listings, to try out and to show."""

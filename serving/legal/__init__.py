@@ -1,0 +1,1 @@
+"""What the law asks of a takedown: grounds, times, statements of reasons, the public register."""

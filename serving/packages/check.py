@@ -1,0 +1,138 @@
+"""Is an evidence package what was made? Checksums, schema and chain, of a zip or of the folder that it was unpacked to.
+
+Needs nothing but the package: whoever receives one can run it. That the package is the one that the service recorded is
+told by the zip's own sha256, which the service's log and the next package name.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from index.blobs import digest_of
+from serving.errors import PackageError
+from serving.packages.chain import GENESIS, commitment, link_hash
+from serving.packages.redaction import missing
+from serving.packages.schema import SCHEMA_VERSION, Document
+from serving.packages.zip import SUMS
+
+_REQUIRED = ("package.json", "statement.json", "chain.json", "package.pdf", SUMS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a check found: `faults` are empty for a sound package. `sha256` is the zip's, "" of a folder."""
+
+    package_id: str
+    files: int
+    events: int
+    sha256: str
+    faults: tuple[str, ...]
+
+
+def check_package(path: Path) -> Checked:
+    """Check a package. Raises PackageError when it is none at all, or cannot be read."""
+    files, sha256 = _read(path)
+    faults = list(_sums(files))
+    document, of_schema = _document(files)
+    faults += of_schema
+    events, of_chain = _chain(files, document)
+    faults += of_chain
+    return Checked(
+        package_id="" if document is None else document.package_id,
+        files=len(files),
+        events=events,
+        sha256=sha256,
+        faults=tuple(faults),
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, bytes], str]:
+    try:
+        if path.is_dir():
+            found = {one.relative_to(path).as_posix(): one.read_bytes() for one in path.rglob("*") if one.is_file()}
+            sha256 = ""
+        else:
+            with zipfile.ZipFile(path) as archive:
+                found = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+            sha256 = digest_of(path.read_bytes())
+    except zipfile.BadZipFile as error:  # also raised where a file's own checksum does not hold
+        raise PackageError(f"{path}: {error}; the file was changed or cut off, ask for the package again") from error
+    except OSError as error:
+        raise PackageError(f"{path}: {error.strerror or error}") from error
+    if SUMS not in found:
+        raise PackageError(f"{path} has no {SUMS}, so it is no evidence package; name the zip, or its folder")
+    return found, sha256
+
+
+def _sums(files: Mapping[str, bytes]) -> Iterator[str]:
+    named: dict[str, str] = {}
+    for line in files[SUMS].decode(errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        named[name] = digest
+    for name, digest in sorted(named.items()):
+        if name not in files:
+            yield f"{name}: is missing"
+        elif digest_of(files[name]) != digest:
+            yield f"{name}: was changed"
+    for name in sorted(set(files) - set(named) - {SUMS}):
+        yield f"{name}: was added"
+    for name in _REQUIRED:
+        if name not in files and name not in named:
+            yield f"{name}: is missing, and not named in {SUMS}"
+
+
+def _json(files: Mapping[str, bytes], name: str) -> Any:
+    try:
+        return json.loads(files.get(name, b"null"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _document(files: Mapping[str, bytes]) -> tuple[Document | None, list[str]]:
+    content = _json(files, "package.json")
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        return None, [f"package.json: is of schema version {version!r}; this release reads {SCHEMA_VERSION}"]
+    try:
+        document = Document.model_validate(content)
+    except ValidationError as error:
+        fields = (".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors())
+        return None, [f"package.json: {one}" for one in fields]
+    unnamed = set(missing(document)) - set(document.not_held) - set(document.withheld)
+    return document, [f"package.json: {name} is empty, and neither not_held nor withheld" for name in sorted(unnamed)]
+
+
+def _chain(files: Mapping[str, bytes], document: Document | None) -> tuple[int, list[str]]:
+    content = _json(files, "chain.json")
+    try:
+        faults = list(_links(content))
+        head, length = content["head"], len(content["events"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return 0, ["chain.json: is no chain of events"]
+    if document is not None and (document.chain_head, document.chain_length) != (head, length):
+        faults.append("package.json: names another chain than chain.json has")
+    return length, faults
+
+
+def _links(content: Any) -> Iterator[str]:
+    previous, commitments = GENESIS, {}
+    for number, link in enumerate(content["events"], start=1):
+        if link["number"] != number or link["previous"] != previous:
+            yield f"chain.json: event {number} does not follow the one before it"
+        if link_hash(link) != link["hash"]:
+            yield f"chain.json: event {number} ({link['kind']} {link['id']}) was changed"
+        previous = link["hash"]
+        commitments.update({(number, name): value for name, value in link["commitments"].items()})
+    if content["head"] != previous:
+        yield "chain.json: the head is not the last event's hash"
+    for one in content["disclosed"]:
+        place = (one["number"], one["field"])
+        if commitments.get(place) != commitment(one["salt"], one["value"]):
+            yield f"chain.json: {one['field']} of event {one['number']} is not what was committed to"

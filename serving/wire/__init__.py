@@ -1,0 +1,1 @@
+"""Between protobuf and the domain: what a request may say, and how an answer is written."""

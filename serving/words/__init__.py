@@ -1,0 +1,1 @@
+"""What the words of a listing give away, whatever way they are written."""
