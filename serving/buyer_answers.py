@@ -138,16 +138,21 @@ class BuyerAnswers:
         return answer
 
     def _asked(self, question: Question) -> tuple[Brand | None, str, str]:
-        """Return brand, seller and market of what is asked about; no brand when there is nothing to say."""
-        if not question.listing_id:
-            try:
-                return self.store.get_brand(question.brand_id), question.seller_id, question.market
-            except NotFound:
+        """Return brand, seller and market of what is asked about; no brand when there is nothing to say.
+
+        A listing is about the brand that its own words claim. The one at stake would tell what was seen in its photos.
+        """
+        brand_id, seller_id, market = question.brand_id, question.seller_id, question.market
+        if question.listing_id:
+            decision = self.store.latest_decision(question.listing_id)
+            if decision is None or not decision.claimed_brand_id:
                 return None, "", ""
-        decision = self.store.latest_decision(question.listing_id)
-        if decision is None or not decision.brand:
+            brand_id, seller_id = decision.claimed_brand_id, decision.seller_id
+            market = market or decision.market
+        try:
+            return self.store.get_brand(brand_id), seller_id, market
+        except NotFound:
             return None, "", ""
-        return self.store.find_brand(decision.brand), decision.seller_id, question.market or decision.market
 
     def _pseudonym(self, address: str) -> str:
         """Return the name under which an address reports: the same each time, and no way back without the key."""

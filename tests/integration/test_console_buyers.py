@@ -33,7 +33,8 @@ def console(
             advice = BuyerAdvice(items=[AdviceItem(kind=ADVICE_KIND_HOLOGRAM, texts=texts)], serial_template="AA-9999")
             request = SetBuyerAdviceRequest(brand_id=AURORA.brand_id, buyer_advice=advice)
             owner_of(running.service, AURORA.brand_id).call("SetBuyerAdvice", request)
-            offer = listing(draw(1), listing_id="fine/one", seller_id=AUTHORISED, market="DE", title="Aurora shoe")
+            claims = {"title": "Aurora shoe", "claimed_brand": AURORA.name}
+            offer = listing(draw(1), listing_id="fine/one", seller_id=AUTHORISED, market="DE", **claims)
             running.service.screen(offer)
             yield running
 
