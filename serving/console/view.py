@@ -36,7 +36,6 @@ class Shared:
     drawing: Drawing
     words: Mapping[str, Words]
     nav: tuple[Any, ...]
-    proxy: str = "never"  # from where a proxy's headers are believed: "never", "loopback" or "always"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -172,14 +172,14 @@ def test_what_was_found_out_is_not_told(shop: Service) -> None:
 
 
 def test_a_listing_is_about_the_brand_that_its_words_claim(shop: Service) -> None:
-    """One whose photos show a brand that it does not name is answered as one that nobody knows; the claim alone counts."""
+    """One whose photos show a brand that it does not name is answered as one that nobody knows: the claim counts."""
     asking = buyer(shop, 22)
     titles = {"seen only": "", "seen and fitted": "Case for Aurora", "seen, in disguise": "Аurora shoe"}
     for listing_id, title in titles.items():
         shop.screen(listing(draw(AURORA_SHOE), listing_id=listing_id, seller_id="s1", market="DE", title=title))
     claims = {"title": "A shoe", "claimed_brand": "aurora"}
     shop.screen(listing(draw(3), listing_id="claimed", seller_id="s1", market="DE", **claims))
-    shop.screen(listing(draw(AURORA_SHOE), listing_id="another's", seller_id="s1", market="DE", claimed_brand="Borealis"))
+    shop.screen(listing(draw(AURORA_SHOE), listing_id="another's", seller_id="s1", claimed_brand="Borealis"))
 
     unknown, answers = asking.check("nowhere"), [asking.check(listing_id) for listing_id in titles]
 

@@ -6,6 +6,7 @@ import asyncio
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +19,8 @@ from tests.integration.console_support import HOSTILE, Console, console_running
 from tests.integration.support import AURORA, AUTHORISED, draw, fill, listing, settings_at
 from touchstone.moderation.v1.brand_service_pb2 import SetBuyerAdviceRequest
 from touchstone.moderation.v1.buyer_pb2 import ADVICE_KIND_HOLOGRAM, AdviceItem, BuyerAdvice, LocalizedText
+
+ADDRESSES = ("touchstone-client", "x-forwarded-for")
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +124,26 @@ def test_nobody_is_named_and_addresses_count(console: Console) -> None:
     olga = console.person("olga", "brand-owner", brands=AURORA.brand_id)
 
     statuses = [
-        olga.get("/check/limited", **{"touchstone-client": f"192.0.2.{number}"}).status_code for number in range(45)
+        olga.get("/check/limited", **dict.fromkeys(ADDRESSES, f"192.0.2.{number}")).status_code for number in range(45)
     ]
 
     assert (statuses[0], statuses[-1]) == (200, 429)
     assert "retry-after" in olga.get("/check/limited").headers
+
+
+def test_buyers_behind_a_proxy_that_is_believed_have_addresses_of_their_own(
+    event_loop_thread: asyncio.AbstractEventLoop, console: Console
+) -> None:
+    """The last address that the proxy added counts; what a browser wrote before it does not."""
+    application = console.service.application
+    changed = {"console_proxy": "loopback", "buyer_questions_per_minute": 2}
+    settings = application.settings.model_copy(update=changed)
+    with console_running(event_loop_thread, replace(application, settings=settings)) as behind:
+
+        def asks(*hops: str) -> int:
+            return behind.visitor().get("/check/x", **{"x-forwarded-for": ", ".join(hops)}).status_code
+
+        first = [asks(f"198.51.100.{number}", "192.0.2.1") for number in range(3)]
+        second = asks("192.0.2.2", "127.0.0.1")
+
+    assert (first, second) == ([200, 200, 429], 200)
