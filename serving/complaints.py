@@ -138,14 +138,18 @@ class Complaints:
         return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
 
     def _brand_of(self, complaint: Complaint, caller: Caller) -> str:
-        """Return the brand whose owner reports, "" where there is none. Raises NotFound, InvalidListing."""
+        """Return the brand whose owner reports, "" for somebody else's report. Raises NotFound, InvalidListing."""
         if BRAND_OWNER not in caller.roles:
             if complaint.brand_id:
                 raise InvalidListing((FieldViolation("brand_id", "is a brand owner's to say; leave it out"),))
             return ""
         if complaint.brand_id:
             return visible_brand(self.store, complaint.brand_id, caller).brand_id
-        return next(iter(caller.brands)) if len(caller.brands) == 1 else ""
+        if len(caller.brands) > 1:
+            # Each brand's notices count for it alone: one of no brand in particular would count for none.
+            remedy = f"is missing; name the one of your {len(caller.brands)} brands for which you report"
+            raise InvalidListing((FieldViolation("brand_id", remedy),))
+        return next(iter(caller.brands), "")
 
     def _decision(self, complaint: Complaint) -> DecisionRecord | None:
         """Find what the complaint is about; None when nobody knows the listing yet, and that is allowed."""
