@@ -56,9 +56,17 @@ class Complaints:
         return self.opening.rules
 
     def report(
-        self, complaint: Complaint, caller: Caller, *, request: RequestKey | None = None, deadline: Deadline
+        self,
+        complaint: Complaint,
+        caller: Caller,
+        *,
+        request: RequestKey | None = None,
+        check: Callable[[], None] = lambda: None,
+        deadline: Deadline,
     ) -> tuple[Report, tuple[ImageResult, ...]]:
         """Record a report and say what became of its images; a request that came before returns its report.
+
+        `check` is called before a new one is recorded, and refuses it by whatever it raises.
 
         Raises:
             NotFound: the listing was never screened, and the report is not of any; or the caller owns no such brand.
@@ -76,6 +84,7 @@ class Complaints:
         now, capacity = self.clock(), caller.proves(complaint.claimed)
         if capacity not in _UNLIMITED:
             self._check_pace(complaint.reporter_id, now)
+        check()
         report = Report(
             report_id=uuid.uuid4().hex,
             listing_id=complaint.listing_id,

@@ -7,9 +7,11 @@ whatever the service refuses into a page with a way out.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -24,8 +26,10 @@ from serving.caller import ACTOR, BRANDS, ROLES
 from serving.console.failures import Failure, failure_of
 from serving.console.guard import bounded, is_ours
 from serving.console.proxies import is_from_proxy
+from serving.console.room import is_large, room_for
 from serving.console.sessions import LONGEST_S, Credential, Session
 from serving.console.view import Shared, View, local
+from serving.errors import Overloaded
 from touchstone.moderation.v1.moderation_service_pb2 import GetCallerRequest, GetCallerResponse
 
 log = logging.getLogger(__name__)
@@ -77,13 +81,25 @@ class Endpoint:
         view = View(request=request, shared=self._shared, session=_with_proxy(session, request))
         began = time.perf_counter()
         try:
-            response = _to_sign_in(view) if self._is_strangers_form(view) else await self._answer(view)
+            with self._room(request):
+                response = _to_sign_in(view) if self._is_strangers_form(view) else await self._answer(view)
+        except Overloaded as error:
+            response = view.fail(
+                Failure(429, retry_after_s=math.ceil(error.retry_after_s), hint="failure.without_files")
+            )
         finally:
             await view.form.close()
         response.headers["server-timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
         if stale and not self._page.background and not _sets_session(response, request):
             keep(response, view, session)
         await response(scope, receive, send)
+
+    def _room(self, request: Request) -> AbstractContextManager[None]:
+        """Hold a place where a stranger may be sending files. Raises Overloaded on being entered, with none left."""
+        takes_files = self._page.public and self._page.max_body_bytes > _FORM_BYTES
+        if takes_files and is_large(request, small_bytes=_FORM_BYTES):
+            return room_for(request, self._shared.bodies)
+        return nullcontext()
 
     def _is_strangers_form(self, view: View) -> bool:
         """Tell whether somebody sends a form who must sign in first: nothing of it is taken in."""

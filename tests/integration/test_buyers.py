@@ -413,6 +413,25 @@ def test_who_asks_too_often_waits(shop: Service, start: Start) -> None:
         assert info.retry_delay.ToMilliseconds() > 0
 
 
+def test_photos_of_all_buyers_have_a_limit_a_day(shop: Service, start: Start) -> None:
+    """Beyond it, whoever sends photos is told to leave them out or to come later; without them a report is taken in."""
+    settings = shop.application.settings.model_copy(update={"buyer_photo_mib_per_day": 1})
+    large, more = (
+        [listing_pb2.Image(content=draw(seed).ljust(600 * 1024, b"\0"))] for seed in (31, 32)
+    )  # what follows a picture in its file is not looked at
+    with start(replace(shop.application, settings=settings)) as strict:
+        first = buyer(strict, 24).report("bulky", images=large, request_id="k")
+        refused = error_of(lambda: buyer(strict, 25).report("bulky", images=more))
+        again = buyer(strict, 24).report("bulky", images=large, request_id="k")
+        without = buyer(strict, 25).report("bulky")
+
+    assert refused.code() is Code.RESOURCE_EXHAUSTED
+    assert "more than 1 MiB in 24 hours" in str(refused.details())
+    assert "without photos" in str(refused.details())
+    assert again.report_id == first.report_id
+    assert without.report_id
+
+
 def test_buyers_need_no_credential_where_others_do(shop: Service, start: Start) -> None:
     """With an access file buyers are answered without one; a credential that does not hold is refused all the same."""
     folder = shop.application.settings.data_dir
