@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from index.blobs import BlobStore
-from index.records import Box, Reference
+from index.records import Reference
 from serving.new_reference import read_picture
+from vision.regions import Box
 from vision.thumbnails import thumbnail
 
 # Longer edge, in pixels.

@@ -33,7 +33,7 @@ class BehindProxy:
         if scope["type"] == "http":
             peer = scope["client"][0] if scope.get("client") else ""
             believed = self._trust == "always" or (self._trust == "loopback" and _is_loopback(peer))
-            scope = scope | {_BELIEVED: believed}
+            scope = {**scope, _BELIEVED: believed}
             if believed:
                 _take(scope, Headers(scope=scope))
         await self._app(scope, receive, send)
