@@ -68,8 +68,8 @@ def read_words(listing: Listing, stages: Stages, known: Knowledge) -> Words:
     """Find what title, description and claim give away: cheaper than any photo, and so before them."""
 
     def reading() -> Words:
-        lexicon = known.lexicon
-        return Words(hits=find_wording(listing, lexicon), claimed=openly_claimed(listing, lexicon))
+        hits = find_wording(listing, known.lexicon)
+        return Words(hits=hits, claimed=openly_claimed(listing, hits, known.lexicon))
 
     return stages.run("text", reading, Words())
 

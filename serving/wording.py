@@ -76,15 +76,21 @@ def find_wording_in(
     return tuple(hits)
 
 
-def openly_claimed(listing: Listing, lexicon: BrandLexicon) -> Brand | None:
+def openly_claimed(listing: Listing, hits: Sequence[TextHit], lexicon: BrandLexicon) -> Brand | None:
     """Find the brand that a listing says its goods are of: in the field for it, else in the title, else further on.
 
-    Of several that a text names it is the first. What the goods are only made to fit is no claim, and neither is a name
-    in disguise: whoever is told of the claim must not learn which disguises are seen through.
+    `hits` are `find_wording`'s. Of several brands that a text names it is the first. What the goods are only made to fit
+    is no claim, and neither is a name in disguise: whoever is told of the claim must not learn which disguises are seen
+    through.
     """
     claimed = lexicon.resolve(listing.claimed_brand)
     if claimed is not None:
         return claimed
+    first = next((hit for hit in hits if hit.kind is TextKind.BRAND), None)
+    if first is None:
+        return None
+    if getattr(listing, first.field_name).isascii():  # which hides nothing; most texts need not be read once more
+        return lexicon.resolve(first.brand)
     fields = [read(getattr(listing, name)) for name in _FIELDS]
     context = frozenset(word for text in fields for word in text.words)
     for text in fields:

@@ -35,7 +35,7 @@ def _find(lexicon: BrandLexicon, title: str, *, description: str = "", claimed: 
 
 def _claimed(lexicon: BrandLexicon, title: str, *, description: str = "", claimed: str = "") -> str:
     listing = Listing(listing_id="1", images=(), title=title, description=description, claimed_brand=claimed)
-    brand = openly_claimed(listing, lexicon)
+    brand = openly_claimed(listing, find_wording(listing, lexicon), lexicon)
     return brand.name if brand is not None else ""
 
 
@@ -275,6 +275,8 @@ def test_folding_keeps_numbers_signs_and_every_chinese_character() -> None:
         ("Nіke shoes with a Cyrillic і", {}, ""),
         ("Nіke shoes, Nike", {}, "Nike"),
         ("N\u200bike shoes", {}, ""),
+        ("Nіke shoes", {"description": "by Gucci"}, "Gucci"),
+        ("Étui for Nike", {"description": "by Gucci"}, "Gucci"),
         ("n1ke shoes", {}, ""),
         ("g u c c i bag", {}, ""),
         ("耐克鞋 全新", {}, "Nike"),
