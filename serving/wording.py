@@ -79,9 +79,8 @@ def find_wording_in(
 def openly_claimed(listing: Listing, hits: Sequence[TextHit], lexicon: BrandLexicon) -> Brand | None:
     """Find the brand that a listing says its goods are of: in the field for it, else in the title, else further on.
 
-    `hits` are `find_wording`'s. Of several brands that a text names it is the first. What the goods are only made to fit
-    is no claim, and neither is a name in disguise: whoever is told of the claim must not learn which disguises are seen
-    through.
+    `hits` are `find_wording`'s. Of several brands that a text names it is the first. What goods are only made to fit is
+    no claim, and neither is a name in disguise: whoever is told of the claim must not learn which are seen through.
     """
     claimed = lexicon.resolve(listing.claimed_brand)
     if claimed is not None:
