@@ -16,7 +16,8 @@ class DecisionRecord:
     """A decision on record, immutable. `payload` is its serialised form, opaque to the store.
 
     `request_sha256` digests the request that led to it: an `idempotency_key` used again must come with the same one.
-    `brand` names the brand at stake, "" when none is; `market` is the listing's, "" when it named none.
+    `brand` names the brand at stake, "" when none is; `claimed_brand_id` is the one that the seller's words claim,
+    whatever the photos show, "" when they claim none that was known. `market` is the listing's, "" when it named none.
     `presumed_strike` marks a takedown that counts against the seller unless a person clears it: a copy of a known
     counterfeit. `title_signature` is `index.titles.signature`, None for a title that says too little. Of the payload,
     `probability` (0..1) and `price_ratio` (asked / expected) are kept beside it, to be counted; None when not known.
@@ -31,6 +32,7 @@ class DecisionRecord:
     idempotency_key: str | None = None
     seller_id: str = ""
     brand: str = ""
+    claimed_brand_id: str = ""
     model_fingerprint: str = ""
     index_version: str = ""
     policy_version: str = ""

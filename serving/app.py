@@ -25,6 +25,7 @@ from index.money import ExchangeRates
 from index.refresh import Holder
 from index.store.store import Store
 from index.upkeep import Upkeep
+from serving.advice_pictures import AdvicePictures
 from serving.application_answers import ApplicationAnswers
 from serving.assessing import CatalogueAssessor
 from serving.batching import BatchingEmbedder
@@ -216,7 +217,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
                 previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
                 listings=FindAnswers(store, catalogue, embedder, calibration),
             ),
-            buyers=BuyerAnswers(store, cases.complaints, shelf),
+            buyers=BuyerAnswers(store, cases.complaints, AdvicePictures(shelf)),
             portal=PortalAnswers(store),
             applications=ApplicationAnswers(store, brands),
             blobs=shelf,

@@ -11,19 +11,19 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from index.blobs import BlobStore
 from index.buyer_records import NO_ADVICE, AdviceItem, SellerWord
 from index.errors import NotFound
 from index.records import Brand, ReferenceState
 from index.reports import ReportState
 from index.store.store import Store
 from serving.access.caller import Caller
+from serving.advice_pictures import AdvicePictures
 from serving.buyer_words import in_language, say
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
-from serving.new_reference import read_picture
+from serving.errors import Overloaded
 from serving.receipts import Receipts
 from serving.request_keys import key_of
 from serving.serials import fits
@@ -39,12 +39,12 @@ from serving.wire.buyer import (
 from serving.wire.decision import from_image_result
 from touchstone.moderation.v1 import buyer_pb2, case_pb2
 from touchstone.moderation.v1 import buyer_service_pb2 as pb
-from vision.thumbnails import thumbnail
 
-# Longer edge of a picture that advice shows, in pixels.
-PICTURE_EDGE = 512
 _ADDRESSES = "buyers"
-_PSEUDONYM_DIGITS = 16
+_PSEUDONYM, _PSEUDONYM_DIGITS = "buyer-", 16
+_DAY = timedelta(days=1)
+# Room comes back as pictures grow older than a day: an hour is worth a try.
+_FULL_FOR_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class BuyerAnswers:
 
     store: Store
     complaints: Complaints
-    blobs: BlobStore
+    pictures: AdvicePictures
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def check_listing(self, request: pb.CheckListingRequest) -> pb.CheckListingResponse:
@@ -92,20 +92,29 @@ class BuyerAnswers:
         if request.reference_id in shown:
             reference = self.store.get_reference(request.reference_id)
             if reference.state is ReferenceState.ACTIVE and reference.brand_id == request.brand_id:
-                picture = read_picture(self.blobs.get(reference.image_sha256), reference.box)
-                return pb.GetAdviceImageResponse(content=thumbnail(picture.views[0], edge=PICTURE_EDGE))
+                return pb.GetAdviceImageResponse(content=self.pictures.copy_of(reference))
         raise NotFound(f"The advice of the brand {request.brand_id!r} shows no picture {request.reference_id!r}.")
 
     def report(
-        self, request: pb.ReportRequest, caller: Caller, *, address: str, deadline: Deadline = NEVER
+        self,
+        request: pb.ReportRequest,
+        caller: Caller,
+        *,
+        address: str,
+        most_photo_bytes: int,
+        deadline: Deadline = NEVER,
     ) -> pb.ReportResponse:
-        """Take in a report by whoever is at an address: a buyer's, whatever else the caller may be."""
-        reporter = self._pseudonym(address)
+        """Take in a report by whoever is at an address: a buyer's, whatever else the caller may be.
+
+        With photos it is refused when those of all buyers come to more than `most_photo_bytes` in 24 hours.
+        """
+        reporter, size = self._pseudonym(address), sum(len(image.content) for image in request.images)
         report, results = self.complaints.report(
             to_buyers_complaint(request, self.complaints.rules, reporter_id=reporter),
             Caller(caller.name),
             # Strangers have no name to tell their keys apart by.
             request=key_of(request, request.request_id, Caller(reporter)),
+            check=lambda: self._check_room(size, most_photo_bytes),
             deadline=deadline,
         )
         answer = pb.ReportResponse(
@@ -138,21 +147,35 @@ class BuyerAnswers:
         return answer
 
     def _asked(self, question: Question) -> tuple[Brand | None, str, str]:
-        """Return brand, seller and market of what is asked about; no brand when there is nothing to say."""
-        if not question.listing_id:
-            try:
-                return self.store.get_brand(question.brand_id), question.seller_id, question.market
-            except NotFound:
+        """Return brand, seller and market of what is asked about; no brand when there is nothing to say.
+
+        A listing is about the brand that its own words claim. The one at stake would tell what was seen in its photos.
+        """
+        brand_id, seller_id, market = question.brand_id, question.seller_id, question.market
+        if question.listing_id:
+            decision = self.store.latest_decision(question.listing_id)
+            if decision is None or not decision.claimed_brand_id:
                 return None, "", ""
-        decision = self.store.latest_decision(question.listing_id)
-        if decision is None or not decision.brand:
+            brand_id, seller_id = decision.claimed_brand_id, decision.seller_id
+            market = market or decision.market
+        try:
+            return self.store.get_brand(brand_id), seller_id, market
+        except NotFound:
             return None, "", ""
-        return self.store.find_brand(decision.brand), decision.seller_id, question.market or decision.market
+
+    def _check_room(self, size: int, most: int) -> None:
+        """Raise Overloaded when there is no room for so many bytes of photos today."""
+        if size and self.store.report_photo_bytes(_PSEUDONYM, since=self.clock() - _DAY) + size > most:
+            raise Overloaded(
+                f"buyers' photos would come to more than {most // 2**20} MiB in 24 hours, which is the most that is "
+                "taken in from all of them; send this report without photos, or with them later",
+                retry_after_s=_FULL_FOR_S,
+            )
 
     def _pseudonym(self, address: str) -> str:
         """Return the name under which an address reports: the same each time, and no way back without the key."""
         digest = hmac.new(self.store.secret(_ADDRESSES), address.encode(), hashlib.sha256).hexdigest()
-        return f"buyer-{digest[:_PSEUDONYM_DIGITS]}"
+        return f"{_PSEUDONYM}{digest[:_PSEUDONYM_DIGITS]}"
 
 
 def _shown(item: AdviceItem, language: str) -> pb.AdviceShown:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import grpc
 
 from serving.access.caller import CALLING, Trust
-from serving.access.client_address import client_address
+from serving.access.client_address import address_of
 from serving.access.rate_limits import RateLimit
 from serving.buyer_answers import BuyerAnswers
+from serving.report_bodies import AT_ONCE
 from serving.servicers import deadline_of
 from serving.settings import Settings
+from serving.wire.advice import MAX_ITEMS
 from serving.work import Turns, Work
 from touchstone.moderation.v1 import buyer_service_pb2 as pb
 from touchstone.moderation.v1.buyer_service_pb2_grpc import BuyerServiceServicer
@@ -30,19 +32,25 @@ Context = grpc.aio.ServicerContext[Any, Any]
 STEP_S = 0.05
 # Strangers leave the other threads to those who work here: so many calls at once, and so many may wait.
 _ASKING, _MAY_ASK = 2, 64
-# Pictures are read and written anew for each call: so many at once, and so many may wait.
+# Reports are read and written with their photos, which takes longer; whose body was taken in may wait.
+_FILING = 2
+# A picture that is not remembered is read and drawn: so many at once, and so many may wait.
 _DRAWING, _MAY_WAIT = 1, 16
+# Whoever asks about a listing may be shown all pictures of the brand's advice.
+PICTURES_PER_QUESTION = MAX_ITEMS
 # Of a name that is asked about, so that what is remembered is bounded; longer ones are refused anyway.
 _LONGEST = 520
 
 
 @dataclass(frozen=True)
 class BuyerLimits:
-    """How often somebody may ask; for one event loop."""
+    """How often somebody may ask; for one event loop. `photo_bytes` is what all reports may bring in a day."""
 
     questions: RateLimit
     listings: RateLimit
+    pictures: RateLimit
     reports: RateLimit
+    photo_bytes: int
     trust: Trust
 
     @classmethod
@@ -52,14 +60,17 @@ class BuyerLimits:
         return cls(
             questions=RateLimit("questions came from this address", most=asked, within_s=60.0),
             listings=RateLimit("questions came about this listing", most=of_one, within_s=60.0),
+            pictures=RateLimit(
+                "pictures were asked for from this address", most=asked * PICTURES_PER_QUESTION, within_s=60.0
+            ),
             reports=RateLimit("reports came from this address", most=settings.buyer_reports_per_hour, within_s=3600.0),
+            photo_bytes=settings.buyer_photo_mib_per_day * 2**20,
             trust=settings.trust_caller,
         )
 
     def address(self, context: Context) -> str:
         """Return the address that a call counts for."""
-        metadata = cast("Sequence[tuple[str, str | bytes]]", tuple(context.invocation_metadata() or ()))
-        return client_address(metadata, context.peer(), self.trust)
+        return address_of(context, self.trust)
 
 
 class BuyerServicer(BuyerServiceServicer):
@@ -68,6 +79,7 @@ class BuyerServicer(BuyerServiceServicer):
     def __init__(self, answers: BuyerAnswers, work: Work, *, limits: BuyerLimits, max_deadline_s: float) -> None:
         self._answers = answers
         self._work = Turns(work, at_once=_ASKING, max_waiting=_MAY_ASK).run
+        self._file = Turns(work, at_once=_FILING, max_waiting=AT_ONCE).run
         self._draw = Turns(work, at_once=_DRAWING, max_waiting=_MAY_WAIT).run
         self._limits = limits
         self._max_deadline_s = max_deadline_s
@@ -89,16 +101,18 @@ class BuyerServicer(BuyerServiceServicer):
 
     async def GetAdviceImage(self, request: pb.GetAdviceImageRequest, context: Context) -> pb.GetAdviceImageResponse:  # noqa: N802
         """Return a picture."""
-        self._limits.questions.take(self._limits.address(context))
+        self._limits.pictures.take(self._limits.address(context))
         return await self._draw(lambda: self._answers.advice_image(request))
 
     async def Report(self, request: pb.ReportRequest, context: Context) -> pb.ReportResponse:  # noqa: N802
         """Take in a report."""
         async with evenly():
             caller, deadline = CALLING.get(), deadline_of(context, self._max_deadline_s)
-            address = self._limits.address(context)
+            address, most = self._limits.address(context), self._limits.photo_bytes
             self._limits.reports.take(address)
-            return await self._work(lambda: self._answers.report(request, caller, address=address, deadline=deadline))
+            return await self._file(
+                lambda: self._answers.report(request, caller, address=address, most_photo_bytes=most, deadline=deadline)
+            )
 
     async def GetReport(self, request: pb.GetReportRequest, context: Context) -> pb.GetReportResponse:  # noqa: N802
         """Say what became of a report."""

@@ -56,9 +56,17 @@ class Complaints:
         return self.opening.rules
 
     def report(
-        self, complaint: Complaint, caller: Caller, *, request: RequestKey | None = None, deadline: Deadline
+        self,
+        complaint: Complaint,
+        caller: Caller,
+        *,
+        request: RequestKey | None = None,
+        check: Callable[[], None] = lambda: None,
+        deadline: Deadline,
     ) -> tuple[Report, tuple[ImageResult, ...]]:
         """Record a report and say what became of its images; a request that came before returns its report.
+
+        `check` is called before a new one is recorded, and refuses it by whatever it raises.
 
         Raises:
             NotFound: the listing was never screened, and the report is not of any; or the caller owns no such brand.
@@ -76,6 +84,7 @@ class Complaints:
         now, capacity = self.clock(), caller.proves(complaint.claimed)
         if capacity not in _UNLIMITED:
             self._check_pace(complaint.reporter_id, now)
+        check()
         report = Report(
             report_id=uuid.uuid4().hex,
             listing_id=complaint.listing_id,
@@ -138,14 +147,18 @@ class Complaints:
         return self.store.add_appeal(appeal, case=self.opening.case(decision, time=now))
 
     def _brand_of(self, complaint: Complaint, caller: Caller) -> str:
-        """Return the brand whose owner reports, "" where there is none. Raises NotFound, InvalidListing."""
+        """Return the brand whose owner reports, "" for somebody else's report. Raises NotFound, InvalidListing."""
         if BRAND_OWNER not in caller.roles:
             if complaint.brand_id:
                 raise InvalidListing((FieldViolation("brand_id", "is a brand owner's to say; leave it out"),))
             return ""
         if complaint.brand_id:
             return visible_brand(self.store, complaint.brand_id, caller).brand_id
-        return next(iter(caller.brands)) if len(caller.brands) == 1 else ""
+        if len(caller.brands) > 1:
+            # Each brand's notices count for it alone: one of no brand in particular would count for none.
+            remedy = f"is missing; name the one of your {len(caller.brands)} brands for which you report"
+            raise InvalidListing((FieldViolation("brand_id", remedy),))
+        return next(iter(caller.brands), "")
 
     def _decision(self, complaint: Complaint) -> DecisionRecord | None:
         """Find what the complaint is about; None when nobody knows the listing yet, and that is allowed."""

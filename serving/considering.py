@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from index.holds import LegalHold
+from index.records import Brand
 from serving.batching import BatchingEmbedder
 from serving.domain import Category, Listing
 from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, claim_mismatch, imitated_by_claim
@@ -23,11 +24,19 @@ from serving.report_evidence import ReportRecords, report_evidence
 from serving.seller_evidence import SellerRecords, seller_evidence
 from serving.stages import Stages
 from serving.visual import Photo
-from serving.words.wording import find_wording
+from serving.words.wording import find_wording, openly_claimed
 from serving.writing import calls_for_reading, read_writing
 from vision.taxonomy import Taxonomy
 
 _NO_HITS: tuple[TextHit, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What the seller's words give away: `hits`, and the brand that they openly claim the goods to be of."""
+
+    hits: tuple[TextHit, ...] = ()
+    claimed: Brand | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +64,14 @@ class Records(SellerRecords, ReportRecords, Protocol):
         """Let the reads in a block be one transaction."""
 
 
-def read_words(listing: Listing, stages: Stages, known: Knowledge) -> tuple[TextHit, ...]:
+def read_words(listing: Listing, stages: Stages, known: Knowledge) -> Words:
     """Find what title, description and claim give away: cheaper than any photo, and so before them."""
-    return stages.run("text", lambda: find_wording(listing, known.lexicon), _NO_HITS)
+
+    def reading() -> Words:
+        hits = find_wording(listing, known.lexicon)
+        return Words(hits=hits, claimed=openly_claimed(listing, hits, known.lexicon))
+
+    return stages.run("text", reading, Words())
 
 
 def consider(

@@ -157,6 +157,7 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         seller_id=listing.seller_id,
         market=listing.market,
         brand=screening.brand,
+        claimed_brand_id=screening.claimed.brand_id if screening.claimed is not None else "",
         model_fingerprint=decision.model_fingerprint,
         index_version=decision.index_version,
         policy_version=decision.policy_version,

@@ -19,6 +19,7 @@ import numpy as np
 from index.decision_records import ListingImage
 from index.listing_regions import ListingRegions
 from index.policies import ShadowOutcome
+from index.records import Brand
 from serving.batching import BatchingEmbedder
 from serving.considering import Records, consider, read_words
 from serving.copying import CopyFinder, records_of, regions_of
@@ -65,12 +66,14 @@ _NO_HITS: tuple[TextHit, ...] = ()
 class Screening:
     """A decision that is not on record yet, with what recording it needs.
 
+    `brand` is the one at stake, by its name; `claimed` the one that the seller's words claim, whatever was seen.
     `images` are made when they are first asked for: keypoints that nothing was compared by are found only then.
     """
 
     decision: Decision
     regions: ListingRegions
     brand: str
+    claimed: Brand | None
     facts: Facts
     images_of: Callable[[], tuple[ListingImage, ...]] = field(repr=False)
     shadows: tuple[ShadowOutcome, ...] = ()
@@ -110,7 +113,7 @@ class Pipeline:
         """
         stages, known, last = Stages(deadline), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
-        hits = read_words(listing, stages, known)
+        words = read_words(listing, stages, known)
         sight = sight or OwnFiles(listing.images, self.limits, self.embedder)
         results, photos = sight.photos(stages)
         keypoints = stages.run("keypoints", lambda: self.find_points(photos), _NO_KEYPOINTS)
@@ -118,7 +121,7 @@ class Pipeline:
         firm = settled(category, self.taxonomy)
         considered = consider(
             listing,
-            hits,
+            words.hits,
             evidence,
             photos,
             firm,
@@ -172,6 +175,7 @@ class Pipeline:
             images_of=lambda: records_of(photos, keypoints, regions),
             regions=regions_of(regions, category.path),
             brand=at_stake.name,
+            claimed=words.claimed,
             facts=judgement.facts,
             shadows=judgement.shadows,
         )

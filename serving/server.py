@@ -30,6 +30,7 @@ from serving.app import Application
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.read_your_write import ReadYourWrite
+from serving.report_bodies import ReportBodies
 from serving.rpc_services import SERVICES, add_services
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire.requests import MAX_MESSAGE_BYTES
@@ -96,6 +97,7 @@ async def _serving(
     draining = asyncio.Event()
     interceptors = [
         DrainInterceptor("/touchstone.", draining),
+        ReportBodies(settings.trust_caller),
         StatusInterceptor(),
         AdmissionInterceptor(gate, again_s=settings.refresh_s),
         ReadYourWrite(application.knowledge),

@@ -165,6 +165,9 @@ class Settings(BaseSettings):
     buyer_reports_per_hour: Annotated[
         int, Field(ge=1, description="reports that it takes in from one address in an hour")
     ] = 10
+    buyer_photo_mib_per_day: Annotated[
+        int, Field(ge=0, description="MiB of photos that buyers' reports may bring in 24 hours, all together; 0: none")
+    ] = 1024
     max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take")] = 60.0
 
     scan_roots: Annotated[

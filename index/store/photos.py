@@ -89,6 +89,17 @@ class PhotoStore:
         found = {PhotoState(state): (int(count), int(size)) for state, count, size in rows}
         return {state: found.get(state, (0, 0)) for state in PhotoState}
 
+    def report_photo_bytes(self, reporters: str, *, since: datetime) -> int:
+        """Sum the bytes of kept pictures that came with reports since a time, by whose ids begin with `reporters`."""
+        of_reports = and_(kept_photos.c.owner == str(PhotoOwner.REPORT), kept_photos.c.owner_id == reports.c.report_id)
+        total = (
+            select(func.coalesce(func.sum(kept_photos.c.size), 0))
+            .join_from(reports, kept_photos, of_reports)
+            .where(reports.c.create_time >= since, reports.c.reporter_id.startswith(reporters, autoescape=True), _KEPT)
+        )
+        with self._database.read("sum up photos of reports") as connection:
+            return int(connection.execute(total).scalar_one())
+
     def photo_files(self) -> Iterator[tuple[str, str]]:
         """Yield of all kept photos whose each is, such as "the decision 1a2b", and its file's sha256."""
         after: tuple[Any, ...] = ("", "", 0)

@@ -138,6 +138,7 @@ def undo(context: click.Context, /, resolution_id: str | None, batch_id: str | N
 @click.option("--reporter", required=True, help="Who reports: a pseudonym.")
 @click.option("--reason", default="COUNTERFEIT", show_default=True, help="Code of the operator's list.")
 @click.option("--text", default="")
+@click.option("--brand", default="", help="Id of the brand for which you report, if you own several.")
 @click.option("--image", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_context
 def report(context: click.Context, /, listing_id: str, reporter: str, **given: Any) -> None:
@@ -147,6 +148,7 @@ def report(context: click.Context, /, listing_id: str, reporter: str, **given: A
         reporter_id=reporter,
         reason_code=given["reason"],
         text=given["text"],
+        brand_id=given["brand"],
         images=[listing_pb2.Image(content=path.read_bytes()) for path in given["image"]],
     )
     with asking(context) as ask:

@@ -19,6 +19,7 @@ from serving.console.failures import Failure
 from serving.console.guard import Guard
 from serving.console.page import Endpoint, Nav, Page
 from serving.console.pages import GROUPS
+from serving.console.proxies import BehindProxy
 from serving.console.sessions import Sessions
 from serving.console.upstream import Upstream
 from serving.console.view import Shared, View
@@ -43,7 +44,6 @@ def make_console(
         drawing=Drawing(),
         words=load_words(),
         nav=nav(),
-        proxy=proxy,
     )
 
     async def elsewhere(request: Request, error: Exception) -> Response:
@@ -55,7 +55,7 @@ def make_console(
     static = Mount("/static", StaticFiles(directory=ASSETS))
     app = Starlette(routes=[*routes, static], exception_handlers={HTTPException: elsewhere})
     app.router.redirect_slashes = False
-    return Guard(app, hosts=hosts)
+    return BehindProxy(Guard(app, hosts=hosts), trust=proxy)
 
 
 def pages() -> list[Page]:

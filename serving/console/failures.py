@@ -26,12 +26,16 @@ _HTTP = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A refusal: `message` in the service's words; `fields` at fault by their path; when to try again, if it says."""
+    """A refusal: `message` in the service's words; `fields` at fault by their path; when to try again, if it says.
+
+    `hint` is the id of a message that says what else a person can do, "" for none.
+    """
 
     status: int
     message: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     retry_after_s: int | None = None
+    hint: str = ""
 
 
 def failure_of(error: grpc.aio.AioRpcError) -> Failure:

@@ -42,12 +42,7 @@ async def console_of(
             proxy=settings.console_proxy,
             hosts=_hosts(listen, settings),
         )
-        async with listening(
-            app,
-            listen=listen,
-            certificates=CertificateFiles.of(settings),
-            behind_proxy=settings.console_proxy != "never",
-        ) as port:
+        async with listening(app, listen=listen, certificates=CertificateFiles.of(settings)) as port:
             yield port
 
 

@@ -6,11 +6,12 @@ whatever the service refuses into a page with a way out.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -24,8 +25,11 @@ from starlette.types import Receive, Scope, Send
 from serving.access.caller import ACTOR, BRANDS, ROLES
 from serving.console.failures import Failure, failure_of
 from serving.console.guard import bounded, is_ours
+from serving.console.proxies import is_from_proxy
+from serving.console.room import is_large, room_for
 from serving.console.sessions import LONGEST_S, Credential, Session
 from serving.console.view import Shared, View, local
+from serving.errors import Overloaded
 from touchstone.moderation.v1.moderation_service_pb2 import GetCallerRequest, GetCallerResponse
 
 log = logging.getLogger(__name__)
@@ -74,16 +78,28 @@ class Endpoint:
         cookie = request.cookies.get(cookie_name(request), "")
         opened = self._shared.sessions.open(cookie) if cookie else None
         session, stale = opened or (self._shared.sessions.begin(), True)
-        view = View(request=request, shared=self._shared, session=_with_proxy(session, request, self._shared.proxy))
+        view = View(request=request, shared=self._shared, session=_with_proxy(session, request))
         began = time.perf_counter()
         try:
-            response = _to_sign_in(view) if self._is_strangers_form(view) else await self._answer(view)
+            with self._room(request):
+                response = _to_sign_in(view) if self._is_strangers_form(view) else await self._answer(view)
+        except Overloaded as error:
+            response = view.fail(
+                Failure(429, retry_after_s=math.ceil(error.retry_after_s), hint="failure.without_files")
+            )
         finally:
             await view.form.close()
         response.headers["server-timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
         if stale and not self._page.background and not _sets_session(response, request):
             keep(response, view, session)
         await response(scope, receive, send)
+
+    def _room(self, request: Request) -> AbstractContextManager[None]:
+        """Hold a place where a stranger may be sending files. Raises Overloaded on being entered, with none left."""
+        takes_files = self._page.public and self._page.max_body_bytes > _FORM_BYTES
+        if takes_files and is_large(request, small_bytes=_FORM_BYTES):
+            return room_for(request, self._shared.bodies)
+        return nullcontext()
 
     def _is_strangers_form(self, view: View) -> bool:
         """Tell whether somebody sends a form who must sign in first: nothing of it is taken in."""
@@ -168,20 +184,12 @@ def _to_sign_in(view: View) -> Response:
     return view.go(SIGN_IN if back == "/" else f"{SIGN_IN}?{urlencode({'next': back})}")
 
 
-def _with_proxy(session: Session, request: Request, trust: str) -> Session:
+def _with_proxy(session: Session, request: Request) -> Session:
     """Take the credential from the headers of a proxy that is believed; it signs people in, and removes theirs."""
-    host = request.client.host if request.client else ""
-    if trust == "never" or (trust == "loopback" and not _is_loopback(host)):
+    if not is_from_proxy(request):
         return session
     authorization = request.headers.get("authorization", "")
     token = authorization.partition(" ")[2] if authorization.lower().startswith("bearer ") else ""
     name, role, brands = (request.headers.get(header, "") for header in (ACTOR, ROLES, BRANDS))
     known = Credential(token=token, name=name, role=role, brands=brands)
     return replace(session, credential=known if known.metadata else None)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a peer that was gone before it could be named is nobody's proxy
-        return False

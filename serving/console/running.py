@@ -37,9 +37,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(
-    app: ASGIApp, *, listen: str, certificates: CertificateFiles | None = None, behind_proxy: bool = False
-) -> AsyncIterator[int]:
+async def listening(app: ASGIApp, *, listen: str, certificates: CertificateFiles | None = None) -> AsyncIterator[int]:
     """Serve `app` at "host:port" until the block ends; give the port. Raises SettingsError when it cannot be bound."""
     tls = {}
     if certificates is not None:
@@ -52,7 +50,7 @@ async def listening(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=behind_proxy,
+        proxy_headers=False,  # `serving.console.proxies` reads them
         timeout_graceful_shutdown=_DRAIN_S,
         **tls,  # type: ignore[arg-type]
     )

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from heapq import heappop, heappush
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -75,7 +76,8 @@ class Sessions:
         )
         self._seal = Fernet(base64.urlsafe_b64encode(digest))
         self._clock = clock
-        self._ended: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._by_end: list[tuple[float, str]] = []  # a heap: when each of them would have ended anyway
         self._lock = threading.Lock()
 
     def begin(self, credential: Credential | None = None) -> Session:
@@ -104,8 +106,11 @@ class Sessions:
         """Refuse a session from now on."""
         now = self._clock()
         with self._lock:
-            self._ended = {one: until for one, until in self._ended.items() if until > now}
-            self._ended[session.session_id] = session.begin + LONGEST_S
+            while self._by_end and self._by_end[0][0] <= now:
+                self._ended.discard(heappop(self._by_end)[1])
+            if session.session_id not in self._ended:
+                self._ended.add(session.session_id)
+                heappush(self._by_end, (session.begin + LONGEST_S, session.session_id))
 
     def seal_value(self, kind: str, value: object) -> str:
         """Seal any JSON value; it can be opened as of the same kind only."""

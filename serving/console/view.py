@@ -16,9 +16,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from serving.console.drawing import Drawing
 from serving.console.failures import Failure
 from serving.console.formats import Formats, zone_of
+from serving.console.room import strangers_places
 from serving.console.sessions import Session, Sessions
 from serving.console.upstream import TIMEOUT_S, Upstream, rpc_name
 from serving.console.words import LANGUAGES, NAMES, Words, preferred
+from serving.places import Places
 from touchstone.moderation.v1 import moderation_service_pb2
 
 LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "touchstone-language", "touchstone-theme", "touchstone-zone"
@@ -36,7 +38,7 @@ class Shared:
     drawing: Drawing
     words: Mapping[str, Words]
     nav: tuple[Any, ...]
-    proxy: str = "never"  # from where a proxy's headers are believed: "never", "loopback" or "always"
+    bodies: Places = field(default_factory=strangers_places)
 
 
 @dataclass(eq=False, kw_only=True)

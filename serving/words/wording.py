@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from index.records import Brand
 from serving.domain import Listing
 from serving.findings import TextHit, TextKind
 from serving.replica import ReplicaPlace, shipped_replica_wording
 from serving.words.contacts import shipped_contacts
-from serving.words.disguise import Unmasked, unmasked
+from serving.words.disguise import Unmasked, in_foreign_letters, unmasked
 from serving.words.imitation import Imitation, find_imitations
 from serving.words.lexicon import BrandLexicon, BrandPlace
 from serving.words.tokens import Text, read
 
-__all__ = ["CLAIM", "BrandLexicon", "find_wording", "find_wording_in"]
+__all__ = ["CLAIM", "BrandLexicon", "find_wording", "find_wording_in", "openly_claimed"]
 
 CLAIM = "claimed_brand"
 """Field of a listing in which the seller names the brand."""
@@ -73,6 +74,30 @@ def find_wording_in(
         ]
         hits += sorted(found, key=lambda hit: hit.start)
     return tuple(hits)
+
+
+def openly_claimed(listing: Listing, hits: Sequence[TextHit], lexicon: BrandLexicon) -> Brand | None:
+    """Find the brand that a listing says its goods are of: in the field for it, else in the title, else further on.
+
+    `hits` are `find_wording`'s. Of several brands that a text names it is the first. What goods are only made to fit is
+    no claim, and neither is a name in disguise: whoever is told of the claim must not learn which are seen through.
+    """
+    claimed = lexicon.resolve(listing.claimed_brand)
+    if claimed is not None:
+        return claimed
+    first = next((hit for hit in hits if hit.kind is TextKind.BRAND), None)
+    if first is None:
+        return None
+    if getattr(listing, first.field_name).isascii():  # which hides nothing; most texts need not be read once more
+        return lexicon.resolve(first.brand)
+    fields = [read(getattr(listing, name)) for name in _FIELDS]
+    context = frozenset(word for text in fields for word in text.words)
+    for text in fields:
+        for place in lexicon.places(text, claimed=None, context=context):
+            written = [text.characters(place.start, place.end)]
+            if not place.fits and not any(in_foreign_letters(text.original, written)):
+                return place.brand
+    return None
 
 
 def _claimed_look_alike(claimed_brand: str, lexicon: BrandLexicon) -> list[TextHit]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -123,6 +124,14 @@ class DecisionContract(StoreSuite):
         assert [(event.cursor, event.kind, event.decision) for event in store.events_after(0)] == [
             (1, EventKind.DECIDED, record)
         ]
+
+    def test_the_brand_that_was_claimed_is_kept_apart_from_the_one_at_stake(self, store: Store) -> None:
+        """Both come back as they were recorded."""
+        record = replace(a_decision("d"), brand="Acme", claimed_brand_id="bravo")
+
+        store.record_decision(record)
+
+        assert store.get_decision("d") == record
 
     def test_latest_decision_is_the_one_recorded_last(self, store: Store) -> None:
         """Of several decisions on one listing the last counts, and a listing without any has None."""

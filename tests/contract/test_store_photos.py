@@ -76,6 +76,26 @@ class PhotoContract(StoreSuite):
         assert store.photos_of(PhotoOwner.DECISION, "d") == (second, first)
         assert store.photos_of(PhotoOwner.DECISION, "bare") == store.photos_of(PhotoOwner.REPORT, "d") == ()
 
+    def test_pictures_of_some_reporters_are_summed_up(self, store: Store) -> None:
+        """Those kept with reports since a time, by reporters whose ids begin so; no others, nor a decision's photos."""
+        decision = a_decision("d")
+        store.record_decision(decision, case=a_case(decision), photos=[a_photo("d")])
+        case = a_case(decision)
+        lost = replace(a_photo("lost", owner=PhotoOwner.REPORT), state=PhotoState.LOST)
+        for report_id, reporter, *photos in (
+            ("one", "buyer-1", a_photo("one", owner=PhotoOwner.REPORT), a_photo("one", 1, owner=PhotoOwner.REPORT)),
+            ("two", "buyer-2", a_photo("two", owner=PhotoOwner.REPORT)),
+            ("lost", "buyer-2", lost),
+            ("bare", "buyer-2"),
+            ("other", "buyer_1", a_photo("other", owner=PhotoOwner.REPORT)),
+        ):
+            store.add_report(a_report(report_id, case, reporter=reporter), case=case, case_weight=9, photos=photos)
+
+        assert store.report_photo_bytes("buyer-", since=NOON) == 300
+        assert store.report_photo_bytes("buyer-2", since=NOON) == 100
+        assert store.report_photo_bytes("buyer_", since=NOON) == 100
+        assert store.report_photo_bytes("buyer-", since=NOON + timedelta(seconds=1)) == 0
+
     def test_only_the_files_of_kept_photos_are_in_use(self, store: Store) -> None:
         """A file is in use as long as one photo of it is kept, and only such files are listed."""
         kept, lost = a_photo("d"), replace(a_photo("d", 1), state=PhotoState.LOST)

@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 from PIL import Image
 
+from index.decision_records import DecisionRecord
 from serving.access.client_address import CLIENT
 from serving.app import open_application
 from serving.buyer_servicer import STEP_S
@@ -119,8 +121,9 @@ def reference_of(service: Service, brand_id: str, kind: str = "product") -> str:
 def test_a_listing_is_told_by_what_the_brand_said(shop: Service) -> None:
     """An authorised seller, one who is not named, and another brand that has said nothing: each in its own words."""
     asking = buyer(shop, 1)
-    suspicious(shop, "doubtful")
-    shop.screen(listing(draw(1), listing_id="fine", seller_id=AUTHORISED, market="DE", title="Aurora shoe"))
+    claims = {"claimed_brand": AURORA.name, "market": "DE"}
+    shop.screen(listing(draw(AURORA_SHOE), listing_id="doubtful", seller_id="s1", title="1:1 replica", **claims))
+    shop.screen(listing(draw(1), listing_id="fine", seller_id=AUTHORISED, title="Aurora shoe", **claims))
 
     doubtful, fine = asking.check("doubtful"), asking.check("fine", language="zh-CN")
 
@@ -152,7 +155,9 @@ def test_nothing_to_say_is_said_alike_and_at_even_times(shop: Service) -> None:
 def test_what_was_found_out_is_not_told(shop: Service) -> None:
     """A listing that was taken down, reported and decided on by people is answered as before all of that."""
     asking, ann = buyer(shop, 3), person(shop, "ann", "lead")
-    decision = suspicious(shop, "eventful")
+    claims = {"claimed_brand": AURORA.name, "title": "1:1 replica"}
+    offer = listing(draw(AURORA_SHOE), listing_id="eventful", seller_id="s1", market="DE", **claims)
+    decision = shop.screen(offer).decision
     before = asking.check("eventful")
 
     asking.report("eventful", text="the seams")
@@ -161,8 +166,41 @@ def test_what_was_found_out_is_not_told(shop: Service) -> None:
     taken_down = asking.check("eventful")
 
     assert before == reported == taken_down
+    assert before.word == pb.SELLER_WORD_NOT_NAMED
     known_fake(shop, "copy")
-    assert asking.check("copy").word in (before.word, pb.SELLER_WORD_BRAND_HAS_NOT_SAID)
+    assert asking.check("copy") == asking.check("nowhere")
+
+
+def test_a_listing_is_about_the_brand_that_its_words_claim(shop: Service) -> None:
+    """One whose photos show a brand that it does not name is answered as one that nobody knows: the claim counts."""
+    asking = buyer(shop, 22)
+    titles = {"seen only": "", "seen and fitted": "Case for Aurora", "seen, in disguise": "Аurora shoe"}
+    for listing_id, title in titles.items():
+        shop.screen(listing(draw(AURORA_SHOE), listing_id=listing_id, seller_id="s1", market="DE", title=title))
+    claims = {"title": "A shoe", "claimed_brand": "aurora"}
+    shop.screen(listing(draw(3), listing_id="claimed", seller_id="s1", market="DE", **claims))
+    shop.screen(listing(draw(AURORA_SHOE), listing_id="another's", seller_id="s1", claimed_brand="Borealis"))
+
+    unknown, answers = asking.check("nowhere"), [asking.check(listing_id) for listing_id in titles]
+
+    decided = shop.application.store.latest_decision("seen only")
+    assert decided is not None
+    assert (decided.brand, decided.claimed_brand_id) == (AURORA.name, "")
+    assert answers == [unknown] * len(titles)
+    assert asking.check("claimed").brand_id == AURORA.brand_id
+    assert asking.check("another's").brand_id != AURORA.brand_id
+
+
+def test_of_decisions_without_a_recorded_claim_nothing_is_said(shop: Service) -> None:
+    """A decision of before claims were written down names the brand at stake alone: it is as if there were none."""
+    asking = buyer(shop, 23)
+    old = DecisionRecord(
+        decision_id="old", listing_id="old", verdict="ALLOW", create_time=datetime.now(UTC), payload=b"",
+        request_sha256="00" * 32, seller_id="s1", brand=AURORA.name, market="DE",
+    )  # fmt: skip
+    shop.application.store.record_decision(old)
+
+    assert asking.check("old") == asking.check("nowhere")
 
 
 def test_no_words_speak_of_fakes(shop: Service) -> None:
@@ -373,6 +411,25 @@ def test_who_asks_too_often_waits(shop: Service, start: Start) -> None:
         assert status is not None
         assert any(detail.Unpack(info) for detail in status.details)
         assert info.retry_delay.ToMilliseconds() > 0
+
+
+def test_photos_of_all_buyers_have_a_limit_a_day(shop: Service, start: Start) -> None:
+    """Beyond it, whoever sends photos is told to leave them out or to come later; without them a report is taken in."""
+    settings = shop.application.settings.model_copy(update={"buyer_photo_mib_per_day": 1})
+    large, more = (
+        [listing_pb2.Image(content=draw(seed).ljust(600 * 1024, b"\0"))] for seed in (31, 32)
+    )  # what follows a picture in its file is not looked at
+    with start(replace(shop.application, settings=settings)) as strict:
+        first = buyer(strict, 24).report("bulky", images=large, request_id="k")
+        refused = error_of(lambda: buyer(strict, 25).report("bulky", images=more))
+        again = buyer(strict, 24).report("bulky", images=large, request_id="k")
+        without = buyer(strict, 25).report("bulky")
+
+    assert refused.code() is Code.RESOURCE_EXHAUSTED
+    assert "more than 1 MiB in 24 hours" in str(refused.details())
+    assert "without photos" in str(refused.details())
+    assert again.report_id == first.report_id
+    assert without.report_id
 
 
 def test_buyers_need_no_credential_where_others_do(shop: Service, start: Start) -> None:

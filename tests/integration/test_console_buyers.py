@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from collections.abc import Iterator
-from urllib.parse import quote
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from serving.app import open_application
+from serving.console.room import OF_ONE
 from serving.console.words import load_words
 from tests.integration.brand_support import owner_of
 from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.console_support import HOSTILE, Console, console_running
-from tests.integration.support import AURORA, AUTHORISED, draw, fill, listing, settings_at
+from tests.integration.support import AURORA, AUTHORISED, PATIENCE_S, draw, fill, listing, settings_at
 from touchstone.moderation.v1.brand_service_pb2 import SetBuyerAdviceRequest
 from touchstone.moderation.v1.buyer_pb2 import ADVICE_KIND_HOLOGRAM, AdviceItem, BuyerAdvice, LocalizedText
+
+ADDRESSES = ("touchstone-client", "x-forwarded-for")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,8 @@ def console(
             advice = BuyerAdvice(items=[AdviceItem(kind=ADVICE_KIND_HOLOGRAM, texts=texts)], serial_template="AA-9999")
             request = SetBuyerAdviceRequest(brand_id=AURORA.brand_id, buyer_advice=advice)
             owner_of(running.service, AURORA.brand_id).call("SetBuyerAdvice", request)
-            offer = listing(draw(1), listing_id="fine/one", seller_id=AUTHORISED, market="DE", title="Aurora shoe")
+            claims = {"title": "Aurora shoe", "claimed_brand": AURORA.name}
+            offer = listing(draw(1), listing_id="fine/one", seller_id=AUTHORISED, market="DE", **claims)
             running.service.screen(offer)
             yield running
 
@@ -120,8 +129,82 @@ def test_nobody_is_named_and_addresses_count(console: Console) -> None:
     olga = console.person("olga", "brand-owner", brands=AURORA.brand_id)
 
     statuses = [
-        olga.get("/check/limited", **{"touchstone-client": f"192.0.2.{number}"}).status_code for number in range(45)
+        olga.get("/check/limited", **dict.fromkeys(ADDRESSES, f"192.0.2.{number}")).status_code for number in range(45)
     ]
 
     assert (statuses[0], statuses[-1]) == (200, 429)
     assert "retry-after" in olga.get("/check/limited").headers
+
+
+def test_buyers_behind_a_proxy_that_is_believed_have_addresses_of_their_own(
+    event_loop_thread: asyncio.AbstractEventLoop, console: Console
+) -> None:
+    """The last address that the proxy added counts; what a browser wrote before it does not."""
+    application = console.service.application
+    changed = {"console_proxy": "loopback", "buyer_questions_per_minute": 2}
+    settings = application.settings.model_copy(update=changed)
+    with console_running(event_loop_thread, replace(application, settings=settings)) as behind:
+
+        def asks(*hops: str) -> int:
+            return behind.visitor().get("/check/x", **{"x-forwarded-for": ", ".join(hops)}).status_code
+
+        first = [asks(f"198.51.100.{number}", "192.0.2.1") for number in range(3)]
+        second = asks("192.0.2.2", "127.0.0.1")
+
+    assert (first, second) == ([200, 200, 429], 200)
+
+
+def test_photos_that_find_no_room_are_refused_unread(console: Console) -> None:
+    """While two of one address arrive slowly, a third is told what else to do, and a form without files is let in."""
+    buyer, large = console.visitor(), [("photos", ("p.png", bytes(300 * 1024), "image/png"))]
+
+    def status(**files: Any) -> int:
+        # Without its token the form is refused once it was read.
+        return buyer.client.post("/report-listing/crowd", data={"reason": "origin"}, **files).status_code
+
+    with ExitStack() as arriving:
+        for _ in range(OF_ONE):
+            arriving.enter_context(slow_report(console.url))
+        until(lambda: status(files=large) == 429)
+        refused = buyer.client.post("/report-listing/crowd", data={"reason": "origin"}, files=large)
+        small = status()
+    until(lambda: status(files=large) == 403)
+
+    assert "send the form without them" in refused.text
+    assert "retry-after" in refused.headers
+    assert small == 403
+
+
+def test_a_full_day_of_photos_is_told(event_loop_thread: asyncio.AbstractEventLoop, console: Console) -> None:
+    """The page says in the reader's language what else to do; without photos the report is taken in."""
+    application = console.service.application
+    settings = application.settings.model_copy(update={"buyer_photo_mib_per_day": 0})
+    photos = [("photos", ("p.png", draw(8), "image/png"))]
+    with console_running(event_loop_thread, replace(application, settings=settings)) as full:
+        buyer = full.visitor(**{"accept-language": "zh"})
+        fields = {"csrf": buyer.token(), "reason": "origin"}
+        refused = buyer.client.post("/report-listing/x", data=fields, files=photos)
+        taken = buyer.client.post("/report-listing/x", data=fields)
+
+    assert (refused.status_code, taken.status_code) == (429, 303)
+    assert "不附照片" in refused.text
+
+
+@contextmanager
+def slow_report(url: str) -> Iterator[None]:
+    """Hold a connection over which a large report does not arrive."""
+    parts = urlsplit(url)
+    head = (
+        f"POST /report-listing/crowd HTTP/1.1\r\nhost: {parts.netloc}\r\nsec-fetch-site: same-origin\r\n"
+        "content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000000\r\n\r\n"
+    )
+    with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as connection:
+        connection.sendall(head.encode())
+        yield
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Ask again until something is true."""
+    patience = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < patience, "it did not come true"

@@ -197,6 +197,11 @@ def test_a_proxy_is_believed_only_when_the_console_is_told_to(guarded: Open, app
         assert "paula" in believed.get("/").text
         assert believed.post("/queue/next").headers["location"] == "/queue"
         assert console.visitor().get("/queue").status_code == 303
+        # Proxies say for whom they ask; that they are on this machine is seen all the same.
+        forwarded = console.visitor(**known, **{"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"})
+        answer = forwarded.get("/")
+        assert "paula" in answer.text
+        assert "strict-transport-security" in answer.headers
     with guarded(proxy=True) as console:
         assert console.visitor(**known).get("/queue").status_code == 303
 

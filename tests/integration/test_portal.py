@@ -137,14 +137,15 @@ def test_an_owner_follows_its_notices(own_service: Service) -> None:
 
 
 def test_an_owner_of_several_brands_says_for_which(office: Service) -> None:
-    """With one brand it goes without saying; with two it is said, or the report is nobody's notice."""
+    """With one brand it goes without saying; with two it must be said, for a notice of none would not count."""
     suspicious(office, "whose")
     both = owner(office, AURORA.brand_id, BOREALIS.brand_id)
 
-    both.notify("whose")
+    unsaid = error_of(lambda: both.notify("whose"))
     before = both.portal(BOREALIS.brand_id).notices.waiting_count
     both.notify("whose", brand_id=BOREALIS.brand_id)
 
+    assert violated_fields(unsaid) == {"brand_id"}
     assert (before, both.portal(BOREALIS.brand_id).notices.waiting_count) == (0, 1)
     refused = error_of(lambda: Visitor(office, "ann", "moderator").notify("whose", brand_id=AURORA.brand_id))
     assert violated_fields(refused) == {"brand_id"}

@@ -12,10 +12,12 @@ from index.portal_records import LEAST_ACCEPTED, LEAST_DECIDED, NoticeTally
 from index.store.brand_hits import MOST_COUNTED
 from index.store.notices import LAST_DECIDED
 from serving.access.rate_limits import MOST_NAMES
+from serving.advice_pictures import PICTURE_EDGE, REMEMBERED
 from serving.application_answers import MOST_WAITING
-from serving.buyer_answers import PICTURE_EDGE
-from serving.buyer_servicer import STEP_S
+from serving.buyer_servicer import PICTURES_PER_QUESTION, STEP_S
+from serving.console import room
 from serving.portal_answers import WEEKS
+from serving.report_bodies import AT_ONCE, BODY_WITHIN_S, OF_ONE
 from serving.serials import MAX_TEMPLATE_CHARACTERS, fits
 from serving.settings import Settings
 from serving.wire import advice as wire_advice
@@ -40,6 +42,11 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("buyers.md", f"up to {wire_buyer.MAX_PHOTOS} photos"),
         ("buyers.md", f"photos of {wire_buyer.MAX_PHOTO_BYTES // 2**20} MiB"),
         ("buyers.md", f"for {MOST_NAMES:,} names"),
+        ("buyers.md", f"{PICTURES_PER_QUESTION} for each question"),
+        ("buyers.md", f"The last {REMEMBERED} that"),
+        ("buyers.md", f"At most {AT_ONCE} reports are taken in at once, {OF_ONE} of one address"),
+        ("buyers.md", f"arrive within {BODY_WITHIN_S:.0f} s"),
+        ("console.md", f"{room.AT_ONCE} arrive at once, {room.OF_ONE} of one address"),
         ("portal.md", f"of the last {LAST_DECIDED} that were decided"),
         ("portal.md", f"when at least {LEAST_DECIDED} were decided and less than {LEAST_ACCEPTED:.0%}"),
         ("portal.md", f"for {WEEKS} weeks"),

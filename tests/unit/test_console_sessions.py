@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -81,6 +82,21 @@ def test_one_that_was_signed_out_is_refused(sessions: Sessions, clock: Clock) ->
 
     assert sessions.open(cookies[0]) is None
     assert sessions.open(cookies[1]) == (other, False)
+
+
+def test_signing_out_takes_no_longer_the_more_people_did(sessions: Sessions, clock: Clock) -> None:
+    """Twenty thousand in one morning are a matter of moments, and all of them are refused until they end anyway."""
+    ended = [sessions.begin(ANN) for _ in range(20_000)]
+    began = time.process_time()
+
+    for session in ended:
+        clock.now += 0.5
+        sessions.end(session)
+        sessions.end(session)
+    spent = time.process_time() - began
+
+    assert spent < 2.0
+    assert all(sessions.open(sessions.seal(session)) is None for session in ended[::1_000])
 
 
 @pytest.mark.parametrize("place", [0, 10, 60, -5])

@@ -12,7 +12,7 @@ from serving.domain import Listing
 from serving.errors import SettingsError
 from serving.findings import TextHit, TextKind
 from serving.words.tokens import fold
-from serving.words.wording import BrandLexicon, find_wording
+from serving.words.wording import BrandLexicon, find_wording, openly_claimed
 from serving.words.wording_file import load_wording
 
 BRANDS = {
@@ -31,6 +31,12 @@ def lexicon() -> BrandLexicon:
 def _find(lexicon: BrandLexicon, title: str, *, description: str = "", claimed: str = "") -> tuple[TextHit, ...]:
     listing = Listing(listing_id="1", images=(), title=title, description=description, claimed_brand=claimed)
     return find_wording(listing, lexicon)
+
+
+def _claimed(lexicon: BrandLexicon, title: str, *, description: str = "", claimed: str = "") -> str:
+    listing = Listing(listing_id="1", images=(), title=title, description=description, claimed_brand=claimed)
+    brand = openly_claimed(listing, find_wording(listing, lexicon), lexicon)
+    return brand.name if brand is not None else ""
 
 
 def _brands(hits: tuple[TextHit, ...]) -> list[str]:
@@ -253,3 +259,32 @@ def test_wording_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, con
 def test_folding_keeps_numbers_signs_and_every_chinese_character() -> None:
     """The form in which phrases are compared."""
     assert fold("A货 1：1 Müller's D&G") == ("a", "货", "1", ":", "1", "mullers", "d", "&", "g")
+
+
+@pytest.mark.parametrize(
+    ("title", "more", "claimed"),
+    [
+        ("Nike Air Max", {}, "Nike"),
+        ("shoes", {"claimed": "NIKE"}, "Nike"),
+        ("Gucci bag", {"claimed": "Nike"}, "Nike"),
+        ("Gucci bag", {"claimed": "Nobody's"}, "Gucci"),
+        ("bag", {"description": "by Gucci"}, "Gucci"),
+        ("Nike or Gucci", {}, "Nike"),
+        ("case for Apple iPhone", {}, ""),
+        ("bag", {"claimed": "Guccl"}, ""),
+        ("Nіke shoes with a Cyrillic і", {}, ""),
+        ("Nіke shoes, Nike", {}, "Nike"),
+        ("N\u200bike shoes", {}, ""),
+        ("Nіke shoes", {"description": "by Gucci"}, "Gucci"),
+        ("Étui for Nike", {"description": "by Gucci"}, "Gucci"),
+        ("n1ke shoes", {}, ""),
+        ("g u c c i bag", {}, ""),
+        ("耐克鞋 全新", {}, "Nike"),
+        ("", {}, ""),
+    ],
+)
+def test_a_claim_is_what_stands_there_openly(
+    lexicon: BrandLexicon, title: str, more: dict[str, str], claimed: str
+) -> None:
+    """The field goes before the words, the title before the description; fitted goods and disguises claim nothing."""
+    assert _claimed(lexicon, title, **more) == claimed

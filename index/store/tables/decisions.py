@@ -27,6 +27,7 @@ decisions = Table(
     words("listing_id"),
     words("seller_id"),
     words("brand"),
+    Column("claimed_brand_id", Text, nullable=False, server_default=""),  # "" before 0019
     Column("verdict", String(16), nullable=False),
     Column("create_time", UtcDateTime, nullable=False),
     Column("idempotency_key", Text, nullable=True),

@@ -7,6 +7,7 @@ on as the console sees it; whether it is believed is the service's own setting. 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serving.access.client_address import CLIENT
+from serving.console.failures import failure_of
 from serving.console.page import Page
 from serving.console.pages.brand_terms import faults_of
 from serving.console.view import View
@@ -76,6 +78,8 @@ async def report(view: View) -> Response:
     try:
         answer = await _ask(view, request)
     except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and request.images:
+            return view.fail(replace(failure_of(error), hint="failure.without_files"))
         return await _again(view, error)
     view.tell("buyers.taken")
     return view.go(f"/report/{answer.report_id}.{answer.receipt_token}")

@@ -81,8 +81,8 @@ class BuyerServiceServicer:
     def CheckListing(self, request, context):
         """Says whether the brand says that the seller may sell its goods, and what to look at on them.
 
-        A listing that is not known and one of which nothing is to be said are answered alike. Idempotent and free of side
-        effects.
+        A listing is about the brand that its own words claim, never about one that was only seen in its photos. One that is
+        not known and one of which nothing is to be said are answered alike. Idempotent and free of side effects.
 
         Errors:
 
@@ -117,7 +117,7 @@ class BuyerServiceServicer:
         Errors:
 
         * `NOT_FOUND`: the brand's advice shows no such picture. The client SHOULD read the advice again.
-        * `RESOURCE_EXHAUSTED`: too many questions from this address. The client SHOULD wait as `RetryInfo` says.
+        * `RESOURCE_EXHAUSTED`: this address asked for too many pictures. The client SHOULD wait as `RetryInfo` says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +134,10 @@ class BuyerServiceServicer:
 
         * `INVALID_ARGUMENT`: the listing or the reason is missing, or the text or a photo is too large. The client MUST
         correct the fields named.
-        * `RESOURCE_EXHAUSTED`: too many reports from this address. The client SHOULD wait as `RetryInfo` says.
+        * `RESOURCE_EXHAUSTED`: too many reports from this address, too many under way, or more photos in a day than are
+        taken in from all buyers, as the message says. The client SHOULD wait as `RetryInfo` says, or in the last case MAY
+        send the report without photos.
+        * `DEADLINE_EXCEEDED`: the report did not arrive within a minute. The client MAY send it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,8 +43,8 @@ class BuyerServiceStub:
     CheckListing: _grpc.UnaryUnaryMultiCallable[_buyer_service_pb2.CheckListingRequest, _buyer_service_pb2.CheckListingResponse]
     """Says whether the brand says that the seller may sell its goods, and what to look at on them.
 
-    A listing that is not known and one of which nothing is to be said are answered alike. Idempotent and free of side
-    effects.
+    A listing is about the brand that its own words claim, never about one that was only seen in its photos. One that is
+    not known and one of which nothing is to be said are answered alike. Idempotent and free of side effects.
 
     Errors:
 
@@ -71,7 +71,7 @@ class BuyerServiceStub:
     Errors:
 
     * `NOT_FOUND`: the brand's advice shows no such picture. The client SHOULD read the advice again.
-    * `RESOURCE_EXHAUSTED`: too many questions from this address. The client SHOULD wait as `RetryInfo` says.
+    * `RESOURCE_EXHAUSTED`: this address asked for too many pictures. The client SHOULD wait as `RetryInfo` says.
     """
     Report: _grpc.UnaryUnaryMultiCallable[_buyer_service_pb2.ReportRequest, _buyer_service_pb2.ReportResponse]
     """Takes in a buyer's report about a listing.
@@ -84,7 +84,10 @@ class BuyerServiceStub:
 
     * `INVALID_ARGUMENT`: the listing or the reason is missing, or the text or a photo is too large. The client MUST
       correct the fields named.
-    * `RESOURCE_EXHAUSTED`: too many reports from this address. The client SHOULD wait as `RetryInfo` says.
+    * `RESOURCE_EXHAUSTED`: too many reports from this address, too many under way, or more photos in a day than are
+      taken in from all buyers, as the message says. The client SHOULD wait as `RetryInfo` says, or in the last case MAY
+      send the report without photos.
+    * `DEADLINE_EXCEEDED`: the report did not arrive within a minute. The client MAY send it again.
     """
     GetReport: _grpc.UnaryUnaryMultiCallable[_buyer_service_pb2.GetReportRequest, _buyer_service_pb2.GetReportResponse]
     """Says what became of a report, to whoever holds its receipt, or to the caller who filed it.
@@ -114,8 +117,8 @@ class BuyerServiceAsyncStub(BuyerServiceStub):
     CheckListing: _aio.UnaryUnaryMultiCallable[_buyer_service_pb2.CheckListingRequest, _buyer_service_pb2.CheckListingResponse]  # type: ignore[assignment]
     """Says whether the brand says that the seller may sell its goods, and what to look at on them.
 
-    A listing that is not known and one of which nothing is to be said are answered alike. Idempotent and free of side
-    effects.
+    A listing is about the brand that its own words claim, never about one that was only seen in its photos. One that is
+    not known and one of which nothing is to be said are answered alike. Idempotent and free of side effects.
 
     Errors:
 
@@ -142,7 +145,7 @@ class BuyerServiceAsyncStub(BuyerServiceStub):
     Errors:
 
     * `NOT_FOUND`: the brand's advice shows no such picture. The client SHOULD read the advice again.
-    * `RESOURCE_EXHAUSTED`: too many questions from this address. The client SHOULD wait as `RetryInfo` says.
+    * `RESOURCE_EXHAUSTED`: this address asked for too many pictures. The client SHOULD wait as `RetryInfo` says.
     """
     Report: _aio.UnaryUnaryMultiCallable[_buyer_service_pb2.ReportRequest, _buyer_service_pb2.ReportResponse]  # type: ignore[assignment]
     """Takes in a buyer's report about a listing.
@@ -155,7 +158,10 @@ class BuyerServiceAsyncStub(BuyerServiceStub):
 
     * `INVALID_ARGUMENT`: the listing or the reason is missing, or the text or a photo is too large. The client MUST
       correct the fields named.
-    * `RESOURCE_EXHAUSTED`: too many reports from this address. The client SHOULD wait as `RetryInfo` says.
+    * `RESOURCE_EXHAUSTED`: too many reports from this address, too many under way, or more photos in a day than are
+      taken in from all buyers, as the message says. The client SHOULD wait as `RetryInfo` says, or in the last case MAY
+      send the report without photos.
+    * `DEADLINE_EXCEEDED`: the report did not arrive within a minute. The client MAY send it again.
     """
     GetReport: _aio.UnaryUnaryMultiCallable[_buyer_service_pb2.GetReportRequest, _buyer_service_pb2.GetReportResponse]  # type: ignore[assignment]
     """Says what became of a report, to whoever holds its receipt, or to the caller who filed it.
@@ -188,8 +194,8 @@ class BuyerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_buyer_service_pb2.CheckListingResponse, _abc.Awaitable[_buyer_service_pb2.CheckListingResponse]]:
         """Says whether the brand says that the seller may sell its goods, and what to look at on them.
 
-        A listing that is not known and one of which nothing is to be said are answered alike. Idempotent and free of side
-        effects.
+        A listing is about the brand that its own words claim, never about one that was only seen in its photos. One that is
+        not known and one of which nothing is to be said are answered alike. Idempotent and free of side effects.
 
         Errors:
 
@@ -228,7 +234,7 @@ class BuyerServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
 
         * `NOT_FOUND`: the brand's advice shows no such picture. The client SHOULD read the advice again.
-        * `RESOURCE_EXHAUSTED`: too many questions from this address. The client SHOULD wait as `RetryInfo` says.
+        * `RESOURCE_EXHAUSTED`: this address asked for too many pictures. The client SHOULD wait as `RetryInfo` says.
         """
 
     @_abc_1.abstractmethod
@@ -247,7 +253,10 @@ class BuyerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         * `INVALID_ARGUMENT`: the listing or the reason is missing, or the text or a photo is too large. The client MUST
           correct the fields named.
-        * `RESOURCE_EXHAUSTED`: too many reports from this address. The client SHOULD wait as `RetryInfo` says.
+        * `RESOURCE_EXHAUSTED`: too many reports from this address, too many under way, or more photos in a day than are
+          taken in from all buyers, as the message says. The client SHOULD wait as `RetryInfo` says, or in the last case MAY
+          send the report without photos.
+        * `DEADLINE_EXCEEDED`: the report did not arrive within a minute. The client MAY send it again.
         """
 
     @_abc_1.abstractmethod

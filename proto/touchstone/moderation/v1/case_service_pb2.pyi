@@ -674,7 +674,9 @@ class ReportListingRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key, chosen by the client. At most 128 printable ASCII characters. Empty means none."""
     brand_id: _builtins.str
-    """For which of its brands a brand owner reports; one that owns a single brand need not say. Empty for others."""
+    """For which of its brands a brand owner reports: required of one that owns several; one that owns a single brand need
+    not say. Empty for others.
+    """
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_listing_pb2.Image]:
         """Photos that the reporter adds, at most 10."""

@@ -213,8 +213,8 @@ class CaseServiceServicer:
 
         Errors:
 
-        * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
-        client MUST fill in the fields named.
+        * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, a notice lacks what makes it one, or an
+        owner of several brands does not say for which it reports. The client MUST fill in the fields named.
         * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
         the ids.
         * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.

@@ -132,8 +132,8 @@ class CaseServiceStub:
 
     Errors:
 
-    * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
-      client MUST fill in the fields named.
+    * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, a notice lacks what makes it one, or an
+      owner of several brands does not say for which it reports. The client MUST fill in the fields named.
     * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
       the ids.
     * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.
@@ -278,8 +278,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
 
     Errors:
 
-    * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
-      client MUST fill in the fields named.
+    * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, a notice lacks what makes it one, or an
+      owner of several brands does not say for which it reports. The client MUST fill in the fields named.
     * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
       the ids.
     * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.
@@ -463,8 +463,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
 
-        * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, or a notice lacks what makes it one. The
-          client MUST fill in the fields named.
+        * `INVALID_ARGUMENT`: the listing, the reporter or the reason is missing, a notice lacks what makes it one, or an
+          owner of several brands does not say for which it reports. The client MUST fill in the fields named.
         * `NOT_FOUND`: no listing of that id was ever screened, or the caller owns no such brand. The client SHOULD check
           the ids.
         * `RESOURCE_EXHAUSTED`: this reporter reports too often. The client SHOULD wait as `RetryInfo` says.

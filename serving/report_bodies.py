@@ -1,0 +1,68 @@
+"""How much of strangers' reports may be in memory at once? A place for each, taken before its message is read.
+
+grpc.aio reads the message of a unary rpc before anybody is asked, 64 MiB from whoever likes. As a stream of requests,
+which looks the same on the wire, it is read when there is a place for it, and given up when it does not arrive in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+
+from serving.access.caller import Trust
+from serving.access.client_address import address_of
+from serving.errors import DeadlineExceeded, InvalidListing
+from serving.interceptor import Behaviour, Context, Handler, Item, behaviour_of, reporting
+from serving.places import Places
+from touchstone.moderation.v1 import buyer_service_pb2
+
+# A report has 24 MiB of photos at most and a message 64 MiB: half a gigabyte, if all of them are hostile.
+AT_ONCE, OF_ONE = 8, 2
+BODY_WITHIN_S = 60.0
+# What most reports take, photos and all.
+RETRY_AFTER_S = 5.0
+_RPC = f"{buyer_service_pb2.DESCRIPTOR.services_by_name['BuyerService'].full_name}/Report"
+
+
+class ReportBodies(grpc.aio.ServerInterceptor):
+    """Bounds the calls of BuyerService.Report that are under way, of one address too; stands around what answers."""
+
+    def __init__(self, trust: Trust, *, at_once: int = AT_ONCE, of_one: int = OF_ONE) -> None:
+        self._trust = trust
+        self._places = Places("reports are being taken in", most=at_once, of_one=of_one, retry_after_s=RETRY_AFTER_S)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wrap the handler of a report; all others pass untouched."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method != f"/{_RPC}":
+            return handler
+        call = self._bounded(behaviour_of(handler))
+        made: Handler = grpc.stream_unary_rpc_method_handler(
+            call, handler.request_deserializer, handler.response_serializer
+        )
+        return made
+
+    def _bounded(self, behaviour: Behaviour) -> Behaviour:
+        async def call(requests: AsyncIterator[Item], context: Context) -> Item:
+            async with reporting(context, _RPC):
+                with self._places.taken(address_of(context, self._trust)):
+                    return await behaviour(await _only(requests), context)
+
+        return call
+
+
+async def _only(requests: AsyncIterator[Item], within_s: float = BODY_WITHIN_S) -> Item:
+    """Read the one message of a call. Raises DeadlineExceeded, and InvalidListing when there is none."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await anext(requests)
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"the report did not arrive within {within_s:.0f} s; nothing was recorded") from error
+    except StopAsyncIteration as error:
+        raise InvalidListing(()) from error
