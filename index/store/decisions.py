@@ -24,7 +24,7 @@ from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
 from index.store.locks import lock_listing
 from index.store.outcomes import insert_outcomes
-from index.store.photos import insert_photos
+from index.store.photos import insert_photos, tell_seller
 from index.store.prices import insert_observations
 from index.store.regions import put_regions
 from index.store.retry import run_again
@@ -91,6 +91,7 @@ class DecisionStore:
                 if price is not None:
                     insert_observations(connection, [price])
                 insert_photos(connection, photos)
+                tell_seller(connection, record.listing_id, record.seller_id)
                 append_event(connection, EventKind.DECIDED, record, case_id=case_id)
             if commit_guard is not None:
                 commit_guard()
