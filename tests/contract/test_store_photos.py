@@ -178,8 +178,8 @@ class PhotoContract(StoreSuite):
         right = Right(right_id="first", type=RightType.WORD_MARK, registration_number="018")
         store.replace_profile(replace(store.get_profile("bravo"), rights=(right,)), actor="ann", now=NOON)
         decision = replace(a_decision("d"), brand="bravo" if by == "decision" else "")
-        about = {"case": {"brand": "Bravo"}, "evidence": {"brand_ids": ("x", "bravo")}}.get(by, {})
-        case = a_case(decision, **about)
+        named_in_case = "Bravo" if by == "case" else ""
+        case = a_case(decision, brand=named_in_case, brand_ids=("x", "bravo") if by == "evidence" else ())
         store.record_decision(decision, case=case, photos=[replace(a_photo("d"), brand="")])
         report = replace(a_report("r", case), brand_id="bravo" if by == "report" else "")
         if by == "right":
