@@ -18,7 +18,6 @@ from typing import Any
 from index.blobs import BlobStore
 from index.errors import BlobMissing, NotFound
 from index.evidence_records import Audience, EvidencePackage
-from index.rulings import Statement
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
 from serving.disclosure import disclosure
@@ -29,6 +28,7 @@ from serving.package_pdf import pdf_of
 from serving.package_pictures import Photos, StandingPhotos, pictures_of
 from serving.package_redaction import finished
 from serving.package_schema import Document
+from serving.package_scrubbing import people_in, scrubbed
 from serving.package_zip import zip_of
 from serving.statement_text import as_text
 from serving.statements import SellerStatement, Statements
@@ -155,28 +155,12 @@ class Packages:
             return None
         composer = Statements(self.desk.store, self.rules, tells_of_sellers=everything)
         statement = composer.of_decision(material.decision.decision_id, language="en")
-        return statement if everything else replace(statement, reasons=_scrubbed(statement.reasons, material))
-
-
-def _scrubbed(reasons: Statement, material: Material) -> Statement:
-    """Take names and ids of the people concerned out of what a moderator wrote to the seller."""
-    case, record = material.file.case, material.identity
-    known = {case.seller_id, *material.ring}
-    known |= {one.appellant_id for one in material.history.appeals}
-    for report in material.history.reports:
-        known.add(report.reporter_id)
-        if report.notice is not None:
-            known |= {report.notice.notifier_name, report.notice.notifier_email}
-    if record is not None:
-        known |= set(record.identity.told())
-    words = sorted((word for word in known if len(word) > 1), key=len, reverse=True)
-
-    def scrub(text: str) -> str:
-        for word in words:
-            text = text.replace(word, "[withheld]")
-        return text
-
-    return replace(reasons, facts=scrub(reasons.facts), explanation=scrub(reasons.explanation))
+        if everything:
+            return statement
+        case, history, record = material.file.case, material.history, material.identity
+        people = people_in((case.seller_id, *material.ring), history.reports, history.appeals, record)
+        country = "" if record is None else record.identity.country
+        return replace(statement, reasons=scrubbed(statement.reasons, people, country))
 
 
 def _statement_document(statement: SellerStatement | None, text: str) -> dict[str, Any]:

@@ -50,7 +50,10 @@ def a_case(service: Service) -> str:
     decision = suspicious(service, "odd")
     case_id = case_of(service, decision)
     person(service, "carl").report("odd", reporter="buyer-77", text="call me at 0176 555", notice=NOTICE)
-    person(service, "ann").resolve(case_id, TAKEDOWN)
+    outcome = case_pb2.Outcome()
+    outcome.CopyFrom(TAKEDOWN)
+    outcome.statement.ground_reference += ", as NORA NOTIFIER writes for Buyer-77"
+    person(service, "ann").resolve(case_id, outcome)
     person(service, "ann").appeal(decision.decision_id)
     return case_id
 
@@ -99,8 +102,8 @@ def test_a_package_is_whole_sealed_and_told_to_whom_it_is_for(own_service: Servi
     assert [one["recipient"] for one in of_second["disclosure"]["log"]] == ["", ""]
     assert full_id not in json.dumps(of_second)
     text = b"".join(content for name, content in files_of(owners).items() if name.endswith(".json")).decode()
-    for private in ("buyer-77", "0176", "Nora", "nora@", "It is genuine.", '"s1"', "litigation"):
-        assert private not in text
+    for private in ("buyer-77", "0176", "nora", "nora@", "it is genuine.", '"s1"', "litigation"):
+        assert private not in text.lower()
     statement = json.loads(files_of(owners)["statement.json"])["statement"]
     assert statement["facts"] == TAKEDOWN.statement.facts
     kinds = [one["kind"] for one in json.loads(files_of(full)["chain.json"])["events"]]
