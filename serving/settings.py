@@ -61,8 +61,9 @@ class Settings(BaseSettings):
         ),
     ] = None
     photo_retention_days: Annotated[
-        int, Field(ge=0, description="days that photos of cases and reports are kept at least; 0 keeps none")
-    ] = 180
+        int,
+        Field(ge=0, description="days that photos of cases and reports are kept, `appeal_days` at least; 0 keeps none"),
+    ] = 190  # more than the 184 days in which a takedown can be appealed against (serving/case_rules.py)
     catalogue_backend: Annotated[
         Literal["faiss", "exact", "milvus"], Field(description="index of screened listings, for FindListings")
     ] = "faiss"
