@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,17 @@ from serving.package_redaction import finished
 from serving.package_schema import Document
 from serving.package_scrubbing import people_in, scrubbed
 from serving.package_zip import zip_of
+from serving.recent import Recent
 from serving.statement_text import as_text
 from serving.statements import SellerStatement, Statements
 
 SALTS = "evidence-salts"
+# What is being read out stays in memory until its last piece, the largest package and as much again of others.
+_READ_OUT_BYTES = 512 * 2**20
+
+
+def _being_read() -> Recent[str, bytes]:
+    return Recent(_READ_OUT_BYTES, weigh=len)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,7 @@ class Packages:
     blobs: BlobStore
     photos: Photos
     font: Path | None = None
+    being_read: Recent[str, bytes] = field(default_factory=_being_read)
 
     @property
     def rules(self) -> CaseRules:
@@ -96,6 +104,7 @@ class Packages:
             file_sha256=digest,
         )
         self.desk.store.add_package(package, revision=material.file.case.revision)
+        self.being_read.get([digest], lambda _: {digest: content})
         return package
 
     def get(self, case_id: str, package_id: str) -> EvidencePackage:
@@ -106,12 +115,17 @@ class Packages:
         return package
 
     def content(self, package: EvidencePackage) -> bytes:
-        """Return a package's bytes. Raises NotFound once its file was let go."""
+        """Return a package's bytes, read once until `read_out`. Raises NotFound once its file was let go."""
+        sha256 = package.file_sha256
         try:
-            return self.blobs.get(package.file_sha256)
+            return self.being_read.get([sha256], lambda _: {sha256: self.blobs.get(sha256)})[sha256]
         except BlobMissing as error:
             until = f"{package.retain_until:%Y-%m-%d}"
             raise NotFound(f"The file of the package {package.package_id!r} was kept until {until}.") from error
+
+    def read_out(self, package: EvidencePackage) -> None:
+        """Let go of a package's bytes: its last piece was given out."""
+        self.being_read.drop(package.file_sha256)
 
     def _files(
         self, material: Material, wish: Wish, *, package_id: str, now: datetime, retain_until: datetime

@@ -134,6 +134,24 @@ def test_a_package_is_taken_out_by_rule(own_service: Service) -> None:
     assert refused(package_id=package_id) is Code.NOT_FOUND
 
 
+def test_a_package_is_read_once_however_many_pieces(own_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blob store gives the file once for all pieces, and once more for who reads it from the beginning again."""
+    case_id = a_case(own_service)
+    content, package_id = export(own_service, case_id)
+    blobs = own_service.application.blobs
+    read: list[str] = []
+    get = type(blobs).get
+    monkeypatch.setattr(type(blobs), "get", lambda self, sha256: (read.append(sha256), get(self, sha256))[1])
+
+    again, _ = export(own_service, case_id, package_id=package_id)
+
+    assert again == content
+    assert len(content) > 2 * 50_000
+    assert read == [digest_of(content)]
+    export(own_service, case_id, package_id=package_id)
+    assert read == [digest_of(content)] * 2
+
+
 @pytest.mark.parametrize("through_server", [False, True], ids=["store", "server"])
 def test_the_commands_export_verify_and_write_the_register(
     own_service: Service, touchstone: Touchstone, tmp_path: Path, *, through_server: bool
