@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
-from index.blobs import BlobStore, digest_of
+from index.blobs import BlobShelf, BlobStore, digest_of
 from serving.caller import ACTOR
 from serving.package_check import check_package
 from tests.integration.case_support import TAKEDOWN, case_of, code_of, person, suspicious
@@ -141,7 +141,12 @@ def test_a_package_is_read_once_however_many_pieces(own_service: Service, monkey
     blobs = own_service.application.blobs
     read: list[str] = []
     get = type(blobs).get
-    monkeypatch.setattr(type(blobs), "get", lambda self, sha256: (read.append(sha256), get(self, sha256))[1])
+
+    def noted(shelf: BlobShelf, sha256: str) -> bytes:
+        read.append(sha256)
+        return get(shelf, sha256)
+
+    monkeypatch.setattr(type(blobs), "get", noted)
 
     again, _ = export(own_service, case_id, package_id=package_id)
 

@@ -46,7 +46,7 @@ def test_photos_stay_while_a_takedown_can_be_appealed_against(
     rules = load_case_rules().model_copy(update={"appeal_days": appeal_days})
     chosen = {} if retention_days is None else {"photo_retention_days": retention_days}
 
-    assert retention(Settings(**chosen), rules) == timedelta(days=kept_days)
+    assert retention(Settings().model_copy(update=chosen), rules) == timedelta(days=kept_days)
 
 
 class Broken:
