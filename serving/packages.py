@@ -29,6 +29,7 @@ from serving.package_pictures import Photos, StandingPhotos, pictures_of
 from serving.package_redaction import finished
 from serving.package_schema import Document
 from serving.package_scrubbing import people_in, scrubbed
+from serving.package_signing import Signer
 from serving.package_zip import zip_of
 from serving.recent import Recent
 from serving.statement_text import as_text
@@ -56,12 +57,16 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """Makes evidence packages and reads them. Blocking and thread-safe. `font` is that of the PDF."""
+    """Makes evidence packages and reads them. Blocking and thread-safe.
+
+    `font` is that of the PDF, `key` the file of the private key that signs packages; None: they are not signed.
+    """
 
     desk: CaseDesk
     blobs: BlobStore
     photos: Photos
     font: Path | None = None
+    key: Path | None = None
     being_read: Recent[str, bytes] = field(default_factory=_being_read)
 
     @property
@@ -80,13 +85,16 @@ class Packages:
         Raises:
             NotFound: there is no such case.
             Conflict: the case changed meanwhile, or another package of its listing was made.
-            SettingsError: the font cannot be used.
+            SettingsError: the font or the key cannot be used.
 
         """
+        signer = None if self.key is None else Signer.load(self.key)
         material = gather(self.desk, wish.case_id, wish.audience)
         now, package_id = self.clock(), uuid.uuid4().hex
         retain_until = now + timedelta(days=self.rules.evidence_days)
-        content = zip_of(self._files(material, wish, package_id=package_id, now=now, retain_until=retain_until))
+        name = "" if signer is None else signer.name
+        files = self._files(material, wish, package_id=package_id, now=now, retain_until=retain_until, signer=name)
+        content = zip_of(files, sign=None if signer is None else signer.sign)
         digest = self.blobs.put(content)
         package = EvidencePackage(
             package_id=package_id,
@@ -128,7 +136,7 @@ class Packages:
         self.being_read.drop(package.file_sha256)
 
     def _files(
-        self, material: Material, wish: Wish, *, package_id: str, now: datetime, retain_until: datetime
+        self, material: Material, wish: Wish, *, package_id: str, now: datetime, retain_until: datetime, signer: str
     ) -> dict[str, bytes]:
         identity = None if material.identity is None else material.identity.identity
         told = disclosure(wish.audience, wish.basis, identity)
@@ -147,6 +155,7 @@ class Packages:
             retain_until=stamp(retain_until),
             chain_head=links["head"],
             chain_length=len(links["events"]),
+            signer=signer,
             files=pictures.names,
         )
         document = finished(document_of(material, making), told)

@@ -18,6 +18,7 @@ from serving.caller import ACTOR
 from serving.package_check import check_package
 from tests.integration.case_support import TAKEDOWN, case_of, code_of, person, suspicious
 from tests.integration.support import AURORA_SHOE, PATIENCE_S, Service, Touchstone, draw, listing
+from tests.unit.test_package_signing import a_key
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1 import statement_service_pb2 as sv
@@ -188,6 +189,30 @@ def test_the_commands_export_verify_and_write_the_register(
     (sent,) = json.loads(register.read_text())["statements"]
     assert (sent["source_type"], sent["territorial_scope"]) == ("SOURCE_ARTICLE_16", ["DE", "FR"])
     assert "理由" in told.stdout
+
+
+def test_the_operators_key_signs_packages(
+    own_service: Service, touchstone: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `evidence_key` a package names its signer and verifies by the public key; stripped of it, it does not."""
+    case_id = a_case(own_service)
+    _, public = a_key(tmp_path, "ours")
+    monkeypatch.setenv("TOUCHSTONE_EVIDENCE_KEY", str(tmp_path / "ours.pem"))
+    evidence = ("--data-dir", own_service.application.settings.data_dir, "evidence", "--as", "ann")
+    path = tmp_path / "P.zip"
+
+    exported = touchstone(*evidence, "export", case_id, "--out", path)
+    signed = touchstone("evidence", "verify", path, "--key", public)
+    unchecked = touchstone("evidence", "verify", path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "P")
+    (tmp_path / "P" / "SHA256SUMS.sig").unlink()
+    stripped = touchstone("evidence", "verify", tmp_path / "P")
+
+    assert (exported.code, signed.code, unchecked.code, stripped.code) == (0, 0, 0, 1), exported.stderr
+    assert "(checked)" in signed.stdout
+    assert "--key" in unchecked.stdout
+    assert "SHA256SUMS.sig: is missing" in stripped.stdout
 
 
 def test_statements_and_the_clock_over_the_wire(own_service: Service) -> None:
