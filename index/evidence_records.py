@@ -67,6 +67,14 @@ class Takedown:
     resolution: Resolution | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Restriction:
+    """A listing that is down without a break `since` then; `steps` were taken about the decisions that it rests on."""
+
+    since: datetime
+    steps: tuple[LegalStep, ...] = ()
+
+
 @dataclass(frozen=True)
 class TakedownPlace:
     """Where a page of takedowns ends: when, whether people decided it, and the row's number."""

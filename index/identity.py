@@ -79,7 +79,11 @@ class SellerIdentity:
 
     def told(self) -> tuple[str, ...]:
         """Everything that has to be checked again when it changes."""
-        return tuple(getattr(self, name) for name in ("country", *PERSONAL))
+        return (self.country, *self.personal())
+
+    def personal(self) -> tuple[str, ...]:
+        """Who the seller is and where their money goes, "" for what was not told."""
+        return tuple(getattr(self, name) for name in PERSONAL)
 
 
 PERSONAL = tuple(each.name for each in fields(SellerIdentity) if not each.repr)

@@ -7,7 +7,7 @@ store. `index.store.photos` keeps the records, `serving.photo_keeping` the files
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,16 +51,20 @@ class Photo:
     state: PhotoState = PhotoState.KEPT
     needed_until: datetime | None = None
 
-    def held_by(self, holds: Iterable[LegalHold]) -> LegalHold | None:
-        """Return the first of the holds that covers it: on its listing, its seller or the brand at stake."""
-        keys = {
-            HoldSubject.LISTING: self.listing_id,
-            HoldSubject.SELLER: self.seller_id,
-            HoldSubject.BRAND: normalise_name(self.brand),
-        }
+    def held_by(self, holds: Iterable[LegalHold], *, brands: Collection[str] = ()) -> LegalHold | None:
+        """Return the first of the holds that covers it: on its listing, its seller or a brand.
+
+        Besides the brand at stake, those count that anything else about the listing names: `brands`, as
+        `index.names.normalise_name` writes them.
+        """
+        about = {normalise_name(self.brand), *brands} - {""}
+        own = {HoldSubject.LISTING: self.listing_id, HoldSubject.SELLER: self.seller_id}
         for hold in holds:
-            wanted = normalise_name(hold.subject_id) if hold.subject is HoldSubject.BRAND else hold.subject_id
-            if wanted and keys[hold.subject] == wanted:
+            if hold.subject is HoldSubject.BRAND:
+                covered = normalise_name(hold.subject_id) in about
+            else:
+                covered = bool(hold.subject_id) and own[hold.subject] == hold.subject_id
+            if covered:
                 return hold
         return None
 

@@ -81,6 +81,11 @@ class Resolution:
         """Whether nobody undid it."""
         return self.undo_time is None
 
+    def held_at(self, moment: datetime) -> bool:
+        """Tell whether it was given by then, needed nobody else, and was not undone yet."""
+        undone = self.undo_time is not None and self.undo_time <= moment
+        return self.in_force and self.resolve_time <= moment and not undone
+
 
 @dataclass(frozen=True, kw_only=True)
 class RequestKey:
@@ -131,7 +136,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class InForce:
-    """The verdict on a decision that holds now, and since when."""
+    """The verdict on a decision that holds, and since when it has without a break: who confirms it begins nothing."""
 
     verdict: str
     since: datetime

@@ -201,7 +201,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             find_points=POINTS[settings.points],
             max_matches=settings.max_matches,
         )
-        cases = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font)
+        cases = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key)
         yield Application(
             settings=settings,
             store=store,
@@ -247,11 +247,17 @@ def make_reference_answers(
 
 
 def make_case_answers(
-    store: Store, rules: CaseRules, shelf: BlobStore, photos: PhotoKeeper, *, font: Path | None = None
+    store: Store,
+    rules: CaseRules,
+    shelf: BlobStore,
+    photos: PhotoKeeper,
+    *,
+    font: Path | None = None,
+    key: Path | None = None,
 ) -> CaseAnswers:
-    """Put together what people work on cases with; it needs no model. `font` is that of evidence packages."""
+    """Put together what people work on cases with; it needs no model. `font` and `key` are evidence packages'."""
     desk = CaseDesk(store, rules)
-    packages = Packages(desk=desk, blobs=shelf, photos=BlobPhotos(shelf), font=font)
+    packages = Packages(desk=desk, blobs=shelf, photos=BlobPhotos(shelf), font=font, key=key)
     return CaseAnswers(desk, Complaints(store, CaseOpening(store, rules), photos), packages)
 
 

@@ -122,7 +122,10 @@ class CaseAnswers:
             check_audience(caller, asked.audience)
             package = self.packages.make(asked.wish(exported_by=name))
         check_audience(caller, package.audience)
-        return from_package(package, self.packages.content(package), asked)
+        piece = from_package(package, self.packages.content(package), asked)
+        if not piece.next_offset_bytes:
+            self.packages.read_out(package)
+        return piece
 
     def _briefly(self, cases: Sequence[Case], caller: Caller) -> Sequence[case_pb2.Case]:
         made, now = self.desk.store.resolutions_in(case.case_id for case in cases), self.desk.clock()

@@ -178,7 +178,8 @@ class Complaints:
             case=self.opening.case(decision, origin=CaseOrigin.REPORT, time=report.create_time),
             case_weight=0.0 if at_once else self.rules.report_case_weight,
             request=request,
-            photos=photos,
+            # Who reported while the listing was decided for the first time did not know whose it is.
+            photos=[replace(one, seller_id=decision.seller_id, brand=decision.brand) for one in photos],
         )
 
     def _check_pace(self, reporter_id: str, now: datetime) -> None:

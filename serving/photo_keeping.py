@@ -12,11 +12,13 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from index.blobs import BlobStore
 from index.photos import Photo, PhotoState
+from serving.case_rules import CaseRules
 from serving.deadline import NEVER, Deadline
 from serving.settings import Settings
 
@@ -30,6 +32,12 @@ _PATIENCE_S, _SHARE = 10.0, 0.5
 _MOST_BYTES = 256 * 2**20
 
 _LATE = "the blob store did not answer in time; look after it"
+
+
+def retention(settings: Settings, rules: CaseRules) -> timedelta:
+    """Return how long photos stay: never shorter than a takedown can be appealed against, unless none are kept."""
+    days = settings.photo_retention_days
+    return timedelta(days=max(days, rules.appeal_days) if days else 0)
 
 
 class PhotoKeeper:

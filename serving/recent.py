@@ -43,3 +43,9 @@ class Recent(Generic[_Key, _Value]):
             while self._weight > self._most:
                 self._weight -= self._weigh(self._kept.popitem(last=False)[1])
         return found
+
+    def drop(self, key: _Key) -> None:
+        """Keep a value no longer: nobody will ask for it again."""
+        with self._lock:
+            if key in self._kept:
+                self._weight -= self._weigh(self._kept.pop(key))

@@ -18,7 +18,7 @@ from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
-_PATHS |= {"access", "evidence_font", "tls_certificate", "tls_key", "tls_client_ca"}
+_PATHS |= {"access", "evidence_font", "evidence_key", "tls_certificate", "tls_key", "tls_client_ca"}
 _PATH_LISTS = frozenset({"scan_roots"})
 
 
@@ -61,8 +61,9 @@ class Settings(BaseSettings):
         ),
     ] = None
     photo_retention_days: Annotated[
-        int, Field(ge=0, description="days that photos of cases and reports are kept at least; 0 keeps none")
-    ] = 180
+        int,
+        Field(ge=0, description="days that photos of cases and reports are kept, `appeal_days` at least; 0 keeps none"),
+    ] = 190  # more than the 184 days in which a takedown can be appealed against (serving/case_rules.py)
     catalogue_backend: Annotated[
         Literal["faiss", "exact", "milvus"], Field(description="index of screened listings, for FindListings")
     ] = "faiss"
@@ -88,6 +89,10 @@ class Settings(BaseSettings):
     evidence_font: Annotated[
         Path | None,
         Field(description="TrueType font embedded in the PDF of evidence packages; unset: Latin letters only"),
+    ] = None
+    evidence_key: Annotated[
+        Path | None,
+        Field(description="PEM file with the Ed25519 private key that signs evidence packages; unset: unsigned"),
     ] = None
     trust_caller: Annotated[
         Literal["loopback", "always", "never"],

@@ -24,7 +24,7 @@ from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
 from index.store.locks import lock_listing
 from index.store.outcomes import insert_outcomes
-from index.store.photos import insert_photos
+from index.store.photos import insert_photos, tell_seller
 from index.store.prices import insert_observations
 from index.store.regions import put_regions
 from index.store.retry import run_again
@@ -91,6 +91,7 @@ class DecisionStore:
                 if price is not None:
                     insert_observations(connection, [price])
                 insert_photos(connection, photos)
+                tell_seller(connection, record.listing_id, record.seller_id)
                 append_event(connection, EventKind.DECIDED, record, case_id=case_id)
             if commit_guard is not None:
                 commit_guard()
@@ -141,7 +142,7 @@ class DecisionStore:
                     cursor=row.cursor,
                     kind=EventKind(row.kind),
                     create_time=row.time,
-                    decision=_record(row),
+                    decision=record_of(row),
                     verdict=row.in_force,
                     case_id=row.case_id,
                 )
@@ -177,7 +178,7 @@ def latest(connection: Connection, listing_id: str) -> DecisionRecord | None:
 
 def records_where(connection: Connection, query: Select[Any]) -> list[DecisionRecord]:
     """Return the decisions that a query of whole rows finds, in its order."""
-    return [_record(row) for row in connection.execute(query)]
+    return [record_of(row) for row in connection.execute(query)]
 
 
 def images_of(connection: Connection, decision_id: str) -> tuple[ListingImage, ...]:
@@ -257,8 +258,9 @@ def _decision_of_key(connection: Connection, key: str, request_sha256: str) -> D
 
 def _one(connection: Connection, query: Select[Any]) -> DecisionRecord | None:
     row = connection.execute(query).one_or_none()
-    return None if row is None else _record(row)
+    return None if row is None else record_of(row)
 
 
-def _record(row: Row[Any]) -> DecisionRecord:
+def record_of(row: Row[Any]) -> DecisionRecord:
+    """Return the decision in a whole row."""
     return DecisionRecord(**{name: getattr(row, name) for name in _FIELDS})

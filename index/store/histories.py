@@ -8,18 +8,19 @@ from itertools import islice
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
-from index.evidence_records import ListingHistory, Takedown, TakedownPage, TakedownPlace
+from index.evidence_records import ListingHistory, Restriction, Takedown, TakedownPage, TakedownPlace
+from index.reports import Report
 from index.rulings import Resolution
 from index.store.appeals import against
-from index.store.decisions import find_decision, records_where
+from index.store.decisions import find_decision, record_of, records_where
 from index.store.engine import Database
 from index.store.legal_steps import steps_about
 from index.store.reports import reports_on
+from index.store.restrictions import TAKEDOWN, begins_by, begins_with, reports_behind, restriction_under
 from index.store.rulings import all_on, resolutions_where, standing
 from index.store.tables.cases import resolutions
 from index.store.tables.decisions import decisions
 
-TAKEDOWN = "TAKEDOWN"
 # A listing that is offered again and again; what came before stands in the packages made before.
 MOST_DECISIONS = 200
 
@@ -50,6 +51,19 @@ class HistoryStore:
             time: datetime = connection.execute(own.limit(1)).scalar_one()
             return time
 
+    def restriction_under(self, decision_id: str) -> Restriction | None:
+        """Return the restriction that a decision's verdict in force belongs to, None when that takes nothing down.
+
+        Raises NotFound.
+        """
+        with self._database.read("read since when a listing is down") as connection:
+            return restriction_under(connection, decision_id)
+
+    def reports_behind(self, listing_id: str, moment: datetime) -> tuple[Report, ...]:
+        """Return what had been reported about a listing by a moment and was not declined then, the oldest first."""
+        with self._database.read("read what led to a takedown") as connection:
+            return reports_behind(connection, listing_id, moment)
+
     def standing_resolution(self, decision_id: str) -> Resolution | None:
         """Return the resolution that holds on a decision, or None when the service's own verdict does."""
         with self._database.read("read the resolution in force") as connection:
@@ -60,9 +74,8 @@ class HistoryStore:
     ) -> TakedownPage:
         """Return up to `limit` restrictions that began at `start` or later and before `end`, in the order of time.
 
-        A restriction begins with a takedown that the service decides itself, and with a person's takedown of what was
-        up until then: a confirmation or the denial of an appeal restricts nothing anew. One that was undone later
-        counts, for it was in force.
+        What only confirms one, or decides anew on a listing that is down, begins none (`index.store.restrictions`). One
+        that was undone later counts, for it was in force.
         """
         place = after or TakedownPlace(start, by_person=False, number=0)
         with self._database.read("list takedowns") as connection:
@@ -82,15 +95,14 @@ class HistoryStore:
         # People's come after the service's of the same moment.
         number = 2**62 if place.by_person else place.number
         later = _after(decisions.c.create_time, decisions.c.number, place.time, number)
-        query = select(decisions.c.number, decisions.c.decision_id, decisions.c.create_time).where(*when, later)
-        query = query.order_by(decisions.c.create_time, decisions.c.number).limit(limit)
-        return [
-            (
-                TakedownPlace(row.create_time, by_person=False, number=row.number),
-                Takedown(time=row.create_time, decision=find_decision(connection, row.decision_id), resolution=None),
-            )
-            for row in connection.execute(query)
-        ]
+        query = select(decisions).where(*when, later).order_by(decisions.c.create_time, decisions.c.number).limit(limit)
+        found: list[tuple[TakedownPlace, Takedown | None]] = []
+        for row in connection.execute(query).all():
+            one = record_of(row)
+            taken = Takedown(time=one.create_time, decision=one, resolution=None)
+            place_of_row = TakedownPlace(one.create_time, by_person=False, number=row.number)
+            found.append((place_of_row, taken if begins_with(connection, one) else None))
+        return found
 
     def _people(
         self, connection: Connection, start: datetime, end: datetime, place: TakedownPlace, limit: int
@@ -103,7 +115,7 @@ class HistoryStore:
         found: list[tuple[TakedownPlace, Takedown | None]] = []
         for row_number, one in resolutions_where(connection, query):
             taken = None
-            if _restricts_anew(connection, one):
+            if begins_by(connection, one):
                 decision = find_decision(connection, one.decision_id)
                 taken = Takedown(time=one.resolve_time, decision=decision, resolution=one)
             found.append((TakedownPlace(one.resolve_time, by_person=True, number=row_number), taken))
@@ -116,14 +128,3 @@ def _after(time: Column[datetime], number: Column[int], from_time: datetime, fro
 
 def _key(place: TakedownPlace) -> tuple[datetime, bool, int]:
     return place.time, place.by_person, place.number
-
-
-def _restricts_anew(connection: Connection, one: Resolution) -> bool:
-    """Tell whether the verdict before a resolution let the listing be shown."""
-    before = find_decision(connection, one.decision_id).verdict
-    for earlier in all_on(connection, one.decision_id):
-        if earlier.resolution_id == one.resolution_id:
-            break
-        if earlier.in_force and (earlier.undo_time is None or earlier.undo_time > one.resolve_time):
-            before = earlier.outcome.verdict
-    return before != TAKEDOWN

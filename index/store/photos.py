@@ -7,16 +7,18 @@ which anything happened in a case of its decision, as long as such a case is unr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, exists, func, or_, select, tuple_, update
 
 from index.case_records import UNRESOLVED
+from index.holds import HoldSubject, LegalHold
 from index.photos import Forgotten, Photo, PhotoOwner, PhotoState
 from index.store.engine import Database, in_batches, insert_new
 from index.store.holds import holds_standing
+from index.store.photo_brands import brands_about
 from index.store.tables.cases import cases, reports
 from index.store.tables.photos import kept_photos
 
@@ -24,6 +26,12 @@ _FIELDS = tuple(Photo.__dataclass_fields__)
 _KEPT = kept_photos.c.state == str(PhotoState.KEPT)
 _KEY = (kept_photos.c.owner, kept_photos.c.owner_id, kept_photos.c.position)
 _PAGE = 1_000
+# Built once, for each decision runs it.
+_TELL_SELLER = (
+    update(kept_photos)
+    .where(kept_photos.c.listing_id == bindparam("of_listing", type_=Text()), kept_photos.c.seller_id == "")
+    .values(seller_id=bindparam("to_seller", type_=Text()))
+)
 
 
 class PhotoStore:
@@ -57,8 +65,7 @@ class PhotoStore:
         while True:
             with self._database.write("let go of photos") as connection:
                 page = _old(connection, before=before, now=now, after=after)
-                holds = holds_standing(connection, now)
-                free = [photo for photo in page if photo.held_by(holds) is None]
+                free = [photo for photo, hold in _held(connection, page, now) if hold is None]
                 if not dry_run:
                     _set_state(connection, free, PhotoState.EXPIRED)
             count += len(free)
@@ -75,9 +82,9 @@ class PhotoStore:
         of = kept_photos.c.listing_id == listing_id if listing_id else kept_photos.c.seller_id == seller_id
         with self._database.write("forget photos") as connection:
             found = [_photo(row) for row in connection.execute(select(kept_photos).where(of, _KEPT).order_by(*_KEY))]
-            holds = holds_standing(connection, now)
-            held = tuple((hold.hold_id, photo) for photo in found if (hold := photo.held_by(holds)) is not None)
-            photos = tuple(photo for photo in found if photo.held_by(holds) is None)
+            examined = _held(connection, found, now)
+            held = tuple((hold.hold_id, photo) for photo, hold in examined if hold is not None)
+            photos = tuple(photo for photo, hold in examined if hold is None)
             _set_state(connection, photos, PhotoState.FORGOTTEN)
         return Forgotten(photos=photos, held=held)
 
@@ -126,6 +133,21 @@ def insert_photos(connection: Connection, photos: Sequence[Photo]) -> None:
     insert_new(
         connection, kept_photos, [row | {"owner": str(row["owner"]), "state": str(row["state"])} for row in rows]
     )
+
+
+def tell_seller(connection: Connection, listing_id: str, seller_id: str) -> None:
+    """Say whose a listing is to pictures that came before anybody knew: of reports about it before it was screened."""
+    if seller_id:
+        connection.execute(_TELL_SELLER, {"of_listing": listing_id, "to_seller": seller_id})
+
+
+def _held(connection: Connection, photos: Sequence[Photo], now: datetime) -> list[tuple[Photo, LegalHold | None]]:
+    """Pair each photo with the legal hold that keeps it, None without one."""
+    holds = holds_standing(connection, now)
+    brands: Mapping[str, frozenset[str]] = {}
+    if any(hold.subject is HoldSubject.BRAND for hold in holds):
+        brands = brands_about(connection, {photo.listing_id for photo in photos})
+    return [(photo, photo.held_by(holds, brands=brands.get(photo.listing_id, ()))) for photo in photos]
 
 
 def _old(connection: Connection, *, before: datetime, now: datetime, after: tuple[Any, ...] | None) -> list[Photo]:

@@ -166,10 +166,14 @@ def _insert(connection: Connection, report: Report) -> None:
     connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
 
 
-def reports_on(connection: Connection, listing_id: str, *, limit: int = MOST_SHOWN) -> tuple[Report, ...]:
-    """Return the reports about a listing as `ReportStore.listing_reports` does."""
+def reports_on(
+    connection: Connection, listing_id: str, *, until: datetime | None = None, limit: int = MOST_SHOWN
+) -> tuple[Report, ...]:
+    """Return the reports about a listing as `ReportStore.listing_reports` does; with `until`, those made by then."""
     mere = reports.c.notice.is_(None) & (reports.c.reporter_type == str(ReporterType.BUYER))
     about = select(reports).where(reports.c.listing_id == listing_id)
+    if until is not None:
+        about = about.where(reports.c.create_time <= until)
     order = (mere, reports.c.create_time.desc(), reports.c.report_id.desc())
     found = [_report(row) for row in connection.execute(about.order_by(*order).limit(limit))]
     return tuple(sorted(found, key=lambda report: (report.create_time, report.report_id)))

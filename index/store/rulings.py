@@ -69,12 +69,14 @@ def standing(connection: Connection, decision_id: str) -> list[Resolution]:
     return [one for one in all_on(connection, decision_id) if one.stands]
 
 
-def in_force(connection: Connection, decision: DecisionRecord) -> InForce:
-    """Return the verdict on a decision that holds now."""
-    last = last_in_force(connection, decision.decision_id)
-    if last is None:
-        return InForce(verdict=decision.verdict, since=decision.create_time)
-    return InForce(verdict=last.outcome.verdict, since=last.resolve_time)
+def in_force(connection: Connection, decision: DecisionRecord, *, at: datetime | None = None) -> InForce:
+    """Return the verdict on a decision that holds now, or that held at a moment."""
+    found = InForce(verdict=decision.verdict, since=decision.create_time)
+    for one in all_on(connection, decision.decision_id):
+        holds = one.in_force and one.stands if at is None else one.held_at(at)
+        if holds and one.outcome.verdict != found.verdict:
+            found = InForce(verdict=one.outcome.verdict, since=one.resolve_time)
+    return found
 
 
 def last_in_force(connection: Connection, decision_id: str) -> Resolution | None:

@@ -14,7 +14,9 @@ from index.blobs import Blob, open_blobs
 from index.errors import BlobDamaged, BlobMissing
 from serving.app import open_blobs as open_blobs_of
 from serving.app import open_store
+from serving.case_rules import load_case_rules
 from serving.cli.common import Faults, print_json, progress, settings_of, wants_json
+from serving.photo_keeping import retention
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -80,7 +82,7 @@ def collect_garbage(context: click.Context, /, *, older_than: timedelta, dry_run
     settings = settings_of(context)
     shelf, now = open_blobs_of(settings), datetime.now(UTC)
     with open_store(settings) as store:
-        old = now - timedelta(days=settings.photo_retention_days)
+        old = now - retention(settings, load_case_rules(settings.case_rules))
         expired, _ = store.expire_photos(before=old, now=now, dry_run=dry_run)
         if not dry_run:
             store.let_packages_go(now)

@@ -25,6 +25,7 @@ from serving.legal.answers import StatementAnswers
 from serving.legal.register_rules import MOST_AT_ONCE
 from serving.legal.words import LANGUAGES
 from serving.packages.check import check_package
+from serving.packages.signing import load_public_key
 from serving.photo_keeping import PhotoKeeper
 from touchstone.moderation.v1 import case_service_pb2 as cases
 from touchstone.moderation.v1 import statement_service_pb2 as pb
@@ -85,24 +86,28 @@ def export(context: click.Context, /, case_id: str, out: Path, audience: str, ba
 @evidence.command()
 @click.argument("package", type=click.Path(exists=True, path_type=Path))
 @click.option("--sha256", "recorded", default="", help="What the service recorded of the zip; compared with it.")
+@click.option("--key", type=click.Path(exists=True, path_type=Path), help="PEM file: whose signature it must carry.")
 @click.pass_context
-def verify(context: click.Context, /, package: Path, recorded: str) -> None:
-    """Check a package, a zip or the folder that it was unpacked to: checksums, schema and chain.
+def verify(context: click.Context, /, package: Path, recorded: str, key: Path | None) -> None:
+    """Check a package, a zip or the folder that it was unpacked to: checksums, schema, chain and signature.
 
     Exit code 1 when something was changed; it says what.
     """
-    found = check_package(package)
+    found = check_package(package, None if key is None else load_public_key(key))
     faults = list(found.faults)
     if recorded and recorded != found.sha256:
         faults.append(f"the zip's sha256 is {found.sha256 or 'not known of a folder'}, not the one recorded")
     if wants_json(context):
         known = {"package_id": found.package_id, "files": found.files, "events": found.events, "sha256": found.sha256}
-        print_json(known | {"sound": not faults, "faults": faults})
+        print_json(known | {"signer": found.signer, "sound": not faults, "faults": faults})
     else:
         for fault in faults:
             click.echo(fault)
         verdict = f"{len(faults)} faults" if faults else "sound"
         click.echo(f"package {found.package_id}: {found.files} files, {found.events} events in the chain: {verdict}")
+        if found.signer:
+            checked = "checked" if key is not None else "not checked: name their public key with --key"
+            click.echo(f"signed by {found.signer} ({checked})")
     if faults:
         context.exit(1)
 
@@ -186,7 +191,9 @@ def _asking(context: click.Context) -> Iterator[Ask]:
         rules = load_case_rules(settings.case_rules)
         shelf = open_blobs(settings)
         with open_store(settings) as store, PhotoKeeper.of(settings, shelf) as photos:
-            answers = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font)
+            answers = make_case_answers(
+                store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key
+            )
             statements = StatementAnswers(answers.desk)
             methods: dict[str, Callable[[Any], Any]] = {
                 "ExportEvidence": lambda request: answers.export(request, Caller(name)),

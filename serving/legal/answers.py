@@ -102,6 +102,7 @@ class StatementAnswers:
             appeals=file.appeals,
             steps=steps,
             taken_down=in_force.since if in_force.verdict == "TAKEDOWN" else None,
+            restriction=self.desk.store.restriction_under(file.case.decision_id),
         )
         now = self.clock()
         return pb.GetLegalClockResponse(

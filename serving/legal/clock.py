@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from index.case_records import Case
+from index.evidence_records import Restriction
 from index.legal_steps import LegalStep, LegalStepKind
 from index.reports import Report
 from index.rulings import Appeal, AppealState, Resolution
@@ -65,7 +66,11 @@ class Deadline:
 
 @dataclass(frozen=True, kw_only=True)
 class ClockFacts:
-    """What the clock of a case goes by. `taken_down`: since when the listing is taken down, None when it is not."""
+    """What the clock of a case goes by.
+
+    `taken_down` is since when the case's decision takes the listing down, `restriction` since when the listing is down
+    without a break, under earlier decisions too; both None when it is not.
+    """
 
     case: Case
     resolutions: tuple[Resolution, ...]
@@ -73,6 +78,7 @@ class ClockFacts:
     appeals: tuple[Appeal, ...]
     steps: tuple[LegalStep, ...]
     taken_down: datetime | None
+    restriction: Restriction | None
 
 
 def deadlines(facts: ClockFacts, rules: CaseRules) -> tuple[Deadline, ...]:
@@ -80,7 +86,7 @@ def deadlines(facts: ClockFacts, rules: CaseRules) -> tuple[Deadline, ...]:
     done = {step.kind: step.time for step in facts.steps}  # of several of one kind the last recorded one counts
     found = [
         *_of_case(facts),
-        *_of_takedown(facts, rules, done),
+        *_of_takedown(facts, rules),
         *_of_appeals(facts),
         *_of_notice(facts, rules, done),
         *_of_counter(facts, rules, done),
@@ -92,7 +98,7 @@ def _of_case(facts: ClockFacts) -> Iterator[Deadline]:
     reported = min((one.create_time for one in facts.reports), default=facts.case.create_time)
     appealed = any(one.due_time == facts.case.due_time for one in facts.appeals)
     if facts.case.due_time is not None and not appealed:
-        first = next((one for one in facts.resolutions if one.in_force), None)
+        first = next((one for one in facts.resolutions if one.in_force and one.stands), None)
         yield Deadline(
             term=Term.CASE_DUE,
             start_time=min(reported, facts.case.create_time),
@@ -102,14 +108,17 @@ def _of_case(facts: ClockFacts) -> Iterator[Deadline]:
         )
 
 
-def _of_takedown(facts: ClockFacts, rules: CaseRules, done: dict[LegalStepKind, datetime]) -> Iterator[Deadline]:
-    start = facts.taken_down
-    if start is None:
+def _of_takedown(facts: ClockFacts, rules: CaseRules) -> Iterator[Deadline]:
+    start, restriction = facts.taken_down, facts.restriction
+    if start is None or restriction is None:
         return
     if rules.needs_statement(facts.case.market):
-        sent = done.get(LegalStepKind.STATEMENT_SENT)
         yield Deadline(
-            term=Term.STATEMENT, start_time=start, due_time=_end_of_day(start), basis=f"{_DSA} 17(2)", done_time=sent
+            term=Term.STATEMENT,
+            start_time=restriction.since,
+            due_time=_end_of_day(restriction.since),
+            basis=f"{_DSA} 17(2)",
+            done_time=_statement_sent(restriction),
         )
     appealed = min((one.create_time for one in facts.appeals), default=None)
     yield Deadline(
@@ -119,6 +128,13 @@ def _of_takedown(facts: ClockFacts, rules: CaseRules, done: dict[LegalStepKind, 
         basis=f"{_DSA} 20(1)",
         done_time=appealed,
     )
+
+
+def _statement_sent(restriction: Restriction) -> datetime | None:
+    """Return when the statement about a restriction was sent; one about an earlier restriction says nothing of it."""
+    sent = (one.time for one in restriction.steps if one.kind is LegalStepKind.STATEMENT_SENT)
+    times = [time for time in sent if time >= restriction.since]
+    return times[-1] if times else None
 
 
 def _of_appeals(facts: ClockFacts) -> Iterator[Deadline]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from index.decision_records import DecisionRecord
 from index.errors import NotFound
 from index.evidence_records import Takedown
-from index.reports import Report, ReporterType, ReportState
+from index.reports import Report, ReporterType
 from index.rights import holds
 from index.rulings import Ground, Resolution, Statement
 from index.store.store import Store
@@ -87,19 +87,23 @@ class Statements:
         """
         decision = self.store.get_decision(decision_id)
         in_force = self.store.verdict_in_force(decision_id)
-        if in_force.verdict != "TAKEDOWN":
+        restriction = self.store.restriction_under(decision_id)
+        if restriction is None:
             raise NotFound(f"Nothing is taken down by the decision {decision_id!r}: it is {in_force.verdict}.")
         resolution = self.store.standing_resolution(decision_id)
-        taken = Takedown(time=in_force.since, decision=decision, resolution=resolution)
-        return self.of_takedown(taken, language=language)
+        taken = Takedown(time=restriction.since, decision=decision, resolution=resolution)
+        return self.of_takedown(taken, language=language, decided=in_force.since)
 
-    def of_takedown(self, taken: Takedown, *, language: str) -> SellerStatement:
-        """Compose the statement about a takedown, whether it is in force still or not."""
+    def of_takedown(self, taken: Takedown, *, language: str, decided: datetime | None = None) -> SellerStatement:
+        """Compose the statement about a takedown, whether it is in force still or not.
+
+        `decided` is when the decision came into force from which the time to complain runs; None: with the takedown.
+        """
         decision, resolution = taken.decision, taken.resolution
         message = decision_pb2.Decision.FromString(decision.payload)
         found = told_findings(message, self._registered)
         findings = tuple(one for one in found if self.tells_of_sellers or not one.of_person)
-        source, jurisdiction = _source(self.store.listing_reports(decision.listing_id), until=taken.time)
+        source, jurisdiction = _source(self.store.reports_behind(decision.listing_id, taken.time))
         reasons = None if resolution is None else resolution.outcome.statement
         if reasons is None:
             reasons = self._automatic(decision, resolution, findings, language)
@@ -114,7 +118,7 @@ class Statements:
             source=source,
             jurisdiction=jurisdiction,
             confirmed=resolution is not None and decision.verdict == "TAKEDOWN",
-            complaint_end_time=taken.time + timedelta(days=self.rules.appeal_days),
+            complaint_end_time=(decided or taken.time) + timedelta(days=self.rules.appeal_days),
             policy_version=decision.policy_version if resolution is None else "",
             findings=findings,
             language=language,
@@ -155,9 +159,8 @@ def _reason_code(resolution: Resolution | None) -> str:
     return AUTOMATIC_REASON if resolution is None else resolution.outcome.reason_code
 
 
-def _source(reports: tuple[Report, ...], *, until: datetime) -> tuple[Source, str]:
-    """Say what led to a takedown, of all that was reported before it, and in whose procedure."""
-    before = [one for one in reports if one.create_time <= until and one.state is not ReportState.DECLINED]
+def _source(before: tuple[Report, ...]) -> tuple[Source, str]:
+    """Say what led to a takedown, of what had been reported by then, and in whose procedure."""
     notices = [one for one in before if one.notice is not None]
     jurisdiction = notices[0].notice.jurisdiction if notices and notices[0].notice else ""
     if any(one.reporter_type is ReporterType.TRUSTED_FLAGGER for one in notices):

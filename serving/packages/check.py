@@ -1,7 +1,8 @@
 """Is an evidence package what was made? Checksums, schema and chain, of a zip or of the folder that it was unpacked to.
 
 Needs nothing but the package: whoever receives one can run it. That the package is the one that the service recorded is
-told by the zip's own sha256, which the service's log and the next package name.
+told by the zip's own sha256, which the service's log and the next package name, and by its signature, where the
+operator signs packages and the recipient has their public key.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from index.blobs import digest_of
@@ -20,35 +22,42 @@ from serving.errors import PackageError
 from serving.packages.chain import GENESIS, commitment, link_hash
 from serving.packages.redaction import missing
 from serving.packages.schema import SCHEMA_VERSION, Document
-from serving.packages.zip import SUMS
+from serving.packages.signing import is_signed
+from serving.packages.zip import SIGNATURE, SUMS
 
 _REQUIRED = ("package.json", "statement.json", "chain.json", "package.pdf", SUMS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What a check found: `faults` are empty for a sound package. `sha256` is the zip's, "" of a folder."""
+    """What a check found: `faults` are empty for a sound package. `sha256` is the zip's, "" of a folder.
+
+    `signer` is who signed it by its own account, "" when nobody did.
+    """
 
     package_id: str
     files: int
     events: int
     sha256: str
+    signer: str
     faults: tuple[str, ...]
 
 
-def check_package(path: Path) -> Checked:
-    """Check a package. Raises PackageError when it is none at all, or cannot be read."""
+def check_package(path: Path, key: Ed25519PublicKey | None = None) -> Checked:
+    """Check a package, and with `key` that it is signed by that. Raises PackageError when it is none, or unreadable."""
     files, sha256 = _read(path)
     faults = list(_sums(files))
     document, of_schema = _document(files)
     faults += of_schema
     events, of_chain = _chain(files, document)
     faults += of_chain
+    faults += _signature(files, document, key)
     return Checked(
         package_id="" if document is None else document.package_id,
         files=len(files),
         events=events,
         sha256=sha256,
+        signer=(document.signer if document is not None else None) or "",
         faults=tuple(faults),
     )
 
@@ -81,11 +90,19 @@ def _sums(files: Mapping[str, bytes]) -> Iterator[str]:
             yield f"{name}: is missing"
         elif digest_of(files[name]) != digest:
             yield f"{name}: was changed"
-    for name in sorted(set(files) - set(named) - {SUMS}):
+    for name in sorted(set(files) - set(named) - {SUMS, SIGNATURE}):
         yield f"{name}: was added"
     for name in _REQUIRED:
         if name not in files and name not in named:
             yield f"{name}: is missing, and not named in {SUMS}"
+
+
+def _signature(files: Mapping[str, bytes], document: Document | None, key: Ed25519PublicKey | None) -> Iterator[str]:
+    signed = SIGNATURE in files
+    if not signed and (key is not None or (document is not None and document.signer)):
+        yield f"{SIGNATURE}: is missing"
+    elif signed and key is not None and not is_signed(files[SUMS], files[SIGNATURE], key):
+        yield f"{SIGNATURE}: is not a signature of this package by this key"
 
 
 def _json(files: Mapping[str, bytes], name: str) -> Any:

@@ -57,6 +57,7 @@ class Making:
     retain_until: str
     chain_head: str
     chain_length: int
+    signer: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,6 +72,7 @@ def document_of(material: Material, making: Making) -> Document:
         previous_package_sha256="" if material.previous is None else material.previous.digest,
         chain_head=making.chain_head,
         chain_length=making.chain_length,
+        signer=_known(making.signer),
         listing=_listing(material, making.files),
         matches=matches(material, making.files),
         copies=copies(decision),

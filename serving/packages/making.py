@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 from index.blobs import BlobStore
 from index.errors import BlobMissing, NotFound
 from index.evidence_records import Audience, EvidencePackage
-from index.rulings import Statement
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
 from serving.disclosure import disclosure
@@ -31,9 +30,18 @@ from serving.packages.pdf import pdf_of
 from serving.packages.pictures import Photos, StandingPhotos, pictures_of
 from serving.packages.redaction import finished
 from serving.packages.schema import Document
+from serving.packages.scrubbing import people_in, scrubbed
+from serving.packages.signing import Signer
 from serving.packages.zip import zip_of
+from serving.recent import Recent
 
 SALTS = "evidence-salts"
+# What is being read out stays in memory until its last piece, the largest package and as much again of others.
+_READ_OUT_BYTES = 512 * 2**20
+
+
+def _being_read() -> Recent[str, bytes]:
+    return Recent(_READ_OUT_BYTES, weigh=len)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +57,17 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """Makes evidence packages and reads them. Blocking and thread-safe. `font` is that of the PDF."""
+    """Makes evidence packages and reads them. Blocking and thread-safe.
+
+    `font` is that of the PDF, `key` the file of the private key that signs packages; None: they are not signed.
+    """
 
     desk: CaseDesk
     blobs: BlobStore
     photos: Photos
     font: Path | None = None
+    key: Path | None = None
+    being_read: Recent[str, bytes] = field(default_factory=_being_read)
 
     @property
     def rules(self) -> CaseRules:
@@ -72,13 +85,16 @@ class Packages:
         Raises:
             NotFound: there is no such case.
             Conflict: the case changed meanwhile, or another package of its listing was made.
-            SettingsError: the font cannot be used.
+            SettingsError: the font or the key cannot be used.
 
         """
+        signer = None if self.key is None else Signer.load(self.key)
         material = gather(self.desk, wish.case_id, wish.audience)
         now, package_id = self.clock(), uuid.uuid4().hex
         retain_until = now + timedelta(days=self.rules.evidence_days)
-        content = zip_of(self._files(material, wish, package_id=package_id, now=now, retain_until=retain_until))
+        name = "" if signer is None else signer.name
+        files = self._files(material, wish, package_id=package_id, now=now, retain_until=retain_until, signer=name)
+        content = zip_of(files, sign=None if signer is None else signer.sign)
         digest = self.blobs.put(content)
         package = EvidencePackage(
             package_id=package_id,
@@ -96,6 +112,7 @@ class Packages:
             file_sha256=digest,
         )
         self.desk.store.add_package(package, revision=material.file.case.revision)
+        self.being_read.get([digest], lambda _: {digest: content})
         return package
 
     def get(self, case_id: str, package_id: str) -> EvidencePackage:
@@ -106,15 +123,20 @@ class Packages:
         return package
 
     def content(self, package: EvidencePackage) -> bytes:
-        """Return a package's bytes. Raises NotFound once its file was let go."""
+        """Return a package's bytes, read once until `read_out`. Raises NotFound once its file was let go."""
+        sha256 = package.file_sha256
         try:
-            return self.blobs.get(package.file_sha256)
+            return self.being_read.get([sha256], lambda _: {sha256: self.blobs.get(sha256)})[sha256]
         except BlobMissing as error:
             until = f"{package.retain_until:%Y-%m-%d}"
             raise NotFound(f"The file of the package {package.package_id!r} was kept until {until}.") from error
 
+    def read_out(self, package: EvidencePackage) -> None:
+        """Let go of a package's bytes: its last piece was given out."""
+        self.being_read.drop(package.file_sha256)
+
     def _files(
-        self, material: Material, wish: Wish, *, package_id: str, now: datetime, retain_until: datetime
+        self, material: Material, wish: Wish, *, package_id: str, now: datetime, retain_until: datetime, signer: str
     ) -> dict[str, bytes]:
         identity = None if material.identity is None else material.identity.identity
         told = disclosure(wish.audience, wish.basis, identity)
@@ -133,6 +155,7 @@ class Packages:
             retain_until=stamp(retain_until),
             chain_head=links["head"],
             chain_length=len(links["events"]),
+            signer=signer,
             files=pictures.names,
         )
         document = finished(document_of(material, making), told)
@@ -155,28 +178,12 @@ class Packages:
             return None
         composer = Statements(self.desk.store, self.rules, tells_of_sellers=everything)
         statement = composer.of_decision(material.decision.decision_id, language="en")
-        return statement if everything else replace(statement, reasons=_scrubbed(statement.reasons, material))
-
-
-def _scrubbed(reasons: Statement, material: Material) -> Statement:
-    """Take names and ids of the people concerned out of what a moderator wrote to the seller."""
-    case, record = material.file.case, material.identity
-    known = {case.seller_id, *material.ring}
-    known |= {one.appellant_id for one in material.history.appeals}
-    for report in material.history.reports:
-        known.add(report.reporter_id)
-        if report.notice is not None:
-            known |= {report.notice.notifier_name, report.notice.notifier_email}
-    if record is not None:
-        known |= set(record.identity.told())
-    words = sorted((word for word in known if len(word) > 1), key=len, reverse=True)
-
-    def scrub(text: str) -> str:
-        for word in words:
-            text = text.replace(word, "[withheld]")
-        return text
-
-    return replace(reasons, facts=scrub(reasons.facts), explanation=scrub(reasons.explanation))
+        if everything:
+            return statement
+        case, history, record = material.file.case, material.history, material.identity
+        people = people_in((case.seller_id, *material.ring), history.reports, history.appeals, record)
+        country = "" if record is None else record.identity.country
+        return replace(statement, reasons=scrubbed(statement.reasons, people, country))
 
 
 def _statement_document(statement: SellerStatement | None, text: str) -> dict[str, Any]:

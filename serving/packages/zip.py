@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from index.blobs import digest_of
 
 SUMS = "SHA256SUMS"
+SIGNATURE = f"{SUMS}.sig"  # over the checksums, and so over every other file
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 _UNIX = 3
@@ -24,9 +25,11 @@ def sums_of(files: Mapping[str, bytes]) -> bytes:
     return "".join(lines).encode()
 
 
-def zip_of(files: Mapping[str, bytes]) -> bytes:
-    """Put files into a zip, their checksums among them."""
+def zip_of(files: Mapping[str, bytes], *, sign: Callable[[bytes], bytes] | None = None) -> bytes:
+    """Put files into a zip, their checksums among them, and what `sign` makes of those."""
     sealed = {**files, SUMS: sums_of(files)}
+    if sign is not None:
+        sealed[SIGNATURE] = sign(sealed[SUMS])
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(sealed):

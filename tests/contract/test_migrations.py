@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select, update
 
+from index.photos import PhotoOwner
 from index.records import Brand, ReferenceState
 from index.store import migrate
 from index.store.engine import Database
 from index.store.store import Store
 from index.store.tables import metadata
+from index.store.tables.cases import reviews
 from tests.contract.test_store import ACME, a_price, a_reference, an_embedding
+from tests.contract.test_store_cases import ALLOW, TAKEDOWN, open_case, ruling
 from tests.contract.test_store_decisions import COUNTERFEIT, NOON, PHOTOS, a_case, a_decision
+from tests.contract.test_store_insight import ALWAYS
+from tests.contract.test_store_photos import a_photo
 
 REVISIONS = [
     script.revision
@@ -25,6 +31,9 @@ REVISIONS = [
 ]  # newest first
 # The last schema before brands could serve themselves.
 BEFORE_SELF_SERVICE = "0008"
+# The last one that did not keep who answered what, and the one that wrote it down first.
+BEFORE_ANSWERS, AS_THEY_WERE = "0017", "0018"
+SPOILT = {"kind": "decision", "judges": ""}
 
 
 def fill(place: str | Path) -> None:
@@ -37,6 +46,13 @@ def fill(place: str | Path) -> None:
         record = a_decision("d", listing="l", key="k")
         store.record_decision(record, case=a_case(record), images=PHOTOS)
         store.remove_listing("l", COUNTERFEIT, NOON)
+
+
+def overruled(store: Store) -> None:
+    """Let one person take a listing down, and a second one overrule that."""
+    case = open_case(store, "d", expected_harm=9.0)
+    for verdict, name, hours in ((TAKEDOWN, "ann", 1), (ALLOW, "ben", 2)):
+        store.resolve_case(case.case_id, ruling(verdict, name, hours=hours, second_review_harm=1.0))
 
 
 def differences(database: Database) -> list[object]:
@@ -115,6 +131,50 @@ class MigrationContract:
             assert store.get_case("case-d").decision_id == "d"
             assert len(list(store.iter_removed_images())) == len(PHOTOS)
             assert store.put_brands([Brand(brand_id="next", name="Next")]) == 1
+
+    @pytest.mark.parametrize("through", ["the migration as it is", "the migration as it was"])
+    def test_overrulings_of_older_releases_are_second_reviews(
+        self, location: str | Path, database: Database, through: str
+    ) -> None:
+        """A release that kept no answers recorded how a second person overruled the first one: that is what it was.
+
+        A store that was upgraded while this was written down as a decision is mended.
+        """
+        migrate.upgrade(database)
+        with Store.open(location, migrate=False) as store:
+            overruled(store)
+        migrate.downgrade(database, BEFORE_ANSWERS)
+        migrate.upgrade(database, AS_THEY_WERE)
+        with database.read("look") as connection:
+            kinds = connection.scalars(select(reviews.c.kind).order_by(reviews.c.number)).all()
+        assert kinds == ["decision", "second_review"]
+        if through == "the migration as it was":
+            with database.write("spoil") as connection:
+                connection.execute(update(reviews).where(reviews.c.verdict == "ALLOW").values(SPOILT))
+
+        migrate.upgrade(database)
+
+        with Store.open(location, migrate=False) as store:
+            ann, ben = (store.reviewed(name, ALWAYS) for name in ("~ann", "~ben"))
+        assert (ann.answers, ben.answers) == (1, 1)
+        assert (ann.confirmed.hits, ann.confirmed.count, ann.undone.hits) == (0, 1, 0)
+        assert ben.confirmed.count == 0
+
+    def test_pictures_of_older_releases_learn_whose_they_are(self, location: str | Path, database: Database) -> None:
+        """Those of a report about a listing that was screened later are its seller's, others nobody's."""
+        migrate.upgrade(database)
+        pictures = [replace(a_photo(name, owner=PhotoOwner.REPORT), seller_id="") for name in ("screened", "never")]
+        with Store.open(location, migrate=False) as store:
+            record = a_decision("d", listing="l-screened")
+            store.record_decision(record, case=a_case(record))
+            store.add_photos(pictures)
+        migrate.downgrade(database, AS_THEY_WERE)
+
+        migrate.upgrade(database)
+
+        with Store.open(location, migrate=False) as store:
+            found = [store.photos_of(PhotoOwner.REPORT, name)[0].seller_id for name in ("screened", "never")]
+        assert found == ["seller", ""]
 
 
 class TestSqliteMigrations(MigrationContract):

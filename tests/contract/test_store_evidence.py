@@ -7,14 +7,18 @@ from datetime import timedelta
 
 import pytest
 
+from index.case_records import CaseOrigin
+from index.decision_records import DecisionRecord
 from index.errors import Conflict, NotFound
 from index.evidence_records import Audience, EvidencePackage
 from index.legal_steps import LegalStep, LegalStepKind
+from index.reports import ReportState
 from index.rulings import Appeal, AppealState, RequestKey, Ruling
 from index.store.store import Store
-from tests.contract.test_store_cases import ALLOW, HOUR, NOON, TAKEDOWN, a_case, a_decision
+from tests.contract.test_store_cases import ALLOW, HOUR, NOON, TAKEDOWN, a_case, a_decision, a_report, an_appeal
 from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
+DAY = timedelta(days=1)
 PACKAGE = EvidencePackage(
     package_id="p1",
     case_id="c-d",
@@ -61,6 +65,31 @@ def resolve(store: Store, decision_id: str, *, allow: bool = False, hours: int =
     """Resolve the case of a decision, so many hours after noon."""
     ruling = Ruling(outcome=ALLOW if allow else TAKEDOWN, holder=reviewer, reviewer=reviewer, time=NOON + hours * HOUR)
     return store.resolve_case(f"c-{decision_id}", ruling).resolution_id
+
+
+def at(decision_id: str, verdict: str, *, day: int) -> DecisionRecord:
+    """Make a decision about the one listing, so many days after noon."""
+    return replace(a_decision(decision_id, listing="l", verdict=verdict), create_time=NOON + day * DAY)
+
+
+def screen(store: Store, decision_id: str, verdict: str, *, day: int) -> None:
+    """Decide on the one listing, with a case unless it is allowed."""
+    record = at(decision_id, verdict, day=day)
+    store.record_decision(record, case=None if verdict == "ALLOW" else a_case(record))
+
+
+def report(store: Store, report_id: str, decision_id: str, *, hours: int) -> None:
+    """Report the listing of a decision, so many hours after noon."""
+    case = a_case(store.get_decision(decision_id), case_id=f"c-{report_id}")
+    made = replace(a_report(report_id, case), create_time=NOON + hours * HOUR)
+    store.add_report(made, case=case, case_weight=99)
+
+
+def appealed(store: Store, decision_id: str, *, allow: bool, hours: int) -> str:
+    """Appeal against a decision and decide that, so many hours after noon; name the resolution."""
+    case = store.get_case(f"c-{decision_id}")
+    store.add_appeal(replace(an_appeal(case), create_time=NOON + hours * HOUR), case=case)
+    return resolve(store, decision_id, allow=allow, hours=hours, reviewer="ben")
 
 
 class EvidenceContract(StoreSuite):
@@ -141,6 +170,77 @@ class EvidenceContract(StoreSuite):
         assert found == [("machine", True), ("person", False), ("freed", True)]
         assert len(store.takedowns_between(NOON, NOON + 10 * HOUR, limit=100).takedowns) == 4
         assert store.first_decision_time("l-freed") == NOON + 4 * HOUR
+
+    def test_deciding_anew_on_what_is_down_restricts_nothing_anew(self, store: Store) -> None:
+        """A takedown of what is down goes on; one of what any other verdict had lifted, or of another, begins."""
+        screen(store, "first", "TAKEDOWN", day=0)
+        screen(store, "again", "TAKEDOWN", day=1)
+        screen(store, "allowed", "ALLOW", day=2)
+        screen(store, "anew", "TAKEDOWN", day=3)
+        screen(store, "looked at", "REVIEW", day=4)
+        resolve(store, "looked at", hours=4 * 24 + 1)
+        screen(store, "still", "TAKEDOWN", day=5)
+        decide(store, "another", verdict="TAKEDOWN", hours=6 * 24)
+
+        found = store.takedowns_between(NOON, NOON + 9 * DAY, limit=100).takedowns
+
+        names = ["first", "anew", "looked at", "another"]
+        assert [one.decision.decision_id for one in found] == names
+        since = [store.restriction_under(name).since for name in ("again", "still")]  # type: ignore[union-attr]
+        assert since == [NOON, NOON + 4 * DAY + HOUR]
+        assert store.restriction_under("allowed") is None
+
+    def test_a_verdict_on_what_was_outgrown_restricts_nothing(self, store: Store) -> None:
+        """A listing that was decided anew stays as it is when an audit of the old decision takes it down."""
+        record = at("old", "ALLOW", day=0)
+        store.record_decision(record, case=replace(a_case(record), origin=CaseOrigin.AUDIT))
+        screen(store, "new", "ALLOW", day=1)
+
+        resolve(store, "old", hours=48)
+
+        assert store.takedowns_between(NOON, NOON + 9 * DAY, limit=100).takedowns == ()
+
+    def test_a_restriction_begins_once(self, store: Store) -> None:
+        """Confirmed, appealed against in vain, lifted by mistake: it is in force since the first time.
+
+        Its steps are those of all its decisions. While it is lifted it is none.
+        """
+        screen(store, "first", "TAKEDOWN", day=0)
+        store.add_legal_step(replace(STEP, case_id="c-first", decision_id="first", kind=LegalStepKind.STATEMENT_SENT))
+        resolve(store, "first", hours=24)
+        mistake = appealed(store, "first", allow=True, hours=48)
+        lifted = store.restriction_under("first")
+        store.undo_resolution(mistake, reason="mistake", time=NOON + 3 * DAY)
+        resolve(store, "first", hours=4 * 24, reviewer="eve")
+        screen(store, "again", "TAKEDOWN", day=5)
+
+        one, both = (store.restriction_under(name) for name in ("first", "again"))
+
+        assert lifted is None
+        assert one == both
+        assert one is not None
+        assert (one.since, [step.kind for step in one.steps]) == (NOON, [LegalStepKind.STATEMENT_SENT])
+        assert store.verdict_in_force("first").since == NOON
+
+    def test_what_led_to_a_takedown_stays(self, store: Store) -> None:
+        """A notice upon which a listing went down led to that, even when an appeal declines it later.
+
+        One that was declined before, and what came later, did not.
+        """
+        screen(store, "first", "REVIEW", day=0)
+        report(store, "early", "first", hours=1)
+        resolve(store, "first", allow=True, hours=2)
+        screen(store, "second", "REVIEW", day=1)
+        report(store, "notice", "second", hours=25)
+        resolve(store, "second", hours=26)
+        report(store, "late", "second", hours=27)
+        before = store.reports_behind("l", NOON + 26 * HOUR)
+
+        appealed(store, "second", allow=True, hours=48)
+
+        after = store.reports_behind("l", NOON + 26 * HOUR)
+        assert [one.report_id for one in before] == [one.report_id for one in after] == ["notice"]
+        assert store.get_report("notice").state is ReportState.DECLINED
 
 
 class TestSQLite(OnSqlite, EvidenceContract):

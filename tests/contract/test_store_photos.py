@@ -8,15 +8,26 @@ from datetime import datetime, timedelta
 import pytest
 
 from index.blobs import digest_of
+from index.brand_records import Right, RightType
 from index.case_records import CaseState
 from index.holds import HoldSubject, HoldVerdict, LegalHold
 from index.photos import Photo, PhotoOwner, PhotoState
+from index.records import Brand
+from index.reports import Notice
 from index.store.store import Store
 from tests.contract.test_store_cases import NOON, TAKEDOWN, a_case, a_decision, a_report, ruling
 from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 DAY = timedelta(days=1)
 RETENTION = 180 * DAY
+NOTICE = Notice(
+    urls=("https://shop.example/1",),
+    notifier_name="n",
+    notifier_email="n@x.example",
+    good_faith_statement=True,
+    jurisdiction="EU",
+    right_id="018",
+)
 
 
 def a_photo(owner_id: str, position: int = 0, *, owner: PhotoOwner = PhotoOwner.DECISION) -> Photo:
@@ -176,6 +187,50 @@ class PhotoContract(StoreSuite):
         assert ([one for one, _ in held.held], held.photos, expired) == ([hold.hold_id], (), (0, 0))
         assert (len(freed.photos), freed.held) == (1, ())
         assert states(store, "d") == [PhotoState.FORGOTTEN]
+
+    @pytest.mark.parametrize("by", ["decision", "case", "evidence", "report", "right"])
+    def test_a_hold_on_a_brand_keeps_photos_of_whatever_names_it(self, store: Store, by: str) -> None:
+        """The decision may name no brand or another: a case, evidence, a report or a notice's right names it as well.
+
+        The order names the brand by an alias, and photos of other brands go.
+        """
+        store.put_brands([Brand(brand_id="bravo", name="Bravo", aliases=("BRV",))])
+        right = Right(right_id="first", type=RightType.WORD_MARK, registration_number="018")
+        store.replace_profile(replace(store.get_profile("bravo"), rights=(right,)), actor="ann", now=NOON)
+        decision = replace(a_decision("d"), brand="bravo" if by == "decision" else "")
+        named_in_case = "Bravo" if by == "case" else ""
+        case = a_case(decision, brand=named_in_case, brand_ids=("x", "bravo") if by == "evidence" else ())
+        store.record_decision(decision, case=case, photos=[replace(a_photo("d"), brand="")])
+        report = replace(a_report("r", case), brand_id="bravo" if by == "report" else "")
+        if by == "right":
+            report = replace(report, notice=NOTICE)
+        if by in ("report", "right"):
+            store.add_report(report, case=case, case_weight=9)
+        record(store, "other", a_photo("other"))
+        store.add_hold(hold := a_hold(HoldSubject.BRAND, "brv"))
+
+        found = store.forget_photos(seller_id="s1", now=NOON)
+
+        assert [(hold_id, photo.owner_id) for hold_id, photo in found.held] == [(hold.hold_id, "d")]
+        assert [photo.owner_id for photo in found.photos] == ["other"]
+        assert expire(store, NOON + 2 * RETENTION) == (0, 0)
+
+    def test_pictures_of_a_listing_nobody_knew_learn_whose_it_is(self, store: Store) -> None:
+        """A report comes before the first screening: with that its pictures are the seller's, to forget or to hold."""
+        picture = replace(a_photo("r", owner=PhotoOwner.REPORT), listing_id="l-d", seller_id="", brand="")
+        report = replace(a_report("r", a_case(a_decision("d"))), seller_id="")
+        store.keep_report(report, photos=[picture])
+        store.add_hold(hold := a_hold(HoldSubject.SELLER, "s1"))
+
+        before = store.forget_photos(seller_id="s1", now=NOON)
+        record(store, "d")
+        held = store.forget_photos(seller_id="s1", now=NOON)
+        store.lift_hold(hold.hold_id, actor="counsel", time=NOON, why="settled")
+        freed = store.forget_photos(seller_id="s1", now=NOON)
+
+        assert (before.photos, before.held) == ((), ())
+        assert [photo.owner_id for _, photo in held.held] == ["r"]
+        assert [photo.seller_id for photo in freed.photos] == ["s1"]
 
     def test_photos_can_be_needed_longer(self, store: Store) -> None:
         """What an evidence package names stays until its time; asking for less later takes nothing back."""

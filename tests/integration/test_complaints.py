@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -13,13 +14,16 @@ from grpc_status import rpc_status
 
 from index.decision_records import RemovalReason
 from index.errors import Conflict
+from index.photos import PhotoOwner
+from index.reports import ReporterType
 from index.rulings import RequestKey
 from serving.access.caller import Caller
 from serving.app import Application
-from serving.deadline import Deadline
+from serving.deadline import NEVER, Deadline
 from serving.errors import DeadlineExceeded
+from serving.photo_keeping import PhotoKeeper
 from serving.wire.case import to_batch
-from serving.wire.complaint import Objection
+from serving.wire.complaint import Complaint, Objection
 from tests.integration.case_support import (
     ALLOW,
     TAKEDOWN,
@@ -156,6 +160,33 @@ def test_images_of_a_report_answer_for_themselves(own_service: Service) -> None:
     ]  # fmt: skip
     (recorded,) = own_service.application.store.listing_reports("fine")
     assert recorded.image_sha256s == tuple(one.sha256 for one in report.image_results)
+
+
+def test_pictures_of_a_listing_screened_meanwhile_are_its_sellers(own_service: Service) -> None:
+    """Somebody reports a listing that nobody knows while it is screened: its pictures are the seller's all the same."""
+    kept = own_service.application.cases.complaints
+
+    class Slow(PhotoKeeper):
+        def keep(self, *given: Any, **more: Any) -> Any:
+            innocent(own_service, "fine")
+            return super().keep(*given, **more)
+
+    complaint = Complaint(
+        listing_id="fine",
+        reporter_id="buyer-7",
+        claimed=ReporterType.BUYER,
+        reason_code="COUNTERFEIT",
+        text="",
+        images=(draw(7),),
+        notice=None,
+        of_any_listing=True,
+    )
+
+    with Slow(own_service.application.blobs) as slow:
+        report, _ = replace(kept, photos=slow).report(complaint, Caller(""), deadline=NEVER)
+
+    (picture,) = kept.store.photos_of(PhotoOwner.REPORT, report.report_id)
+    assert picture.seller_id == "s1"
 
 
 def test_report_is_made_once(own_service: Service) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import grpc
 import pytest
 
-from index.blobs import BlobStore, digest_of
+from index.blobs import BlobShelf, BlobStore, digest_of
 from serving.access.caller import ACTOR
 from serving.packages.check import check_package
 from tests.integration.case_support import TAKEDOWN, case_of, code_of, person, suspicious
 from tests.integration.support import AURORA_SHOE, PATIENCE_S, Service, Touchstone, draw, listing
+from tests.unit.test_package_signing import a_key
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1 import statement_service_pb2 as sv
@@ -50,7 +51,10 @@ def a_case(service: Service) -> str:
     decision = suspicious(service, "odd")
     case_id = case_of(service, decision)
     person(service, "carl").report("odd", reporter="buyer-77", text="call me at 0176 555", notice=NOTICE)
-    person(service, "ann").resolve(case_id, TAKEDOWN)
+    outcome = case_pb2.Outcome()
+    outcome.CopyFrom(TAKEDOWN)
+    outcome.statement.ground_reference += ", as NORA NOTIFIER writes for Buyer-77"
+    person(service, "ann").resolve(case_id, outcome)
     person(service, "ann").appeal(decision.decision_id)
     return case_id
 
@@ -99,8 +103,8 @@ def test_a_package_is_whole_sealed_and_told_to_whom_it_is_for(own_service: Servi
     assert [one["recipient"] for one in of_second["disclosure"]["log"]] == ["", ""]
     assert full_id not in json.dumps(of_second)
     text = b"".join(content for name, content in files_of(owners).items() if name.endswith(".json")).decode()
-    for private in ("buyer-77", "0176", "Nora", "nora@", "It is genuine.", '"s1"', "litigation"):
-        assert private not in text
+    for private in ("buyer-77", "0176", "nora", "nora@", "it is genuine.", '"s1"', "litigation"):
+        assert private not in text.lower()
     statement = json.loads(files_of(owners)["statement.json"])["statement"]
     assert statement["facts"] == TAKEDOWN.statement.facts
     kinds = [one["kind"] for one in json.loads(files_of(full)["chain.json"])["events"]]
@@ -129,6 +133,29 @@ def test_a_package_is_taken_out_by_rule(own_service: Service) -> None:
     retained = own_service.application.store.get_package(package_id).retain_until
     own_service.application.store.let_packages_go(retained + timedelta(days=1))
     assert refused(package_id=package_id) is Code.NOT_FOUND
+
+
+def test_a_package_is_read_once_however_many_pieces(own_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blob store gives the file once for all pieces, and once more for who reads it from the beginning again."""
+    case_id = a_case(own_service)
+    content, package_id = export(own_service, case_id)
+    blobs = own_service.application.blobs
+    read: list[str] = []
+    get = type(blobs).get
+
+    def noted(shelf: BlobShelf, sha256: str) -> bytes:
+        read.append(sha256)
+        return get(shelf, sha256)
+
+    monkeypatch.setattr(type(blobs), "get", noted)
+
+    again, _ = export(own_service, case_id, package_id=package_id)
+
+    assert again == content
+    assert len(content) > 2 * 50_000
+    assert read == [digest_of(content)]
+    export(own_service, case_id, package_id=package_id)
+    assert read == [digest_of(content)] * 2
 
 
 @pytest.mark.parametrize("through_server", [False, True], ids=["store", "server"])
@@ -162,6 +189,30 @@ def test_the_commands_export_verify_and_write_the_register(
     (sent,) = json.loads(register.read_text())["statements"]
     assert (sent["source_type"], sent["territorial_scope"]) == ("SOURCE_ARTICLE_16", ["DE", "FR"])
     assert "理由" in told.stdout
+
+
+def test_the_operators_key_signs_packages(
+    own_service: Service, touchstone: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `evidence_key` a package names its signer and verifies by the public key; stripped of it, it does not."""
+    case_id = a_case(own_service)
+    _, public = a_key(tmp_path, "ours")
+    monkeypatch.setenv("TOUCHSTONE_EVIDENCE_KEY", str(tmp_path / "ours.pem"))
+    evidence = ("--data-dir", own_service.application.settings.data_dir, "evidence", "--as", "ann")
+    path = tmp_path / "P.zip"
+
+    exported = touchstone(*evidence, "export", case_id, "--out", path)
+    signed = touchstone("evidence", "verify", path, "--key", public)
+    unchecked = touchstone("evidence", "verify", path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "P")
+    (tmp_path / "P" / "SHA256SUMS.sig").unlink()
+    stripped = touchstone("evidence", "verify", tmp_path / "P")
+
+    assert (exported.code, signed.code, unchecked.code, stripped.code) == (0, 0, 0, 1), exported.stderr
+    assert "(checked)" in signed.stdout
+    assert "--key" in unchecked.stdout
+    assert "SHA256SUMS.sig: is missing" in stripped.stdout
 
 
 def test_statements_and_the_clock_over_the_wire(own_service: Service) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,6 +127,27 @@ def test_collecting_lets_go_of_old_photos_but_not_of_open_cases(
     assert [(each["expired_photos"], each["deleted"]) for each in numbers] == [(0, 0), (3, 0), (3, 2)]
     assert json.loads(counted.stdout)["expired"]["photos"] == 3
     assert files(data) == []
+
+
+def test_collecting_waits_for_the_time_to_appeal(
+    data: Path, touchstone: Touchstone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A retention shorter than the time to appeal takes no photo that a seller may still argue with."""
+    monkeypatch.setenv("TOUCHSTONE_PHOTO_RETENTION_DAYS", "1")
+    for case in json.loads(touchstone("--data-dir", data, "--json", "cases", "list").stdout)["cases"]:
+        touchstone("--data-dir", data, "cases", "resolve", case["case_id"], *GENUINE)
+    long_ago = (datetime.now(UTC) - timedelta(days=100)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with contextlib.closing(sqlite3.connect(settings_at(data).store_path)) as store, store:
+        store.execute("UPDATE kept_photos SET create_time = ?", (long_ago,))
+        store.execute("UPDATE cases SET update_time = ?", (long_ago,))
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("appeal_days: 50\n")
+
+    by_default = touchstone("--data-dir", data, "--json", "blobs", "collect", "--dry-run")
+    monkeypatch.setenv("TOUCHSTONE_CASE_RULES", str(rules))
+    shorter = touchstone("--data-dir", data, "--json", "blobs", "collect", "--dry-run")
+
+    assert [json.loads(each.stdout)["expired_photos"] for each in (by_default, shorter)] == [0, 3]
 
 
 def test_a_photo_without_its_file_is_named(data: Path, touchstone: Touchstone) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from index.case_records import Case
+from index.evidence_records import Restriction
 from index.legal_steps import LegalStep, LegalStepKind
 from index.reports import Notice, Report, ReporterType
-from index.rulings import Appeal
+from index.rulings import Appeal, Outcome, Resolution
 from serving.case_rules import load_case_rules
 from serving.legal.clock import ClockFacts, Deadline, Term, TermState, deadlines
 
@@ -51,7 +53,15 @@ def step(kind: LegalStepKind, days: float) -> LegalStep:
 
 def clock(*steps: LegalStep, appeals: tuple[Appeal, ...] = (APPEAL,)) -> dict[Term, Deadline]:
     """Tell the times of a case that was noticed under the law of the PRC, taken down at noon and appealed against."""
-    facts = ClockFacts(case=CASE, resolutions=(), reports=(NOTICE,), appeals=appeals, steps=steps, taken_down=NOON)
+    facts = ClockFacts(
+        case=CASE,
+        resolutions=(),
+        reports=(NOTICE,),
+        appeals=appeals,
+        steps=steps,
+        taken_down=NOON,
+        restriction=Restriction(since=NOON, steps=steps),
+    )
     return {one.term: one for one in deadlines(facts, RULES)}
 
 
@@ -88,19 +98,57 @@ def test_the_last_recorded_step_of_a_kind_counts() -> None:
     assert times[Term.NOTIFIER_ANSWER].start_time == NOON + 5 * DAY
 
 
-def test_the_statement_is_due_on_the_day_of_the_restriction() -> None:
-    """Sent on the same day it is in time; in China, whose law does not ask for one, none is due."""
+def told_in_germany(*sent: float, since: float = 0) -> Deadline:
+    """Tell when the statement is due where the law asks for one: sent, and down since, so many days after noon."""
+    steps = tuple(step(LegalStepKind.STATEMENT_SENT, days) for days in sent)
     facts = ClockFacts(
-        case=Case(case_id="c", decision_id="d", listing_id="l", verdict="TAKEDOWN", create_time=NOON, market="DE"),
+        case=replace(CASE, market="DE"),
         resolutions=(),
         reports=(),
         appeals=(),
-        steps=(step(LegalStepKind.STATEMENT_SENT, 0.4),),
-        taken_down=NOON,
+        steps=(),
+        taken_down=NOON + 9 * DAY,
+        restriction=Restriction(since=NOON + since * DAY, steps=steps),
     )
-    told = {one.term: one for one in deadlines(facts, RULES)}
+    times = {one.term: one for one in deadlines(facts, RULES)}
+    assert times[Term.COMPLAINT_WINDOW].due_time == NOON + (9 + RULES.appeal_days) * DAY
+    assert Term.FORWARD_NOTICE not in times
+    return times[Term.STATEMENT]
 
-    assert told[Term.STATEMENT].state_at(NOON + DAY) is TermState.MET
-    assert told[Term.COMPLAINT_WINDOW].due_time == NOON + RULES.appeal_days * DAY
+
+def test_the_statement_is_due_on_the_day_of_the_restriction() -> None:
+    """Sent on the same day it is in time; in China, whose law does not ask for one, none is due."""
+    assert told_in_germany(0.4).state_at(NOON + DAY) is TermState.MET
+    assert told_in_germany(0.6).state_at(NOON + DAY) is TermState.MET_LATE
+    assert told_in_germany().due_time.date() == NOON.date()
     assert Term.STATEMENT not in clock()
-    assert Term.FORWARD_NOTICE not in told
+
+
+def test_the_statement_about_an_earlier_restriction_is_not_this_ones() -> None:
+    """The listing was down, up, and is down again: what was sent then says nothing of it, and what is sent now does."""
+    assert told_in_germany(0.1, since=5).state_at(NOON + 9 * DAY) is TermState.OVER
+    assert told_in_germany(0.1, 5.2, since=5).state_at(NOON + 9 * DAY) is TermState.MET
+
+
+def test_a_verdict_that_was_undone_meets_no_time() -> None:
+    """The case waits again, and its time is over; the verdict that stands meets it."""
+    undone = Resolution(
+        resolution_id="r1",
+        case_id="c",
+        decision_id="d",
+        outcome=Outcome(verdict="ALLOW"),
+        reviewer="x",
+        resolve_time=NOON + DAY,
+        undo_time=NOON + 2 * DAY,
+    )
+    stands = replace(undone, resolution_id="r2", resolve_time=NOON + 3 * DAY, undo_time=None)
+
+    def due(*resolutions: Resolution) -> Deadline:
+        case = replace(CASE, due_time=NOON + 7 * DAY)
+        facts = ClockFacts(
+            case=case, resolutions=resolutions, reports=(), appeals=(), steps=(), taken_down=None, restriction=None
+        )
+        return next(one for one in deadlines(facts, RULES) if one.term is Term.CASE_DUE)
+
+    assert due(undone).state_at(NOON + 8 * DAY) is TermState.OVER
+    assert due(undone, stands).done_time == NOON + 3 * DAY

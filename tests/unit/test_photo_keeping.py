@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ from index.blobs import digest_of
 from index.errors import BlobError
 from index.local_blobs import LocalBlobs
 from index.photos import Photo, PhotoOwner, PhotoState
+from serving.case_rules import load_case_rules
 from serving.deadline import Deadline
-from serving.photo_keeping import PhotoKeeper
+from serving.photo_keeping import PhotoKeeper, retention
+from serving.settings import Settings
 
 FILES = (b"first", b"second", b"first")
 PHOTOS = tuple(
@@ -32,6 +34,19 @@ PHOTOS = tuple(
     for position, file in enumerate(FILES)
 )
 LOST = tuple(replace(photo, state=PhotoState.LOST) for photo in PHOTOS)
+
+
+@pytest.mark.parametrize(
+    ("retention_days", "appeal_days", "kept_days"), [(None, 184, 190), (30, 184, 184), (400, 184, 400), (0, 184, 0)]
+)
+def test_photos_stay_while_a_takedown_can_be_appealed_against(
+    retention_days: int | None, appeal_days: int, kept_days: int
+) -> None:
+    """The longer of both times counts, by default as well; 0 keeps none all the same."""
+    rules = load_case_rules().model_copy(update={"appeal_days": appeal_days})
+    chosen = {} if retention_days is None else {"photo_retention_days": retention_days}
+
+    assert retention(Settings().model_copy(update=chosen), rules) == timedelta(days=kept_days)
 
 
 class Broken:

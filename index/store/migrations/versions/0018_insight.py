@@ -2,6 +2,7 @@
 
 Revision 0018. Of decisions on record the figures stay unknown, for the payload is opaque here. Answers are taken from
 the resolutions: when each was claimed was not written down, and of two people both count when the second one decided.
+Who overruled a first review is told by that one's undoing, at the same moment in the same case.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _FURTHER = ("kind", "judges", "answer_time")
 _resolutions = sa.table(
     "resolutions",
     *(sa.column(name) for name in (*_RESOLUTION, "number", "second_reviewer", "appeal_id", "resolve_time")),
+    *(sa.column(name) for name in ("undo_time", "undo_reason")),
 )
 _reviews = sa.table("reviews", *(sa.column(name) for name in (*_RESOLUTION, *_FURTHER)))
 
@@ -105,10 +107,23 @@ def _make_reviews() -> None:
 def _fill_reviews() -> None:
     """First everybody who decided, then the second people, who look at the first one's answer again."""
     old = _resolutions.c
-    kind = sa.case((old.appeal_id != "", "appeal"), else_="decision")
-    first = sa.select(*(old[name] for name in _RESOLUTION), kind, sa.literal(""), old.resolve_time)
+    overruled = _overruled()
+    kind = sa.case((old.appeal_id != "", "appeal"), (overruled.is_not(None), "second_review"), else_="decision")
+    judges = sa.case((old.appeal_id != "", ""), else_=sa.func.coalesce(overruled, ""))
+    first = sa.select(*(old[name] for name in _RESOLUTION), kind, judges, old.resolve_time)
     op.execute(_reviews.insert().from_select([*_RESOLUTION, *_FURTHER], first.order_by(old.number)))
     after = (sa.literal("second_review"), old.resolution_id, old.resolve_time)
     second = sa.select(old.second_reviewer, *(old[name] for name in _RESOLUTION[1:]), *after)
     second = second.where(old.second_reviewer != "").order_by(old.number)
     op.execute(_reviews.insert().from_select([*_RESOLUTION, *_FURTHER], second))
+
+
+def _overruled() -> sa.ScalarSelect[str]:
+    """Find the first review that a resolution overruled, null for any other."""
+    earlier = _resolutions.alias("earlier")
+    return (
+        sa.select(sa.func.max(earlier.c.resolution_id))
+        .where(earlier.c.case_id == _resolutions.c.case_id, earlier.c.undo_time == _resolutions.c.resolve_time)
+        .where(earlier.c.undo_reason == "overruled by the second review", earlier.c.number < _resolutions.c.number)
+        .scalar_subquery()
+    )
