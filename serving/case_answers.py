@@ -17,6 +17,7 @@ from serving.case_pages import to_place, to_token
 from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
+from serving.gold_answers import GoldAnswers
 from serving.packages import Packages
 from serving.permissions import Permission, check_audience, entitled
 from serving.receipts import Receipts
@@ -37,6 +38,11 @@ class CaseAnswers:
     desk: CaseDesk
     complaints: Complaints
     packages: Packages
+
+    @property
+    def gold(self) -> GoldAnswers:
+        """What is answered about gold cases."""
+        return GoldAnswers(self.desk)
 
     def list(self, request: pb.ListCasesRequest, caller: Caller) -> pb.ListCasesResponse:
         """List a page of cases."""

@@ -11,7 +11,6 @@ import grpc
 
 from serving.caller import CALLING, Caller
 from serving.case_answers import CaseAnswers
-from serving.gold_answers import GoldAnswers
 from serving.servicers import deadline_of
 from serving.work import Work
 from touchstone.moderation.v1 import case_service_pb2 as pb
@@ -25,7 +24,6 @@ class CaseServicer(CaseServiceServicer):
 
     def __init__(self, answers: CaseAnswers, work: Work, *, max_deadline_s: float) -> None:
         self._answers = answers
-        self._gold = GoldAnswers(answers.desk)
         self._work = work.run
         self._max_deadline_s = max_deadline_s
 
@@ -64,17 +62,17 @@ class CaseServicer(CaseServiceServicer):
     async def MarkGoldCase(self, request: pb.MarkGoldCaseRequest, context: Context) -> pb.MarkGoldCaseResponse:  # noqa: N802
         """Mark a case as gold."""
         caller = self._caller(context)
-        return await self._work(lambda: self._gold.mark(request, caller))
+        return await self._work(lambda: self._answers.gold.mark(request, caller))
 
     async def UnmarkGoldCase(self, request: pb.UnmarkGoldCaseRequest, context: Context) -> pb.UnmarkGoldCaseResponse:  # noqa: N802
         """Take the mark from a case."""
         caller = self._caller(context)
-        return await self._work(lambda: self._gold.unmark(request, caller))
+        return await self._work(lambda: self._answers.gold.unmark(request, caller))
 
     async def ListGoldCases(self, request: pb.ListGoldCasesRequest, context: Context) -> pb.ListGoldCasesResponse:  # noqa: N802
         """List gold cases."""
         caller = self._caller(context)
-        return await self._work(lambda: self._gold.list(request, caller))
+        return await self._work(lambda: self._answers.gold.list(request, caller))
 
     async def ReportListing(self, request: pb.ReportListingRequest, context: Context) -> pb.ReportListingResponse:  # noqa: N802
         """Take in a report."""

@@ -21,7 +21,7 @@ RPCS = {
     "BrandService": "CreateBrand GetBrand ListBrands UpdateBrand *UploadReference ListReferences ReviewReference "
     "RetireReference PreviewReference FindListings SetAuthorizedSellers SetPriceBands SetBuyerAdvice",
     "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution ReportListing "
-    "AppealDecision ExportEvidence",
+    "AppealDecision ExportEvidence MarkGoldCase UnmarkGoldCase ListGoldCases",
     "ScanService": "StartScan GetScan WatchScan* CancelScan",
     "ImageService": "ListImages GetImage",
     "BuyerService": "CheckListing CheckSerial GetAdviceImage Report GetReport",
