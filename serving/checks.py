@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -78,14 +79,18 @@ class CheckDesk:
         A check that they let go comes again in its place, as a case would.
         """
         now = self.clock()
-        first = self.store.next_case(wanted, reviewer=reviewer, now=now)
         own = self.beside(replace(wanted, states=(CaseState.OPEN,)), reviewer).checks
+        drawn = self.chance() < self.rules.check_share
+        if not (own or drawn):  # most often so: the queue is asked once
+            return None
+        first = self.store.next_case(wanted, reviewer=reviewer, now=now)
         waiting = [(key, case.case_id) for case, key in own if first is None or key >= first[1]]
         if waiting:
             _, check_id = max(waiting)
-            self.store.claim_check(check_id, holder, reviewer=reviewer, now=now, duration=duration)
-            return check_id
-        if first is None or self.chance() >= self.rules.check_share:
+            with suppress(Conflict):  # unmarked this moment
+                self.store.claim_check(check_id, holder, reviewer=reviewer, now=now, duration=duration)
+                return check_id
+        if first is None or not drawn:
             return None
         gold = self.store.draw_gold(wanted, reviewer=reviewer, now=now, chance=self.chance)
         if gold is None:
@@ -108,16 +113,15 @@ class CheckDesk:
             resolution_id, reason=reason, time=self.clock(), reviewer=reviewer, told_before=self.told_before
         )
 
-    def veil(self, decisions: tuple[SellerDecision, ...], reviewer: str) -> tuple[SellerDecision, ...]:
-        """Show of a seller's decisions those that somebody has checks with as their checks do, the newest first."""
-        shown = {
-            check.gold_case.decision_id: check
-            for check in self.store.untold_checks(reviewer, told_before=self.told_before)
-        }
-        if not shown:
-            return decisions
-        seen = [_veiled(one, shown[one.decision_id]) if one.decision_id in shown else one for one in decisions]
-        return tuple(sorted(seen, key=lambda one: one.create_time, reverse=True))
+    def veil(
+        self, decisions: tuple[SellerDecision, ...], reviewer: str, *, seller_id: str
+    ) -> tuple[SellerDecision, ...]:
+        """Show among a seller's latest decisions those that somebody has checks with as their checks do."""
+        untold = self.store.untold_checks(reviewer, told_before=self.told_before)
+        checks = [check for check in untold if check.case.seller_id == seller_id]
+        real = {check.gold_case.decision_id for check in checks}
+        shown = [one for one in decisions if one.decision_id not in real] + [_as_decided(check) for check in checks]
+        return tuple(sorted(shown, key=lambda one: one.create_time, reverse=True)[: len(decisions)])
 
     def _reports(self, check: Check) -> tuple[Report, ...]:
         """Return the reports that had come before anybody decided on the gold case, as they were then."""
@@ -189,9 +193,17 @@ def shown_takedown(check: Check) -> Takedown:
     return Takedown(time=decision.create_time, decision=decision, resolution=None)
 
 
-def _veiled(one: SellerDecision, check: Check) -> SellerDecision:
-    shown = check.decision
-    return replace(one, decision_id=shown.decision_id, in_force=one.verdict, create_time=shown.create_time)
+def _as_decided(check: Check) -> SellerDecision:
+    decision = check.decision
+    return SellerDecision(
+        decision_id=decision.decision_id,
+        listing_id=decision.listing_id,
+        verdict=decision.verdict,
+        in_force=decision.verdict,
+        brand=decision.brand,
+        probability=decision.probability,
+        create_time=decision.create_time,
+    )
 
 
 def _read(record: DecisionRecord) -> decision_pb2.Decision:

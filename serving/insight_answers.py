@@ -182,15 +182,17 @@ class InsightAnswers:
                 )
                 for month, counts in list(history.months.items())[-_MONTHS:]
             ],
-            decisions=[from_seller_decision(decision) for decision in self._as_seen(history.decisions, caller)],
+            decisions=[from_seller_decision(one) for one in self._as_seen(history.decisions, seller_id, caller)],
             ring=self._ring(stands),
         )
 
-    def _as_seen(self, decisions: tuple[SellerDecision, ...], caller: Caller) -> tuple[SellerDecision, ...]:
+    def _as_seen(
+        self, decisions: tuple[SellerDecision, ...], seller_id: str, caller: Caller
+    ) -> tuple[SellerDecision, ...]:
         """Show decisions that the caller is checked with as the checks do."""
         if not is_checked(caller):
             return decisions
-        return self.desk.checks.veil(decisions, self.desk.pseudonym(caller.required()))
+        return self.desk.checks.veil(decisions, self.desk.pseudonym(caller.required()), seller_id=seller_id)
 
     def _ring(self, stands: SellerStanding) -> pb.SellerRing | None:
         ring = stands.ring

@@ -363,8 +363,8 @@ def test_a_check_is_one_persons(checking: Service, seller: str) -> None:
     ben.claim(check.case_id, action=pb.CLAIM_ACTION_RELEASE)
     free = error_of(lambda: eve.claim(check.case_id))
 
-    assert (held.code(), "Somebody else holds" in held.details()) == (grpc.StatusCode.ABORTED, True)
-    assert (free.code(), "is superseded" in free.details()) == (grpc.StatusCode.ABORTED, True)
+    assert (held.code(), "Somebody else holds" in str(held.details())) == (grpc.StatusCode.ABORTED, True)
+    assert (free.code(), "is superseded" in str(free.details())) == (grpc.StatusCode.ABORTED, True)
     assert ben.get(check.case_id).state == case_pb2.CASE_STATE_SUPERSEDED
     assert check.case_id not in {case.case_id for case in ben.list(seller_id=seller).cases}
 
@@ -416,7 +416,8 @@ def test_marks_are_listed_and_taken_away(checking: Service, seller: str) -> None
     let_time_pass(checking)
     auditor = person(checking, "aud", "auditor")
 
-    listed, token = [], ""
+    listed: list[pb.GoldCase] = []
+    token = ""
     while not listed or token:
         page = auditor.call("ListGoldCases", pb.ListGoldCasesRequest(page_size=2, page_token=token))
         listed += page.gold_cases
