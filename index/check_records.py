@@ -94,7 +94,7 @@ class Checked:
 class Beside:
     """What one person's list of cases differs by: their checks, each with its place in the queue, are among it.
 
-    `veiled` are listings whose finished cases would tell what is right: they are left out.
+    `veiled` are listings on which people decided in cases that would tell what is right: those are left out.
     """
 
     checks: tuple[tuple[Case, float], ...] = ()

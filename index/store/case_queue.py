@@ -71,9 +71,8 @@ def among(
 
 
 def veiled(listing_ids: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition of finished cases of these listings, which would tell how they ended."""
-    waiting = cases.c.state.in_([str(state) for state in UNRESOLVED])
-    return and_(cases.c.listing_id.in_(sorted(listing_ids)), ~waiting)
+    """Return the condition of cases of these listings on which people decided, which would tell what."""
+    return and_(cases.c.listing_id.in_(sorted(listing_ids)), cases.c.state != str(CaseState.OPEN))
 
 
 def fits(wanted: CaseFilter, now: datetime, *, states: ColumnElement[bool] | None = None) -> ColumnElement[bool]:

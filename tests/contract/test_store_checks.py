@@ -401,6 +401,11 @@ class CheckContract(StoreSuite):
         assert [listed(store, who, finished).split() for who in ("ben", "eve")] == [[], ["c-a2", "c-a"]]
         answer(store, check)
         assert listed(store, "ben", finished) == "k"
+        appealed = CaseFilter(states=(CaseState.APPEALED,))
+        case = store.get_case(gold.case_id)
+        store.add_appeal(an_appeal(case), case=case)
+        assert [listed(store, who, appealed) for who in ("ben", "eve")] == ["", "c-a"]
+        store.resolve_case("c-a", ruling(TAKEDOWN, "max", hours=4))
         assert listed(store, "ben", finished, told_before=LATER + HOUR).split() == ["c-a2", "c-a"]
 
     def test_photos_of_a_gold_case_are_kept(self, store: Store) -> None:
