@@ -75,7 +75,7 @@ def decide(store: Store, name: str, *, time: datetime = NOON, **changed: object)
 
 
 def gold(store: Store, name: str = "gold", **changed: object) -> str:
-    """Put a gold case on record: reported, taken down by ann, reported again, and marked by lea."""
+    """Put a gold case on record: reported, taken down by ann, and marked by lea."""
     case_id = decide(store, name, **changed)  # type: ignore[arg-type]
     case = store.get_case(case_id)
     store.add_report(a_report("before", case), case=case, case_weight=0.0)
