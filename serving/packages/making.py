@@ -21,6 +21,7 @@ from index.evidence_records import Audience, EvidencePackage
 from index.rulings import Statement
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
+from serving.checks import refuse_for_check
 from serving.disclosure import disclosure
 from serving.legal.statements import SellerStatement, Statements
 from serving.legal.text import as_text
@@ -75,6 +76,7 @@ class Packages:
             SettingsError: the font cannot be used.
 
         """
+        refuse_for_check(self.desk.store, wish.case_id)
         material = gather(self.desk, wish.case_id, wish.audience)
         now, package_id = self.clock(), uuid.uuid4().hex
         retain_until = now + timedelta(days=self.rules.evidence_days)
