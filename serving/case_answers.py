@@ -13,16 +13,17 @@ from google.rpc.status_pb2 import Status
 
 from index.case_records import Case
 from serving.access.caller import Caller
-from serving.access.permissions import check_audience
+from serving.access.permissions import Permission, check_audience, entitled
 from serving.case_pages import to_place, to_token
 from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
+from serving.gold_answers import GoldAnswers
 from serving.packages.making import Packages
 from serving.receipts import Receipts
 from serving.request_keys import key_of
 from serving.wire.case import to_batch, to_case_id, to_claim, to_query, to_resolution, to_undoing
-from serving.wire.case_answers import from_appeal, from_case, from_file, from_report, from_resolution
+from serving.wire.case_answers import from_appeal, from_case, from_file, from_gold, from_report, from_resolution
 from serving.wire.complaint import to_complaint, to_objection
 from serving.wire.decision import from_image_result
 from serving.wire.package import from_package, to_export
@@ -38,10 +39,15 @@ class CaseAnswers:
     complaints: Complaints
     packages: Packages
 
+    @property
+    def gold(self) -> GoldAnswers:
+        """What is answered about gold cases."""
+        return GoldAnswers(self.desk)
+
     def list(self, request: pb.ListCasesRequest, caller: Caller) -> pb.ListCasesResponse:
         """List a page of cases."""
         query = to_query(request)
-        page = self.desk.list(query, after=to_place(request, query.order))
+        page = self.desk.list(query, caller, after=to_place(request, query.order))
         return pb.ListCasesResponse(
             cases=self._briefly(page.cases, caller),
             next_page_token=to_token(page.next_after, request),
@@ -51,8 +57,12 @@ class CaseAnswers:
     def get(self, request: pb.GetCaseRequest, caller: Caller) -> pb.GetCaseResponse:
         """Look a case up."""
         file, rules = self.desk.file(to_case_id(request)), self.desk.rules
+        case = from_file(file, viewer=caller.name)
+        gold = self.desk.store.find_gold(case.case_id) if entitled(caller, Permission.READ_GOLD) else None
+        if gold is not None:
+            case.gold.CopyFrom(from_gold(gold))
         return pb.GetCaseResponse(
-            case=from_file(file, viewer=caller.name),
+            case=case,
             reason_codes=rules.reason_codes,
             statement_required=rules.needs_statement(file.case.market),
         )
@@ -128,7 +138,7 @@ class CaseAnswers:
         return piece
 
     def _briefly(self, cases: Sequence[Case], caller: Caller) -> Sequence[case_pb2.Case]:
-        made, now = self.desk.store.resolutions_in(case.case_id for case in cases), self.desk.clock()
+        made, now = self.desk.resolutions_in([case.case_id for case in cases], caller), self.desk.clock()
         return [from_case(case, made.get(case.case_id, ()), now=now, viewer=caller.name) for case in cases]
 
 

@@ -40,6 +40,12 @@ class CaseRules(BaseModel):
         float | None,
         Field(gt=0, description="expected harm from which a takedown needs a second person; null: none does"),
     ] = 8.0
+    check_share: Annotated[
+        float, Field(ge=0, le=1, description="share of claims of the next case that hand out a check; 0: none does")
+    ] = 0.03
+    check_undo_minutes: Annotated[
+        float, Field(ge=0, description="minutes in which an answer to a check can be undone; then it is told")
+    ] = 10.0
     statement_markets: Annotated[
         tuple[Country, ...],
         Field(

@@ -59,6 +59,21 @@ class CaseServicer(CaseServiceServicer):
         caller = self._caller(context)
         return await self._work(lambda: self._answers.undo(request, caller))
 
+    async def MarkGoldCase(self, request: pb.MarkGoldCaseRequest, context: Context) -> pb.MarkGoldCaseResponse:  # noqa: N802
+        """Mark a case as gold."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.gold.mark(request, caller))
+
+    async def UnmarkGoldCase(self, request: pb.UnmarkGoldCaseRequest, context: Context) -> pb.UnmarkGoldCaseResponse:  # noqa: N802
+        """Take the mark from a case."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.gold.unmark(request, caller))
+
+    async def ListGoldCases(self, request: pb.ListGoldCasesRequest, context: Context) -> pb.ListGoldCasesResponse:  # noqa: N802
+        """List gold cases."""
+        caller = self._caller(context)
+        return await self._work(lambda: self._answers.gold.list(request, caller))
+
     async def ReportListing(self, request: pb.ReportListingRequest, context: Context) -> pb.ReportListingResponse:  # noqa: N802
         """Take in a report."""
         caller, deadline = self._caller(context), deadline_of(context, self._max_deadline_s)

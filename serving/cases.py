@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from index.case_records import Case, CasePage, Place
-from index.decision_records import DecisionRecord
 from index.errors import Conflict, NotFound, NotPermitted
-from index.reports import Report, ReporterRecord
-from index.rulings import Appeal, Batch, BatchItem, Outcome, RequestKey, Resolution, Ruling
+from index.rulings import Batch, BatchItem, InForce, Outcome, RequestKey, Resolution, Ruling
+from index.store.cases import NOTHING_BESIDE
 from index.store.resolutions import Undone
 from index.store.store import Store
 from serving.access.caller import Caller
+from serving.case_file import CaseFile
 from serving.case_rules import CaseRules
+from serving.checks import CheckDesk, is_checked
 from serving.deadline import NEVER, Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.status import to_status
@@ -31,19 +33,6 @@ PSEUDONYMS = "reviewer-pseudonyms"
 _PSEUDONYM_DIGITS = 20
 # The cases that an answer to an undoing shows; it counts all.
 _SHOWN_UNDONE = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseFile:
-    """A case with everything that belongs to it, as of `read_time`."""
-
-    case: Case
-    decision: DecisionRecord
-    resolutions: tuple[Resolution, ...]
-    reports: tuple[Report, ...]
-    reporters: Mapping[str, ReporterRecord]
-    appeals: tuple[Appeal, ...]
-    read_time: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,24 +60,38 @@ class BatchOutcome:
 
 @dataclass(frozen=True)
 class CaseDesk:
-    """The operations on cases. `clock` gives the time, in UTC."""
+    """The operations on cases. `clock` gives the time, in UTC, and `chance` a number in 0..1."""
 
     store: Store
     rules: CaseRules
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chance: Callable[[], float] = random.random
+
+    @property
+    def checks(self) -> CheckDesk:
+        """The operations on checks, which look like cases."""
+        return CheckDesk(self.store, self.rules, self.clock, self.chance)
 
     def pseudonym(self, name: str) -> str:
         """Return the name under which a person's decisions are kept."""
         digest = hmac.new(self.store.secret(PSEUDONYMS), name.encode(), hashlib.sha256).hexdigest()
         return f"reviewer-{digest[:_PSEUDONYM_DIGITS]}"
 
-    def list(self, query: Query, *, after: Place | None = None) -> CasePage:
-        """Return a page of cases."""
-        return self.store.list_cases(query.wanted, query.order, now=self.clock(), after=after, limit=query.limit)
+    def list(self, query: Query, caller: Caller, *, after: Place | None = None) -> CasePage:
+        """Return a page of cases, as the caller sees them."""
+        beside = NOTHING_BESIDE
+        if is_checked(caller):
+            beside = self.checks.beside(query.wanted, self.pseudonym(caller.required()))
+        return self.store.list_cases(
+            query.wanted, query.order, now=self.clock(), after=after, limit=query.limit, beside=beside
+        )
 
     def file(self, case_id: str) -> CaseFile:
         """Return a case with everything that belongs to it. Raises NotFound."""
-        case = self.store.get_case(case_id)
+        try:
+            case = self.store.get_case(case_id)
+        except NotFound:
+            return self.checks.file(case_id)
         reports = self.store.listing_reports(case.listing_id)
         return CaseFile(
             case=case,
@@ -102,15 +105,17 @@ class CaseDesk:
 
     def claim(self, claim: Claim, caller: Caller) -> CaseFile:
         """Take, renew or let go the lease on a case. Raises NotFound, Conflict and Unauthenticated."""
-        name, now = caller.required(), self.clock()
-        if claim.release:
-            case = self.store.release_case(claim.case_id, name, now=now)
-        elif claim.case_id:
-            case = self.store.claim_case(claim.case_id, name, now=now, duration=claim.duration)
-        else:
-            reviewer = self.pseudonym(name)
-            case = self.store.claim_next(claim.wanted, name, reviewer=reviewer, now=now, duration=claim.duration)
-        return self.file(case.case_id)
+        name = caller.required()
+        if not claim.case_id:
+            return self.file(self._claim_next(claim, caller))
+        try:
+            if claim.release:
+                self.store.release_case(claim.case_id, name, now=self.clock())
+            else:
+                self.store.claim_case(claim.case_id, name, now=self.clock(), duration=claim.duration)
+        except NotFound:
+            self.checks.claim(claim, name, reviewer=self.pseudonym(name))
+        return self.file(claim.case_id)
 
     def resolve(
         self,
@@ -136,11 +141,15 @@ class CaseDesk:
             request=request,
         )
         earlier = self.store.find_request(request) if request is not None else None
-        if earlier is None:
-            self._check_statement(self.store.get_case(case_id), outcome)
-            resolution = self.store.resolve_case(case_id, ruling)
-        else:
-            resolution = self.store.get_resolution(earlier)
+        if earlier is not None:
+            return self.file(case_id), self._resolution(earlier)
+        resolve: Callable[[str, Ruling], Resolution] = self.store.resolve_case
+        try:
+            case = self.store.get_case(case_id)
+        except NotFound:
+            case, resolve = self.checks.file(case_id).case, self.store.answer_check
+        self._check_statement(case, outcome)
+        resolution = resolve(case_id, ruling)
         return self.file(case_id), resolution
 
     def preview(self, selection: Selection, outcome: Outcome, caller: Caller) -> BatchOutcome:
@@ -204,8 +213,33 @@ class CaseDesk:
                 cases.append(undone.case)
         return tuple(cases), count
 
+    def resolutions_in(self, case_ids: Sequence[str], caller: Caller) -> Mapping[str, tuple[Resolution, ...]]:
+        """Return what was decided in each of these cases, of which some may be checks of the caller's."""
+        made = self.store.resolutions_in(case_ids)
+        return made | self.store.check_answers_in(case_ids) if is_checked(caller) else made
+
+    def in_force(self, file: CaseFile) -> InForce:
+        """Return the verdict on a case's decision that holds, or that holds as a check shows it."""
+        if file.check is not None:
+            return InForce(verdict=file.decision.verdict, since=file.decision.create_time)
+        return self.store.verdict_in_force(file.case.decision_id)
+
     def _undo(self, resolution_id: str, reason: str, reviewer: str) -> Undone:
+        if self.store.find_check_answer(resolution_id) is not None:
+            return self.checks.undo(resolution_id, reason=reason, reviewer=reviewer)
         return self.store.undo_resolution(resolution_id, reason=reason, time=self.clock(), reviewer=reviewer)
+
+    def _resolution(self, resolution_id: str) -> Resolution:
+        return self.store.find_check_answer(resolution_id) or self.store.get_resolution(resolution_id)
+
+    def _claim_next(self, claim: Claim, caller: Caller) -> str:
+        name, reviewer = caller.required(), self.pseudonym(caller.required())
+        if is_checked(caller):
+            check_id = self.checks.claim_next(claim.wanted, name, reviewer=reviewer, duration=claim.duration)
+            if check_id is not None:
+                return check_id
+        now = self.clock()
+        return self.store.claim_next(claim.wanted, name, reviewer=reviewer, now=now, duration=claim.duration).case_id
 
     def _ruling(self, outcome: Outcome, caller: Caller) -> Ruling:
         name = caller.required()

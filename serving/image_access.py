@@ -7,7 +7,8 @@ references hit it. What a caller may not see is answered as what is not there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from index.errors import NotFound
 from index.photos import Photo, PhotoOwner
@@ -60,15 +61,29 @@ def visible_photos(store: Store, subject: Subject, caller: Caller) -> SeenPhotos
 
 
 def _of_decision(store: Store, subject: Subject, caller: Caller) -> SeenPhotos:
-    decision_id = store.get_case(subject.id).decision_id if subject.kind == "case" else subject.id
+    decision_id, moved = _decision_of(store, subject)
     decision = decision_pb2.Decision.FromString(store.get_decision(decision_id).payload)
     photos = store.photos_of(PhotoOwner.DECISION, decision_id)
+    if moved:
+        photos = tuple(replace(photo, create_time=photo.create_time + moved) for photo in photos)
     if not reads_cases(caller):
         shown = set(_showing(decision, store, caller))
         if not shown:
             raise NotFound("none of its photos shows a brand of the caller's")
         photos = tuple(photo for photo in photos if photo.position in shown)
     return SeenPhotos(photos, decision)
+
+
+def _decision_of(store: Store, subject: Subject) -> tuple[str, timedelta]:
+    """Name the decision whose photos are a case's, a decision's or a check's, and how far a check moves them in time.
+
+    Raises NotFound.
+    """
+    of_case = subject.kind == "case"
+    check = store.find_check(check_id=subject.id) if of_case else store.find_check(decision_id=subject.id)
+    if check is not None:
+        return check.gold_case.decision_id, check.case.create_time - check.gold_case.create_time
+    return (store.get_case(subject.id).decision_id if of_case else subject.id), timedelta()
 
 
 def _showing(decision: decision_pb2.Decision, store: Store, caller: Caller) -> Iterator[int]:

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from index.errors import NotFound, NotPermitted
-from index.insight import AuditCount, Histograms, Span
-from index.intervals import Proportion, weighted
+from index.insight import AuditCount, Histograms, SellerDecision, Span
+from index.intervals import Proportion, proportion, weighted
 from index.learning import DEFAULT_TIER
 from index.shift import PRICE_EDGES, SCORE_EDGES, shift
 from index.standing import SellerStanding
 from index.store.store import Store
 from serving.access.caller import Caller
-from serving.access.permissions import ADMIN, AUDITOR, LEAD
+from serving.access.permissions import ADMIN, AUDITOR, LEAD, Permission, entitled
 from serving.cases import CaseDesk
+from serving.checks import is_checked
 from serving.domain import Verdict
 from serving.guarantee import CertificateSource, Versions, fault_of
 from serving.page_tokens import read_token, write_token
@@ -136,8 +137,16 @@ class InsightAnswers:
         question = pb.ListReviewersRequest(start_time=request.start_time, end_time=request.end_time)
         start = read_token(question, request.page_token, int)[0] if request.page_token else 0
         found = self.store.list_reviewers(span, offset=start, limit=size + 1)
+        shares = self.store.check_shares(span, told_before=self.desk.checks.told_before)
         return pb.ListReviewersResponse(
-            reviewers=[pb.ReviewerVolume(reviewer=one.reviewer, answer_count=one.answers) for one in found[:size]],
+            reviewers=[
+                pb.ReviewerVolume(
+                    reviewer=one.reviewer,
+                    answer_count=one.answers,
+                    checks=from_proportion(shares.get(one.reviewer, proportion(0, 0))),
+                )
+                for one in found[:size]
+            ],
             next_page_token=write_token(question, start + size) if len(found) > size else "",
         )
 
@@ -148,7 +157,9 @@ class InsightAnswers:
             asked = self.desk.pseudonym(caller.required())
         elif caller.roles and not caller.roles & _SEE_ALL and asked != self.desk.pseudonym(caller.required()):
             raise NotPermitted("A moderator may see their own figures only; leave reviewer empty.")
-        return from_reviewed(asked, self.store.reviewed(asked, span))
+        checked = self.store.checked(asked, span, told_before=self.desk.checks.told_before)
+        names_gold = entitled(caller, Permission.READ_GOLD)
+        return from_reviewed(asked, self.store.reviewed(asked, span), checked, names_gold=names_gold)
 
     def seller(self, request: pb.GetSellerRequest, caller: Caller) -> pb.GetSellerResponse:
         """Return a seller's record. Raises NotFound, NotPermitted."""
@@ -171,9 +182,17 @@ class InsightAnswers:
                 )
                 for month, counts in list(history.months.items())[-_MONTHS:]
             ],
-            decisions=[from_seller_decision(decision) for decision in history.decisions],
+            decisions=[from_seller_decision(one) for one in self._as_seen(history.decisions, seller_id, caller)],
             ring=self._ring(stands),
         )
+
+    def _as_seen(
+        self, decisions: tuple[SellerDecision, ...], seller_id: str, caller: Caller
+    ) -> tuple[SellerDecision, ...]:
+        """Show decisions that the caller is checked with as the checks do."""
+        if not is_checked(caller):
+            return decisions
+        return self.desk.checks.veil(decisions, self.desk.pseudonym(caller.required()), seller_id=seller_id)
 
     def _ring(self, stands: SellerStanding) -> pb.SellerRing | None:
         ring = stands.ring

@@ -20,6 +20,7 @@ from index.store.store import Store
 from index.titles import signature as title_signature
 from serving.auditing import Auditor
 from serving.case_opening import CaseOpening
+from serving.checks import shown_decision
 from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
@@ -101,7 +102,7 @@ class Moderation:
 
     def decision(self, decision_id: str) -> decision_pb2.Decision:
         """Return a recorded decision, byte for byte. Raises NotFound."""
-        return decision_of(self.store.get_decision(decision_id))
+        return decision_of(shown_decision(self.store, decision_id))
 
     def remove(self, listing_id: str, reason: RemovalReason, *, note: str = "") -> RemovedListing:
         """Record that the marketplace removed a listing. Raises NotFound when it was never screened."""

@@ -7,6 +7,7 @@ the queue, and however far moderators get, the share of drawn ones among what th
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +49,30 @@ def place_of(case: Case, queue_key: float, order: CaseOrder) -> Place:
     if order is CaseOrder.DUE:
         return Place(case.due_time or _NEVER, case.case_id)
     return Place(case.create_time, case.case_id)
+
+
+def in_place(found: Iterable[tuple[Case, float]], order: CaseOrder) -> list[tuple[Place, Case]]:
+    """Put beside each case, which comes with its key in the queue, the place at which it stands in this order."""
+    return [(place_of(case, key, order), case) for case, key in found]
+
+
+def among(
+    found: list[tuple[Place, Case]], others: list[tuple[Place, Case]], order: CaseOrder, *, after: Place | None
+) -> list[tuple[Place, Case]]:
+    """Put those of `others` that follow `after` among cases that do, in order; to be cut where a page ends."""
+    if not others:
+        return found
+    _, descending = _ORDERS[order]
+    rows = [(place.key, place.case_id, case) for place, case in (*found, *others)]
+    if after is not None:
+        seen = (after.key, after.case_id)
+        rows = [row for row in rows if (row[:2] < seen if descending else row[:2] > seen)]
+    return [(Place(key, name), case) for key, name, case in sorted(rows, key=lambda row: row[:2], reverse=descending)]
+
+
+def veiled(listing_ids: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition of cases of these listings on which people decided, which would tell what."""
+    return and_(cases.c.listing_id.in_(sorted(listing_ids)), cases.c.state != str(CaseState.OPEN))
 
 
 def fits(wanted: CaseFilter, now: datetime, *, states: ColumnElement[bool] | None = None) -> ColumnElement[bool]:

@@ -6,13 +6,12 @@ SQLite there is one writer. What people decide is brought into force by `index.s
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, bindparam, func, select, update
 
 from index.case_records import (
     UNRESOLVED,
@@ -22,19 +21,21 @@ from index.case_records import (
     CaseOrigin,
     CasePage,
     CaseState,
-    Lease,
     Place,
     lot_of,
 )
-from index.errors import Conflict, NotFound
+from index.check_records import Beside
+from index.errors import NotFound
 from index.reports import ReportState
-from index.store.case_queue import claimable, fits, ordered, place_of, queue_key
+from index.store.case_queue import among, claimable, fits, in_place, ordered, queue_key, veiled
 from index.store.engine import Database, in_batches
+from index.store.leases import FREE, claimed, held_by, lease_of, may_release
 from index.store.tables.cases import case_brands, case_reasons, cases, reports
 
 # Of a record's fields, those that are a column of the same name.
 _COLUMNS = tuple(name for name in Case.__dataclass_fields__ if name in cases.c)
-_FREE = {"holder": "", "lease_token": "", "lease_expire_time": None, "claim_time": None}
+
+NOTHING_BESIDE = Beside()
 
 # Built once, because each decision runs them: building a statement takes several times as long as running it.
 _LISTING = bindparam("of_listing", type_=Text())
@@ -50,7 +51,7 @@ _OVERTAKEN = select(cases.c.state).where(_OVERTAKABLE).order_by(cases.c.case_id)
 _SUPERSEDE = (
     update(cases)
     .where(_OVERTAKABLE)
-    .values(state=str(CaseState.SUPERSEDED), revision=cases.c.revision + 1, update_time=bindparam("since"), **_FREE)
+    .values(state=str(CaseState.SUPERSEDED), revision=cases.c.revision + 1, update_time=bindparam("since"), **FREE)
 )
 
 
@@ -72,19 +73,24 @@ class CaseStore:
         now: datetime,
         after: Place | None = None,
         limit: int = 100,
+        beside: Beside = NOTHING_BESIDE,
     ) -> CasePage:
-        """Return up to `limit` cases in order, from the first one that follows `after`, and how many fit in all."""
-        fitting = fits(wanted, now)
+        """Return up to `limit` cases in order, from the first one that follows `after`, and how many fit in all.
+
+        One person's list has their checks among it (`beside`), which fit and count as cases do.
+        """
+        fitting = and_(fits(wanted, now), ~veiled(beside.veiled)) if beside.veiled else fits(wanted, now)
         page = ordered(select(cases).where(fitting), order, after=after).limit(limit + 1)
         with self._database.read("list cases") as connection:
             rows = connection.execute(page).all()
             total = connection.execute(select(func.count()).select_from(cases).where(fitting)).scalar_one()
-            found = _records(connection, rows[:limit])
-        more = len(rows) > limit
+            keys = [row.queue_key for row in rows]
+            found = in_place(zip(records_of(connection, rows), keys, strict=True), order)
+        found = among(found, in_place(beside.checks, order), order, after=after)
         return CasePage(
-            cases=tuple(found),
-            next_after=place_of(found[-1], rows[limit - 1].queue_key, order) if more else None,
-            total=total,
+            cases=tuple(case for _, case in found[:limit]),
+            next_after=found[limit - 1][0] if len(found) > limit else None,
+            total=total + len(beside.checks),
         )
 
     def claim_case(self, case_id: str, holder: str, *, now: datetime, duration: timedelta) -> Case:
@@ -97,44 +103,37 @@ class CaseStore:
         """
         with self._database.write(f"claim the case {case_id!r}") as connection:
             case = lock_case(connection, case_id)
-            if case.state not in UNRESOLVED:
-                raise Conflict(f"The case {case_id!r} is {case.state}; nothing is left to decide in it.")
-            lease = case.lease_at(now)
-            if lease is not None and lease.holder != holder:
-                raise Conflict(f"Somebody else holds the case {case_id!r} until {lease.expire_time.isoformat()}.")
-            if lease is not None:
-                return change_case(connection, case, now, lease_expire_time=now + duration)
-            return change_case(connection, case, now, **_held_by(holder, now, duration))
+            return change_case(connection, case, now, **claimed(case, holder, now, duration))
 
     def claim_next(self, wanted: CaseFilter, holder: str, *, reviewer: str, now: datetime, duration: timedelta) -> Case:
         """Give `holder` the lease on the first case of the queue that fits, is free, and that they may decide.
 
         Raises NotFound when there is none. `wanted.states` is not used.
         """
-        free = fits(wanted, now, states=claimable(reviewer, now))
-        first = ordered(select(cases), CaseOrder.EXPECTED_HARM).where(free).limit(1)
+        first = _first(wanted, reviewer, now)
         with self._database.write("claim the next case") as connection:
             row = connection.execute(first.with_for_update(skip_locked=True)).one_or_none()
             if row is None:
                 raise NotFound("No case that fits waits for a person; widen the filter, or come back later.")
-            (case,) = _records(connection, [row])
-            return change_case(connection, case, now, **_held_by(holder, now, duration))
+            (case,) = records_of(connection, [row])
+            return change_case(connection, case, now, **held_by(holder, now, duration))
+
+    def next_case(self, wanted: CaseFilter, *, reviewer: str, now: datetime) -> tuple[Case, float] | None:
+        """Return what `claim_next` would claim, and its key in the queue, without claiming it; None for nothing."""
+        with self._database.read("look at the next case") as connection:
+            row = connection.execute(_first(wanted, reviewer, now)).one_or_none()
+            return None if row is None else (records_of(connection, [row])[0], row.queue_key)
 
     def release_case(self, case_id: str, holder: str, *, now: datetime) -> Case:
         """Take back `holder`'s lease on a case, if there is one. Raises NotFound, and Conflict for another's lease."""
         with self._database.write(f"release the case {case_id!r}") as connection:
             case = lock_case(connection, case_id)
-            lease = case.lease_at(now)
-            if lease is None:
-                return case
-            if lease.holder != holder:
-                raise Conflict(f"Somebody else holds the case {case_id!r}; only its holder can let it go.")
-            return change_case(connection, case, now, **_FREE)
+            return change_case(connection, case, now, **FREE) if may_release(case, holder, now) else case
 
 
 def insert_case(connection: Connection, case: Case) -> None:
     """Insert a new case, within the transaction of what opens it."""
-    values = {name: getattr(case, name) for name in _COLUMNS} | _FREE
+    values = {name: getattr(case, name) for name in _COLUMNS} | FREE
     values |= {"queue_key": queue_key(connection, case), "lot": lot_of(case.case_id)}
     values["update_time"] = case.update_time or case.create_time
     connection.execute(cases.insert().values({name: _plain(value) for name, value in values.items()}))
@@ -170,7 +169,7 @@ def change_case(connection: Connection, case: Case, time: datetime, **values: An
 
 def end_lease(connection: Connection, case: Case, time: datetime, state: CaseState, **values: Any) -> Case:
     """Bring a case into another state, in which nobody holds it."""
-    return change_case(connection, case, time, state=state, **_FREE, **values)
+    return change_case(connection, case, time, state=state, **FREE, **values)
 
 
 def unresolved_case(connection: Connection, decision_id: str) -> Case | None:
@@ -178,13 +177,13 @@ def unresolved_case(connection: Connection, decision_id: str) -> Case | None:
     waiting = (cases.c.decision_id == decision_id, cases.c.state.in_([str(state) for state in UNRESOLVED]))
     newest = select(cases).where(*waiting).order_by(cases.c.create_time.desc(), cases.c.case_id.desc())
     row = connection.execute(newest.limit(1)).first()
-    return None if row is None else _records(connection, [row])[0]
+    return None if row is None else records_of(connection, [row])[0]
 
 
 def cases_where(connection: Connection, condition: ColumnElement[bool]) -> list[Case]:
     """Return the cases that meet a condition, the oldest first."""
     query = select(cases).where(condition).order_by(cases.c.create_time, cases.c.case_id)
-    return _records(connection, connection.execute(query).all())
+    return records_of(connection, connection.execute(query).all())
 
 
 def succeed_cases(
@@ -218,9 +217,9 @@ def supersede(connection: Connection, listing_id: str, time: datetime) -> bool:
     return str(CaseState.SECOND_REVIEW) in waited
 
 
-def _held_by(holder: str, now: datetime, duration: timedelta) -> dict[str, Any]:
-    token = secrets.token_urlsafe(24)
-    return {"holder": holder, "lease_token": token, "lease_expire_time": now + duration, "claim_time": now}
+def _first(wanted: CaseFilter, reviewer: str, now: datetime) -> Select[Any]:
+    free = fits(wanted, now, states=claimable(reviewer, now))
+    return ordered(select(cases), CaseOrder.EXPECTED_HARM).where(free).limit(1)
 
 
 def _plain(value: Any) -> Any:
@@ -230,10 +229,11 @@ def _plain(value: Any) -> Any:
 def _found(connection: Connection, case_id: str, row: Row[Any] | None) -> Case:
     if row is None:
         raise NotFound(f"There is no case with the id {case_id!r}.")
-    return _records(connection, [row])[0]
+    return records_of(connection, [row])[0]
 
 
-def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Case]:
+def records_of(connection: Connection, rows: Iterable[Row[Any]]) -> list[Case]:
+    """Return the cases of rows of `cases`, in their order."""
     found = list(rows)
     brands: dict[str, list[str]] = {}
     reasons: dict[str, list[str]] = {}
@@ -249,14 +249,6 @@ def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Case]:
 
 
 def _case(row: Row[Any], brand_ids: tuple[str, ...], reason_codes: tuple[str, ...]) -> Case:
-    lease = None
-    if row.lease_expire_time is not None:
-        lease = Lease(
-            holder=row.holder,
-            token=row.lease_token,
-            expire_time=row.lease_expire_time,
-            claim_time=row.claim_time,
-        )
     values = {name: getattr(row, name) for name in _COLUMNS}
-    values |= {"origin": CaseOrigin(row.origin), "state": CaseState(row.state), "lease": lease}
+    values |= {"origin": CaseOrigin(row.origin), "state": CaseState(row.state), "lease": lease_of(row)}
     return Case(**values, brand_ids=brand_ids, reason_codes=reason_codes)

@@ -1,8 +1,9 @@
 """Which photos are kept, for what, and for how long? Their records; the files lie in the blob store.
 
 A photo stays while somebody may have to look at it: for the retention from the day it came, or from the last day on
-which anything happened in a case of its decision, as long as such a case is unresolved, under a legal hold, and until
-`needed_until`. `expire_photos` lets go of the others, and then `touchstone blobs collect` deletes their files.
+which anything happened in a case of its decision, as long as such a case is unresolved or a gold case, under a legal
+hold, and until `needed_until`. `expire_photos` lets go of the others, and then `touchstone blobs collect` deletes their
+files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from index.store.engine import Database, in_batches, insert_new
 from index.store.holds import holds_standing
 from index.store.photo_brands import brands_about
 from index.store.tables.cases import cases, reports
+from index.store.tables.checks import gold_cases
 from index.store.tables.photos import kept_photos
 
 _FIELDS = tuple(Photo.__dataclass_fields__)
@@ -160,8 +162,9 @@ def _old(connection: Connection, *, before: datetime, now: datetime, after: tupl
 
 
 def _in_case(before: datetime) -> ColumnElement[bool]:
-    """Say of a photo that a case needs it: one that is unresolved, or in which something happened since a time."""
-    at_work = or_(cases.c.state.in_([str(state) for state in UNRESOLVED]), cases.c.update_time >= before)
+    """Say of a photo that a case needs it: an unresolved or gold one, or one in which something happened since."""
+    gold = cases.c.case_id.in_(select(gold_cases.c.case_id))
+    at_work = or_(cases.c.state.in_([str(state) for state in UNRESOLVED]), cases.c.update_time >= before, gold)
     of_decision = exists().where(
         kept_photos.c.owner == str(PhotoOwner.DECISION), cases.c.decision_id == kept_photos.c.owner_id, at_work
     )

@@ -100,9 +100,13 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
     return {name: getattr(outcome, name) for name in _OUTCOME} | {"statement": statement}
 
 
+def outcome_of(row: Row[Any]) -> Outcome:
+    """Read an outcome from its columns."""
+    return Outcome(**{name: getattr(row, name) for name in _OUTCOME if name != "statement"}, statement=_told(row))
+
+
 def _record(row: Row[Any]) -> Resolution:
-    outcome = Outcome(**{name: getattr(row, name) for name in _OUTCOME if name != "statement"}, statement=_told(row))
-    return Resolution(**{name: getattr(row, name) for name in _COLUMNS}, outcome=outcome)
+    return Resolution(**{name: getattr(row, name) for name in _COLUMNS}, outcome=outcome_of(row))
 
 
 def _told(row: Row[Any]) -> Statement | None:

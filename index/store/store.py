@@ -29,11 +29,14 @@ from index.store.buyer_advice import BuyerAdviceStore
 from index.store.cases import CaseStore
 from index.store.certificates import CertificateStore
 from index.store.changes import ChangeStore
+from index.store.check_answers import CheckAnswerStore
+from index.store.checks import CheckStore
 from index.store.condition import StoreCondition, condition_of
 from index.store.decisions import DecisionStore
 from index.store.engine import CONNECTIONS, Database
 from index.store.evidence import EvidenceStore
 from index.store.features import FeatureStore
+from index.store.gold import GoldStore
 from index.store.histories import HistoryStore
 from index.store.holds import HoldStore
 from index.store.identities import IdentityStore
@@ -127,6 +130,9 @@ class Store(
     QueueCountStore,
     ShiftStore,
     ReviewerStore,
+    GoldStore,
+    CheckStore,
+    CheckAnswerStore,
     SellerHistoryStore,
 ):
     """The registry. Each base class is one aggregate; a transaction never spans two calls."""

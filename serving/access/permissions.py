@@ -34,6 +34,8 @@ class Permission(enum.Enum):
     READ_CASES = "read any case"
     RESOLVE = "decide on cases"
     RESOLVE_BATCHES = "decide on many cases at once"
+    MARK_GOLD = "mark cases of known truth"
+    READ_GOLD = "see which cases are of known truth"
     REPORT = "report a listing"
     APPEAL = "pass on a seller's appeal"
     VIEW_IMAGES = "look at photos and references"
@@ -72,6 +74,9 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.READ_CASES: frozenset({MODERATOR, LEAD, AUDITOR}),
     Permission.RESOLVE: frozenset({MODERATOR, LEAD}),
     Permission.RESOLVE_BATCHES: frozenset({LEAD}),
+    Permission.MARK_GOLD: frozenset({LEAD}),
+    # Who has this is given no checks: they would know the answers.
+    Permission.READ_GOLD: frozenset({LEAD, AUDITOR}),
     Permission.REPORT: frozenset({PIPELINE, MODERATOR, LEAD, BRAND_OWNER, *PROVEN}),
     # Not the brand owner: an appeal is the seller's, and its answer would tell whose decisions there are.
     Permission.APPEAL: frozenset({PIPELINE, MODERATOR, LEAD}),
@@ -125,6 +130,9 @@ RPCS: dict[str, Permission] = {
     f"{_CASES}/ResolveCase": Permission.RESOLVE,
     f"{_CASES}/BatchResolveCases": Permission.RESOLVE_BATCHES,
     f"{_CASES}/UndoResolution": Permission.RESOLVE,
+    f"{_CASES}/MarkGoldCase": Permission.MARK_GOLD,
+    f"{_CASES}/UnmarkGoldCase": Permission.MARK_GOLD,
+    f"{_CASES}/ListGoldCases": Permission.READ_GOLD,
     f"{_CASES}/ReportListing": Permission.REPORT,
     f"{_CASES}/AppealDecision": Permission.APPEAL,
     f"{_CASES}/ExportEvidence": Permission.EXPORT_EVIDENCE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import click
@@ -28,6 +29,9 @@ _METHODS = {
     "UndoResolution": "undo",
     "ReportListing": "report",
     "AppealDecision": "appeal",
+    "MarkGoldCase": "gold.mark",
+    "UnmarkGoldCase": "gold.unmark",
+    "ListGoldCases": "gold.list",
 }
 
 Ask = Callable[[str, Message], Any]
@@ -46,7 +50,7 @@ def asking(context: click.Context) -> Iterator[Ask]:
                 answers = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font)
 
             def ask_here(rpc: str, request: Message) -> Any:
-                return getattr(answers, _METHODS[rpc])(request, Caller(name))
+                return attrgetter(_METHODS[rpc])(answers)(request, Caller(name))
 
             yield ask_here
         return

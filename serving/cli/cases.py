@@ -14,6 +14,7 @@ import click
 
 from serving.cli.case_asking import Ask, asking
 from serving.cli.case_batch import VERDICTS, batch, read_statement
+from serving.cli.case_gold import gold
 from serving.cli.common import by_actor, message_dict, print_json, wants_json
 from serving.cli.connection import with_credentials
 from touchstone.moderation.v1 import case_pb2, decision_pb2, listing_pb2
@@ -34,6 +35,7 @@ def cases(context: click.Context, /, **options: Any) -> None:
 
 
 cases.add_command(batch)
+cases.add_command(gold)
 
 
 @cases.command("list")

@@ -25,6 +25,7 @@ from touchstone.moderation.v1.case_service_pb2 import (
     GetCaseResponse,
     ListCasesRequest,
     ListCasesResponse,
+    MarkGoldCaseRequest,
     ResolveCaseRequest,
     UndoResolutionRequest,
 )
@@ -69,6 +70,7 @@ async def case_page(
         request_ids=[uuid.uuid4().hex for _ in _DIALOGS],
         may_resolve=view.may(ResolveCaseRequest),
         may_undo=view.may(UndoResolutionRequest),
+        may_mark=view.may(MarkGoldCaseRequest),
         **looks(view, answer.case, stored, wanted),
         **_evidence(answer.case),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -83,8 +83,7 @@ class PeoplePlots(Plotter):
             return Plot(title=t("insight.reviewers.none"))
         title = t("insight.reviewers.title", count=len(answer.reviewers))
         rows = [Bar(one.reviewer, one.answer_count) for one in found]
-        said = {"from": span.first.isoformat(), "to": span.last.isoformat()}
-        links = [f"/record?{urlencode({'reviewer': one.reviewer} | said)}" for one in found]
+        links = [_record_of(one.reviewer, span) for one in found]
         about = t("insight.reviewers.about")
         across = t("insight.axis.answers")
         return self._bars(rows, title=title, about=about, of=t("insight.column.of"), across=across, links=links)
@@ -124,6 +123,30 @@ class PeoplePlots(Plotter):
             named, title=t("record.agreement"), about=t("record.agreement_about"), across=t("record.share")
         )
 
+    def checks(self, answer: pb.GetReviewerResponse) -> Plot:
+        """Plot how often somebody was right where the right answer is sure."""
+        t = self.words
+        if not answer.checks.count:
+            return Plot(title=t("record.checks.none"), about=t("record.checks.none_about"))
+        named = [(t("record.checks.right"), answer.checks)]
+        return self.shares(
+            named, title=t("record.checks.title"), about=t("record.checks.about"), across=t("record.share")
+        )
+
+    def everybodys_checks(self, answer: pb.ListReviewersResponse, span: DaySpan) -> Plot:
+        """Plot how often each person was right where the right answer is sure."""
+        t = self.words
+        found = [one for one in answer.reviewers if one.checks.count][:MOST_REVIEWERS]
+        if not found:
+            return Plot(title=t("insight.checks.none"), about=t("insight.checks.none_about"))
+        plot = self.shares(
+            [(one.reviewer, one.checks) for one in found],
+            title=t("insight.checks.title"),
+            about=t("insight.checks.about"),
+            across=t("record.share"),
+        )
+        return replace(plot, links=[_record_of(one.reviewer, span) for one in found])
+
     def _ranges(self, ranges: Sequence[pb.RangeCount], *, title: str, across: str) -> Plot:
         t = self.words
         labels = [self._range(one) for one in ranges]
@@ -153,3 +176,8 @@ class PeoplePlots(Plotter):
             rows=[(row.name, self.number(row.value)) for row in rows],
             links=links,
         )
+
+
+def _record_of(reviewer: str, span: DaySpan) -> str:
+    said = {"reviewer": reviewer, "from": span.first.isoformat(), "to": span.last.isoformat()}
+    return f"/record?{urlencode(said)}"

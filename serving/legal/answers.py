@@ -14,6 +14,7 @@ from index.rulings import RequestKey
 from serving.access.caller import Caller
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
+from serving.checks import refuse_for_check, shown_takedown
 from serving.legal.clock import ClockFacts, deadlines
 from serving.legal.register import territory_of, to_register
 from serving.legal.register_rules import RegisterBatch
@@ -58,10 +59,14 @@ class StatementAnswers:
     def get(self, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
         """Answer GetStatement."""
         language = to_target(request)
-        decision_id = request.decision_id
-        if request.WhichOneof("target") == "case_id":
-            decision_id = self.desk.store.get_case(request.case_id).decision_id
-        statement = self.statements.of_decision(decision_id, language=language)
+        store, decision_id = self.desk.store, request.decision_id
+        of_case = request.WhichOneof("target") == "case_id"
+        check = store.find_check(check_id=request.case_id) if of_case else store.find_check(decision_id=decision_id)
+        if check is not None:
+            statement = self.statements.of_takedown(shown_takedown(check), language=language)
+        else:
+            decision_id = store.get_case(request.case_id).decision_id if of_case else decision_id
+            statement = self.statements.of_decision(decision_id, language=language)
         days = self.rules.notifier_answer_days
         return pb.GetStatementResponse(statement=from_seller_statement(statement, answer_days=days))
 
@@ -94,7 +99,7 @@ class StatementAnswers:
         """Answer GetLegalClock."""
         refuse(check_id("case_id", request.case_id, required=True))
         file, steps = self.desk.file(request.case_id), self.desk.store.case_steps(request.case_id)
-        in_force = self.desk.store.verdict_in_force(file.case.decision_id)
+        in_force = self.desk.in_force(file)
         facts = ClockFacts(
             case=file.case,
             resolutions=file.resolutions,
@@ -114,6 +119,7 @@ class StatementAnswers:
         """Answer RecordLegalStep."""
         now = self.clock()
         recorded = to_step(request, now=now)
+        refuse_for_check(self.desk.store, recorded.case_id)
         step = self._step(recorded, caller, now, request=key_of(request, request.request_id, caller))
         return pb.RecordLegalStepResponse(step=from_step(step))
 

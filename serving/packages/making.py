@@ -20,6 +20,7 @@ from index.errors import BlobMissing, NotFound
 from index.evidence_records import Audience, EvidencePackage
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
+from serving.checks import refuse_for_check
 from serving.disclosure import disclosure
 from serving.legal.statements import SellerStatement, Statements
 from serving.legal.text import as_text
@@ -88,6 +89,7 @@ class Packages:
             SettingsError: the font or the key cannot be used.
 
         """
+        refuse_for_check(self.desk.store, wish.case_id)
         signer = None if self.key is None else Signer.load(self.key)
         material = gather(self.desk, wish.case_id, wish.audience)
         now, package_id = self.clock(), uuid.uuid4().hex

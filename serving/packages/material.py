@@ -15,7 +15,8 @@ from index.identity import IdentityRecord
 from index.photos import PhotoOwner, PhotoState
 from index.records import Reference
 from index.store.store import Store
-from serving.cases import CaseDesk, CaseFile
+from serving.case_file import CaseFile
+from serving.cases import CaseDesk
 from serving.facts import Facts
 from serving.facts_record import unpack
 from touchstone.moderation.v1 import decision_pb2

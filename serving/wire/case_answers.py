@@ -11,9 +11,10 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from index.case_records import Case
+from index.check_records import Gold
 from index.reports import Notice, Report, ReporterRecord
 from index.rulings import Appeal, Outcome, Resolution, Statement
-from serving.cases import CaseFile
+from serving.case_file import CaseFile
 from serving.wire.case import ORIGINS, STATES
 from serving.wire.complaint import REPORTERS
 from serving.wire.outcome import GROUNDS
@@ -87,6 +88,16 @@ def from_resolution(resolution: Resolution) -> case_pb2.Resolution:
         undo_time=_time(resolution.undo_time),
         undo_reason=resolution.undo_reason,
         undone_by=resolution.undone_by,
+    )
+
+
+def from_gold(gold: Gold) -> case_pb2.GoldMark:
+    """Translate the mark of a gold case."""
+    return case_pb2.GoldMark(
+        verdict=_verdict(gold.verdict),
+        note=gold.note,
+        reviewer=gold.marked_by,
+        mark_time=_time(gold.mark_time),
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from index.check_records import CheckAnswer, Checked
 from index.insight import Count, Happening, QueueCounts, QueueFlow, ReliabilityBin, Reviewed, SellerDecision
 from index.intervals import Proportion
 from index.learning import CertificateOnRecord
@@ -163,8 +164,8 @@ def from_queue(counts: QueueCounts, flow: QueueFlow) -> pb.GetQueueResponse:
     )
 
 
-def from_reviewed(reviewer: str, reviewed: Reviewed) -> pb.GetReviewerResponse:
-    """Translate how somebody decides."""
+def from_reviewed(reviewer: str, reviewed: Reviewed, checked: Checked, *, names_gold: bool) -> pb.GetReviewerResponse:
+    """Translate how somebody decides; gold cases are named to those who may see them."""
     return pb.GetReviewerResponse(
         reviewer=reviewer,
         answer_count=reviewed.answers,
@@ -174,6 +175,21 @@ def from_reviewed(reviewer: str, reviewed: Reviewed) -> pb.GetReviewerResponse:
         undone=from_proportion(reviewed.undone),
         median_handling_s=reviewed.median_handling_s,
         timed_count=reviewed.timed,
+        checks=from_proportion(checked.agreed),
+        check_answers=[from_check_answer(answer, names_gold=names_gold) for answer in checked.answers],
+    )
+
+
+def from_check_answer(answer: CheckAnswer, *, names_gold: bool) -> pb.CheckAnswer:
+    """Translate an answer to a check."""
+    return pb.CheckAnswer(
+        case_id=answer.check_id,
+        gold_case_id=answer.gold_case_id if names_gold else "",
+        listing_id=answer.listing_id,
+        verdict=decision_pb2.Verdict.Value(f"VERDICT_{answer.verdict}"),
+        right_verdict=decision_pb2.Verdict.Value(f"VERDICT_{answer.right_verdict}"),
+        note=answer.note,
+        answer_time=from_time(answer.answer_time),
     )
 
 

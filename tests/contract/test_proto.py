@@ -20,8 +20,8 @@ RPCS = {
     "GetCapabilities GetCaller",
     "BrandService": "CreateBrand GetBrand ListBrands UpdateBrand *UploadReference ListReferences ReviewReference "
     "RetireReference PreviewReference FindListings SetAuthorizedSellers SetPriceBands SetBuyerAdvice",
-    "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution ReportListing "
-    "AppealDecision ExportEvidence",
+    "CaseService": "ListCases GetCase ClaimCase ResolveCase BatchResolveCases UndoResolution MarkGoldCase "
+    "UnmarkGoldCase ListGoldCases ReportListing AppealDecision ExportEvidence",
     "ScanService": "StartScan GetScan WatchScan* CancelScan",
     "ImageService": "ListImages GetImage",
     "BuyerService": "CheckListing CheckSerial GetAdviceImage Report GetReport",

@@ -51,6 +51,9 @@ GOOD: dict[str, Callable[[str, str], Any]] = {
     "AppealDecision": lambda *_: pb.AppealDecisionRequest(
         decision_id="gone", appellant_id="s1", statement="It is genuine.", document_sha256s=["ab" * 32]
     ),
+    "MarkGoldCase": lambda case, *_: pb.MarkGoldCaseRequest(case_id=case, note="The seams."),
+    "UnmarkGoldCase": lambda case, *_: pb.UnmarkGoldCaseRequest(case_id=case),
+    "ListGoldCases": lambda *_: pb.ListGoldCasesRequest(page_size=1),
 }
 
 
@@ -59,7 +62,7 @@ def test_a_bad_field_is_answered_as_promised(own_service: Service, rpc: str) -> 
     """Whatever a field holds, the caller is served or told what is wrong with it."""
     case_id = case_of(own_service, suspicious(own_service, "odd"))
     known_fake(own_service, "fake")
-    ann = person(own_service, "ann", "authority,moderator")
+    ann = person(own_service, "ann", "authority,moderator,lead")
     token = ann.claim(case_id).lease.lease_token
     answers = {}
 

@@ -74,6 +74,30 @@ def test_a_refused_resolution_leaves_the_case_to_others(
     assert (partial.code, granted.code) == (1, 0), granted.stderr
 
 
+@pytest.mark.parametrize("through_server", [False, True], ids=["store", "server"])
+def test_gold_cases_are_marked_listed_and_unmarked(
+    own_service: Service, touchstone: Touchstone, *, through_server: bool
+) -> None:
+    """A resolved case is; an open one is refused, and what is not gold any more is not listed."""
+    waiting = case_of(own_service, suspicious(own_service, "even"))
+    case_id = case_of(own_service, suspicious(own_service, "odd"))
+    person(own_service, "ann").resolve(case_id, TAKEDOWN)
+    server = ("--server", own_service.target) if through_server else ()
+    gold = ("--data-dir", own_service.application.settings.data_dir, "cases", *server, "--as", "lea", "gold")
+
+    marked = json.loads(touchstone(*gold, "mark", case_id, "--note", "the seams").stdout)
+    refused = touchstone(*gold, "mark", waiting, "--note", "why")
+    listed = touchstone(*gold, "list")
+    unmarked = [touchstone(*gold, "unmark", case_id).stdout.strip() for _ in range(2)]
+
+    assert (marked["verdict"], marked["note"]) == ("VERDICT_TAKEDOWN", "the seams")
+    assert (refused.code, "only a resolved one" in refused.stderr) == (1, True)
+    assert listed.stdout.split("\n")[0].split() == [case_id, "TAKEDOWN", "0", "of", "0", "right", "odd"]
+    assert "1 gold cases" in listed.stdout
+    assert unmarked == [f"{case_id} is no gold case any more", f"{case_id} was no gold case"]
+    assert "0 gold cases" in touchstone(*gold, "list").stdout
+
+
 def test_reports_and_appeals_are_taken_in(own_service: Service, touchstone: Touchstone, tmp_path: Path) -> None:
     """A report and an appeal print their receipts; photos of the report are looked at."""
     decision = known_fake(own_service, "fake")

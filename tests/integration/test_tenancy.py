@@ -130,6 +130,9 @@ def _attempts(ids: Ids, own: Ids) -> Iterator[tuple[str, list[Message]]]:
             cases.AppealDecisionRequest(decision_id=ids.decision, appellant_id="s1", statement="genuine"),
         ),
         ("ExportEvidence", cases.ExportEvidenceRequest(case_id=ids.case)),
+        ("MarkGoldCase", cases.MarkGoldCaseRequest(case_id=ids.case, note="why")),
+        ("UnmarkGoldCase", cases.UnmarkGoldCaseRequest(case_id=ids.case)),
+        ("ListGoldCases", cases.ListGoldCasesRequest()),
     ]
     yield from ((f"{CASE_SERVICE.full_name}/{name}", [request]) for name, request in of_cases)
     offer = listing(listing_id=ids.listing)

@@ -82,6 +82,7 @@ def test_an_auditor_changes_nothing() -> None:
         Permission.SCREEN, Permission.REMOVE, Permission.RESOLVE, Permission.RESOLVE_BATCHES, Permission.REPORT,
         Permission.APPEAL, Permission.CREATE_BRANDS, Permission.EDIT_BRANDS, Permission.ADD_REFERENCES,
         Permission.REVIEW_REFERENCES, Permission.RUN_SCANS, Permission.DECIDE_APPLICATIONS, Permission.RECORD_STEPS,
+        Permission.MARK_GOLD,
     }  # fmt: skip
 
     assert not [permission for permission in changing if "auditor" in GRANTS[permission]]

@@ -32,6 +32,6 @@ languages and its sign-in proved without another line; give it a test of what it
 """
 
 GROUPS = (
-    "signing", "home", "queue", "case", "images", "appeals", "law", "portal", "references", "brand_terms", "advice",
-    "applications", "buyers", "insight", "record", "help",
+    "signing", "home", "queue", "case", "gold", "images", "appeals", "law", "portal", "references", "brand_terms",
+    "advice", "applications", "buyers", "insight", "record", "help",
 )  # fmt: skip

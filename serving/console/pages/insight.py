@@ -66,6 +66,7 @@ async def show(view: View) -> Response:
         dues=people.dues(queue),
         origins=people.origins(queue),
         reviewers=people.reviewers(reviewers, span),
+        checks=people.everybodys_checks(reviewers, span),
     )
 
 

@@ -30,6 +30,8 @@ async def show(view: View) -> Response:
         timed=answer.timed_count,
         days_plot=plots.days(answer, span),
         agreement=plots.agreement(answer),
+        checks=plots.checks(answer),
+        check_answers=answer.check_answers,
     )
 
 

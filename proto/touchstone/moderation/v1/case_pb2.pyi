@@ -238,6 +238,7 @@ class Case(_message.Message):
     REASON_CODES_FIELD_NUMBER: _builtins.int
     DRAWN_FIELD_NUMBER: _builtins.int
     MARKET_FIELD_NUMBER: _builtins.int
+    GOLD_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Unique, given by the service."""
     state: Global___CaseState.ValueType
@@ -298,6 +299,12 @@ class Case(_message.Message):
     def reason_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The codes of the decision's reasons, the weightiest first."""
 
+    @_builtins.property
+    def gold(self) -> Global___GoldMark:
+        """The mark of a gold case, whose right answer is sure. Present in GetCase's answer to those who may call
+        ListGoldCases; unset for others, and for cases that are none.
+        """
+
     def __init__(
         self,
         *,
@@ -320,14 +327,51 @@ class Case(_message.Message):
         reason_codes: _abc.Iterable[_builtins.str] | None = ...,
         drawn: _builtins.bool = ...,
         market: _builtins.str = ...,
+        gold: Global___GoldMark | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "due_time", b"due_time", "lease", b"lease", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "due_time", b"due_time", "gold", b"gold", "lease", b"lease", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeals", b"appeals", "brand", b"brand", "brand_ids", b"brand_ids", "case_id", b"case_id", "create_time", b"create_time", "decision", b"decision", "drawn", b"drawn", "due_time", b"due_time", "etag", b"etag", "expected_harm", b"expected_harm", "lease", b"lease", "market", b"market", "origin", b"origin", "reason_codes", b"reason_codes", "reports", b"reports", "resolutions", b"resolutions", "seller_id", b"seller_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeals", b"appeals", "brand", b"brand", "brand_ids", b"brand_ids", "case_id", b"case_id", "create_time", b"create_time", "decision", b"decision", "drawn", b"drawn", "due_time", b"due_time", "etag", b"etag", "expected_harm", b"expected_harm", "gold", b"gold", "lease", b"lease", "market", b"market", "origin", b"origin", "reason_codes", b"reason_codes", "reports", b"reports", "resolutions", b"resolutions", "seller_id", b"seller_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class GoldMark(_message.Message):
+    """Says of a resolved case that its right answer is sure, so that people can be checked with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    MARK_TIME_FIELD_NUMBER: _builtins.int
+    verdict: _decision_pb2.Verdict.ValueType
+    """The right answer: the verdict in force when the case was marked."""
+    note: _builtins.str
+    """Why it is right; told to who answered, once they answered."""
+    reviewer: _builtins.str
+    """Who marked it: a pseudonym."""
+    @_builtins.property
+    def mark_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _decision_pb2.Verdict.ValueType = ...,
+        note: _builtins.str = ...,
+        reviewer: _builtins.str = ...,
+        mark_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mark_time", b"mark_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark_time", b"mark_time", "note", b"note", "reviewer", b"reviewer", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GoldMark: _TypeAlias = GoldMark  # noqa: Y015
 
 @_typing.final
 class CaseLease(_message.Message):

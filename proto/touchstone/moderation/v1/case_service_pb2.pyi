@@ -647,6 +647,186 @@ class UndoResolutionResponse(_message.Message):
 Global___UndoResolutionResponse: _TypeAlias = UndoResolutionResponse  # noqa: Y015
 
 @_typing.final
+class MarkGoldCaseRequest(_message.Message):
+    """Marks a case as gold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """Required. The case."""
+    note: _builtins.str
+    """Required. Why its verdict is right, for those who answered otherwise. At most 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkGoldCaseRequest: _TypeAlias = MarkGoldCaseRequest  # noqa: Y015
+
+@_typing.final
+class MarkGoldCaseResponse(_message.Message):
+    """The mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gold(self) -> _case_pb2.GoldMark:
+        """The mark."""
+
+    def __init__(
+        self,
+        *,
+        gold: _case_pb2.GoldMark | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gold", b"gold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gold", b"gold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkGoldCaseResponse: _TypeAlias = MarkGoldCaseResponse  # noqa: Y015
+
+@_typing.final
+class UnmarkGoldCaseRequest(_message.Message):
+    """Takes a mark away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """Required. The case."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkGoldCaseRequest: _TypeAlias = UnmarkGoldCaseRequest  # noqa: Y015
+
+@_typing.final
+class UnmarkGoldCaseResponse(_message.Message):
+    """What was taken away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNMARKED_FIELD_NUMBER: _builtins.int
+    unmarked: _builtins.bool
+    """Whether there was a mark."""
+    def __init__(
+        self,
+        *,
+        unmarked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unmarked", b"unmarked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkGoldCaseResponse: _TypeAlias = UnmarkGoldCaseResponse  # noqa: Y015
+
+@_typing.final
+class ListGoldCasesRequest(_message.Message):
+    """Asks for gold cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return at most, 1 to 1,000. 0 means 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGoldCasesRequest: _TypeAlias = ListGoldCasesRequest  # noqa: Y015
+
+@_typing.final
+class ListGoldCasesResponse(_message.Message):
+    """A page of gold cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GOLD_CASES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty after the last."""
+    @_builtins.property
+    def gold_cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___GoldCase]:
+        """Those marked last first."""
+
+    def __init__(
+        self,
+        *,
+        gold_cases: _abc.Iterable[Global___GoldCase] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gold_cases", b"gold_cases", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGoldCasesResponse: _TypeAlias = ListGoldCasesResponse  # noqa: Y015
+
+@_typing.final
+class GoldCase(_message.Message):
+    """A gold case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+    AGREED_COUNT_FIELD_NUMBER: _builtins.int
+    answer_count: _builtins.int
+    """How many people answered to it."""
+    agreed_count: _builtins.int
+    """How many of them gave the right answer."""
+    @_builtins.property
+    def case(self) -> _case_pb2.Case:
+        """The case as ListCases shows it, with its mark."""
+
+    def __init__(
+        self,
+        *,
+        case: _case_pb2.Case | None = ...,
+        answer_count: _builtins.int = ...,
+        agreed_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed_count", b"agreed_count", "answer_count", b"answer_count", "case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GoldCase: _TypeAlias = GoldCase  # noqa: Y015
+
+@_typing.final
 class ReportListingRequest(_message.Message):
     """Reports a listing."""
 

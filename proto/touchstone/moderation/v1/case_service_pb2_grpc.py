@@ -70,6 +70,21 @@ class CaseServiceStub:
                 request_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UndoResolutionRequest.SerializeToString,
                 response_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UndoResolutionResponse.FromString,
                 _registered_method=True)
+        self.MarkGoldCase = channel.unary_unary(
+                '/touchstone.moderation.v1.CaseService/MarkGoldCase',
+                request_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.MarkGoldCaseRequest.SerializeToString,
+                response_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.MarkGoldCaseResponse.FromString,
+                _registered_method=True)
+        self.UnmarkGoldCase = channel.unary_unary(
+                '/touchstone.moderation.v1.CaseService/UnmarkGoldCase',
+                request_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UnmarkGoldCaseRequest.SerializeToString,
+                response_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UnmarkGoldCaseResponse.FromString,
+                _registered_method=True)
+        self.ListGoldCases = channel.unary_unary(
+                '/touchstone.moderation.v1.CaseService/ListGoldCases',
+                request_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ListGoldCasesRequest.SerializeToString,
+                response_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ListGoldCasesResponse.FromString,
+                _registered_method=True)
         self.ReportListing = channel.unary_unary(
                 '/touchstone.moderation.v1.CaseService/ReportListing',
                 request_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ReportListingRequest.SerializeToString,
@@ -203,6 +218,53 @@ class CaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MarkGoldCase(self, request, context):
+        """Marks a resolved case as gold: its right answer is sure, and now and then people are checked with it, unknowingly.
+
+        Who may not call ListGoldCases is handed out checks by ClaimCase in place of the queue's next case. They look like
+        cases, and nothing follows from the answer but its place in InsightService.GetReviewer. A mark stands for the verdict
+        in force when it is made: where another one comes into force, nobody is checked with the case until it is marked
+        anew.
+
+        Idempotent: marking again replaces the note.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: the note is missing or too long. The client MUST correct it.
+        * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+        * `ABORTED`: the case is not resolved. The client SHOULD resolve it first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnmarkGoldCase(self, request, context):
+        """Takes the mark away: nobody is checked with the case any more, and earlier answers to it do not count.
+
+        Idempotent: taking away what is not there changes nothing.
+
+        Errors:
+
+        * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGoldCases(self, request, context):
+        """Lists gold cases, those marked last first, with how people answered to each.
+
+        Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `page_size` is out of range, or `page_token` is not one that this rpc gave. The client SHOULD
+        start again without a token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportListing(self, request, context):
         """Takes in a report about a listing, by a buyer or as a notice.
 
@@ -298,6 +360,21 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     servicer.UndoResolution,
                     request_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UndoResolutionRequest.FromString,
                     response_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UndoResolutionResponse.SerializeToString,
+            ),
+            'MarkGoldCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkGoldCase,
+                    request_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.MarkGoldCaseRequest.FromString,
+                    response_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.MarkGoldCaseResponse.SerializeToString,
+            ),
+            'UnmarkGoldCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnmarkGoldCase,
+                    request_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UnmarkGoldCaseRequest.FromString,
+                    response_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UnmarkGoldCaseResponse.SerializeToString,
+            ),
+            'ListGoldCases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGoldCases,
+                    request_deserializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ListGoldCasesRequest.FromString,
+                    response_serializer=touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ListGoldCasesResponse.SerializeToString,
             ),
             'ReportListing': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportListing,
@@ -483,6 +560,87 @@ class CaseService:
             '/touchstone.moderation.v1.CaseService/UndoResolution',
             touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UndoResolutionRequest.SerializeToString,
             touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UndoResolutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkGoldCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/touchstone.moderation.v1.CaseService/MarkGoldCase',
+            touchstone_dot_moderation_dot_v1_dot_case__service__pb2.MarkGoldCaseRequest.SerializeToString,
+            touchstone_dot_moderation_dot_v1_dot_case__service__pb2.MarkGoldCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnmarkGoldCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/touchstone.moderation.v1.CaseService/UnmarkGoldCase',
+            touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UnmarkGoldCaseRequest.SerializeToString,
+            touchstone_dot_moderation_dot_v1_dot_case__service__pb2.UnmarkGoldCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGoldCases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/touchstone.moderation.v1.CaseService/ListGoldCases',
+            touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ListGoldCasesRequest.SerializeToString,
+            touchstone_dot_moderation_dot_v1_dot_case__service__pb2.ListGoldCasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

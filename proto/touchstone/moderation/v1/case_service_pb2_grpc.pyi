@@ -122,6 +122,41 @@ class CaseServiceStub:
     * `ABORTED`: a later resolution or an appeal rests on it. The client SHOULD undo that first, or resolve the case
       anew.
     """
+    MarkGoldCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.MarkGoldCaseRequest, _case_service_pb2.MarkGoldCaseResponse]
+    """Marks a resolved case as gold: its right answer is sure, and now and then people are checked with it, unknowingly.
+
+    Who may not call ListGoldCases is handed out checks by ClaimCase in place of the queue's next case. They look like
+    cases, and nothing follows from the answer but its place in InsightService.GetReviewer. A mark stands for the verdict
+    in force when it is made: where another one comes into force, nobody is checked with the case until it is marked
+    anew.
+
+    Idempotent: marking again replaces the note.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: the note is missing or too long. The client MUST correct it.
+    * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+    * `ABORTED`: the case is not resolved. The client SHOULD resolve it first.
+    """
+    UnmarkGoldCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.UnmarkGoldCaseRequest, _case_service_pb2.UnmarkGoldCaseResponse]
+    """Takes the mark away: nobody is checked with the case any more, and earlier answers to it do not count.
+
+    Idempotent: taking away what is not there changes nothing.
+
+    Errors:
+
+    * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+    """
+    ListGoldCases: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListGoldCasesRequest, _case_service_pb2.ListGoldCasesResponse]
+    """Lists gold cases, those marked last first, with how people answered to each.
+
+    Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `page_size` is out of range, or `page_token` is not one that this rpc gave. The client SHOULD
+      start again without a token.
+    """
     ReportListing: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ReportListingRequest, _case_service_pb2.ReportListingResponse]
     """Takes in a report about a listing, by a buyer or as a notice.
 
@@ -267,6 +302,41 @@ class CaseServiceAsyncStub(CaseServiceStub):
     * `NOT_FOUND`: there is no such resolution or batch, or the caller may not see it. The client SHOULD check the id.
     * `ABORTED`: a later resolution or an appeal rests on it. The client SHOULD undo that first, or resolve the case
       anew.
+    """
+    MarkGoldCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.MarkGoldCaseRequest, _case_service_pb2.MarkGoldCaseResponse]  # type: ignore[assignment]
+    """Marks a resolved case as gold: its right answer is sure, and now and then people are checked with it, unknowingly.
+
+    Who may not call ListGoldCases is handed out checks by ClaimCase in place of the queue's next case. They look like
+    cases, and nothing follows from the answer but its place in InsightService.GetReviewer. A mark stands for the verdict
+    in force when it is made: where another one comes into force, nobody is checked with the case until it is marked
+    anew.
+
+    Idempotent: marking again replaces the note.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: the note is missing or too long. The client MUST correct it.
+    * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+    * `ABORTED`: the case is not resolved. The client SHOULD resolve it first.
+    """
+    UnmarkGoldCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.UnmarkGoldCaseRequest, _case_service_pb2.UnmarkGoldCaseResponse]  # type: ignore[assignment]
+    """Takes the mark away: nobody is checked with the case any more, and earlier answers to it do not count.
+
+    Idempotent: taking away what is not there changes nothing.
+
+    Errors:
+
+    * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+    """
+    ListGoldCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListGoldCasesRequest, _case_service_pb2.ListGoldCasesResponse]  # type: ignore[assignment]
+    """Lists gold cases, those marked last first, with how people answered to each.
+
+    Idempotent and free of side effects.
+
+    Errors:
+
+    * `INVALID_ARGUMENT`: `page_size` is out of range, or `page_token` is not one that this rpc gave. The client SHOULD
+      start again without a token.
     """
     ReportListing: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReportListingRequest, _case_service_pb2.ReportListingResponse]  # type: ignore[assignment]
     """Takes in a report about a listing, by a buyer or as a notice.
@@ -446,6 +516,59 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         * `NOT_FOUND`: there is no such resolution or batch, or the caller may not see it. The client SHOULD check the id.
         * `ABORTED`: a later resolution or an appeal rests on it. The client SHOULD undo that first, or resolve the case
           anew.
+        """
+
+    @_abc_1.abstractmethod
+    def MarkGoldCase(
+        self,
+        request: _case_service_pb2.MarkGoldCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.MarkGoldCaseResponse, _abc.Awaitable[_case_service_pb2.MarkGoldCaseResponse]]:
+        """Marks a resolved case as gold: its right answer is sure, and now and then people are checked with it, unknowingly.
+
+        Who may not call ListGoldCases is handed out checks by ClaimCase in place of the queue's next case. They look like
+        cases, and nothing follows from the answer but its place in InsightService.GetReviewer. A mark stands for the verdict
+        in force when it is made: where another one comes into force, nobody is checked with the case until it is marked
+        anew.
+
+        Idempotent: marking again replaces the note.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: the note is missing or too long. The client MUST correct it.
+        * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+        * `ABORTED`: the case is not resolved. The client SHOULD resolve it first.
+        """
+
+    @_abc_1.abstractmethod
+    def UnmarkGoldCase(
+        self,
+        request: _case_service_pb2.UnmarkGoldCaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.UnmarkGoldCaseResponse, _abc.Awaitable[_case_service_pb2.UnmarkGoldCaseResponse]]:
+        """Takes the mark away: nobody is checked with the case any more, and earlier answers to it do not count.
+
+        Idempotent: taking away what is not there changes nothing.
+
+        Errors:
+
+        * `NOT_FOUND`: there is no such case. The client SHOULD check the id.
+        """
+
+    @_abc_1.abstractmethod
+    def ListGoldCases(
+        self,
+        request: _case_service_pb2.ListGoldCasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.ListGoldCasesResponse, _abc.Awaitable[_case_service_pb2.ListGoldCasesResponse]]:
+        """Lists gold cases, those marked last first, with how people answered to each.
+
+        Idempotent and free of side effects.
+
+        Errors:
+
+        * `INVALID_ARGUMENT`: `page_size` is out of range, or `page_token` is not one that this rpc gave. The client SHOULD
+          start again without a token.
         """
 
     @_abc_1.abstractmethod

@@ -1091,19 +1091,25 @@ class ReviewerVolume(_message.Message):
 
     REVIEWER_FIELD_NUMBER: _builtins.int
     ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     reviewer: _builtins.str
     """The pseudonym that resolutions carry."""
     answer_count: _builtins.int
     """Answers given in cases."""
+    @_builtins.property
+    def checks(self) -> Global___Proportion:
+        """Of checks with gold cases that they answered, the share that was right; they are no answers in cases."""
+
     def __init__(
         self,
         *,
         reviewer: _builtins.str = ...,
         answer_count: _builtins.int = ...,
+        checks: Global___Proportion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "reviewer", b"reviewer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "checks", b"checks", "reviewer", b"reviewer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1157,6 +1163,8 @@ class GetReviewerResponse(_message.Message):
     UNDONE_FIELD_NUMBER: _builtins.int
     MEDIAN_HANDLING_S_FIELD_NUMBER: _builtins.int
     TIMED_COUNT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    CHECK_ANSWERS_FIELD_NUMBER: _builtins.int
     reviewer: _builtins.str
     """The pseudonym."""
     answer_count: _builtins.int
@@ -1181,6 +1189,16 @@ class GetReviewerResponse(_message.Message):
     def undone(self) -> Global___Proportion:
         """Of all answers, the share that somebody else undid."""
 
+    @_builtins.property
+    def checks(self) -> Global___Proportion:
+        """Of checks with gold cases, the share that was answered rightly. They count in none of the figures above, and only
+        once the answer can no longer be undone.
+        """
+
+    @_builtins.property
+    def check_answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckAnswer]:
+        """Those answers, the newest first; at most 100."""
+
     def __init__(
         self,
         *,
@@ -1192,14 +1210,64 @@ class GetReviewerResponse(_message.Message):
         undone: Global___Proportion | None = ...,
         median_handling_s: _builtins.float = ...,
         timed_count: _builtins.int = ...,
+        checks: Global___Proportion | None = ...,
+        check_answers: _abc.Iterable[Global___CheckAnswer] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "undone", b"undone", "upheld", b"upheld"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "confirmed", b"confirmed", "undone", b"undone", "upheld", b"upheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "confirmed", b"confirmed", "days", b"days", "median_handling_s", b"median_handling_s", "reviewer", b"reviewer", "timed_count", b"timed_count", "undone", b"undone", "upheld", b"upheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "check_answers", b"check_answers", "checks", b"checks", "confirmed", b"confirmed", "days", b"days", "median_handling_s", b"median_handling_s", "reviewer", b"reviewer", "timed_count", b"timed_count", "undone", b"undone", "upheld", b"upheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReviewerResponse: _TypeAlias = GetReviewerResponse  # noqa: Y015
+
+@_typing.final
+class CheckAnswer(_message.Message):
+    """What somebody answered to a check with a gold case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    GOLD_CASE_ID_FIELD_NUMBER: _builtins.int
+    LISTING_ID_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    RIGHT_VERDICT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case as it was shown."""
+    gold_case_id: _builtins.str
+    """The gold case, to those who may call CaseService.ListGoldCases; empty for others."""
+    listing_id: _builtins.str
+    """Its listing."""
+    verdict: _decision_pb2.Verdict.ValueType
+    """What they answered."""
+    right_verdict: _decision_pb2.Verdict.ValueType
+    """What was right."""
+    note: _builtins.str
+    """Why, in the words of who marked the case."""
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When they answered."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        gold_case_id: _builtins.str = ...,
+        listing_id: _builtins.str = ...,
+        verdict: _decision_pb2.Verdict.ValueType = ...,
+        right_verdict: _decision_pb2.Verdict.ValueType = ...,
+        note: _builtins.str = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "case_id", b"case_id", "gold_case_id", b"gold_case_id", "listing_id", b"listing_id", "note", b"note", "right_verdict", b"right_verdict", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckAnswer: _TypeAlias = CheckAnswer  # noqa: Y015
 
 @_typing.final
 class DayCount(_message.Message):
