@@ -15,7 +15,7 @@ from serving.console.passages import passages_of
 from serving.console.pictures import chosen, photos_of
 from serving.console.price_plot import price_plot
 from serving.console.view import View
-from serving.console.working import Done, case_address, last_done
+from serving.console.working import Done, last_done
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1.case_service_pb2 import (
     CASE_ORDER_NEWEST,
@@ -51,7 +51,7 @@ async def case_page(
     """Draw the page of a case: with what went wrong, and `dialog` open; `done` is what was decided just now."""
     answer: GetCaseResponse = await view.ask(GetCaseRequest(case_id=case_id))
     earlier, stored = await asyncio.gather(_earlier(view, answer.case), _stored(view, case_id))
-    path = case_address(case_id, wanted)
+    path = wanted.case_address(case_id)
     done = done or last_done(view)
     return view.page(
         "case/show.html",
@@ -87,7 +87,7 @@ def looks(view: View, case: case_pb2.Case, stored: list[StoredImage], wanted: Wa
     return {
         "case": case,
         "wanted": wanted,
-        "address": lambda step="": case_address(case.case_id, wanted, step),
+        "address": lambda step="": wanted.case_address(case.case_id, step),
         "more": {"photo": str(photo.index) if photo else "", "finding": str(finding.number) if finding else ""},
         "photos": photos,
         "photo": photo,

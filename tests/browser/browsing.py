@@ -47,8 +47,11 @@ def browsed_console(application: Application) -> Iterator[Console]:
 
 
 @contextmanager
-def watched(chromium: Browser, console: Console, **settings: Any) -> Iterator[Page]:
-    """Open an empty page; complaints of the browser, and requests to elsewhere, fail the test."""
+def watched(chromium: Browser, console: Console, *, refused: bool = False, **settings: Any) -> Iterator[Page]:
+    """Open an empty page; complaints of the browser, and requests to elsewhere, fail the test.
+
+    With `refused` the browser may say that an answer had an error's status, as it says of each.
+    """
     complaints: list[str] = []
     context = chromium.new_context(**(DESK | settings))
     page = context.new_page()
@@ -57,6 +60,8 @@ def watched(chromium: Browser, console: Console, **settings: Any) -> Iterator[Pa
     page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
     yield page
     context.close()
+    if refused:
+        complaints = [one for one in complaints if not one.startswith("Failed to load resource")]
     assert complaints == [], complaints
 
 

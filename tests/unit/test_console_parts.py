@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from serving.console.drawing import enum_name
+from serving.console.drawing import TEMPLATES, enum_name
 from serving.console.failures import failure_of
 from serving.console.formats import Formats, zone_of
 from serving.console.guard import bounded, host_of, is_ours
@@ -176,6 +178,15 @@ def test_values_are_written_for_their_readers() -> None:
 def test_a_zone_that_is_none_is_utc(name: str) -> None:
     """Whatever a cookie says."""
     assert zone_of(name) is UTC
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.stem)
+def test_sheets_and_scripts_stand_in_the_head(template: Path) -> None:
+    """There they stay when htmx exchanges the body, and are loaded before it is drawn."""
+    text = template.read_text(encoding="utf-8")
+    elsewhere = re.sub(r"<head>.*</head>|\{% block head %\}.*?\{% endblock %\}", "", text, flags=re.DOTALL)
+
+    assert re.findall(r"<(?:link|script|style)\b[^>]*>", elsewhere) == []
 
 
 def test_enums_lose_their_prefix() -> None:

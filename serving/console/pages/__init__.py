@@ -21,7 +21,9 @@ In a page's function:
 - `view.page("sellers/show.html", seller=...)` answers, with a part of a page too; `view.by_htmx` tells whether one is
   wanted.
 - `view.may(GetSellerRequest)` tells whether the service lets this person; a button that would be refused is not drawn.
-- What a page asks by itself while it lies open has `background=True`: it keeps nobody signed in.
+- What a page asks by itself while it lies open has `background=True`: it keeps nobody signed in. A part that it loads
+  after itself (`hx-trigger="load"`) has `lazy=True` besides: what fails is told where the part would stand.
+- Sheets and scripts of a group's own go into `{% block head %}`.
 - `data-key="n"` on a link or button makes it a shortcut, `data-key-name` its line in the help; `data-row` on rows gives
   J and K, `data-focus="/"` on a field the slash, `data-opens="ID"` on a button opens a dialog.
 - No style or script stands in a template: the policy of `serving.console.guard` would not run it. Rules go into
