@@ -10,7 +10,9 @@ from typing import Any
 from starlette.responses import Response
 
 from serving.console.failures import Failure
+from serving.console.pages.appeals import AUDIENCES
 from serving.console.pages.queue import STATES, Wanted
+from serving.console.pages.sellers import seller_address
 from serving.console.passages import passages_of
 from serving.console.pictures import chosen, photos_of
 from serving.console.price_plot import price_plot
@@ -21,6 +23,7 @@ from touchstone.moderation.v1.case_service_pb2 import (
     CASE_ORDER_NEWEST,
     CaseFilter,
     ClaimCaseRequest,
+    ExportEvidenceRequest,
     GetCaseRequest,
     GetCaseResponse,
     ListCasesRequest,
@@ -29,6 +32,7 @@ from touchstone.moderation.v1.case_service_pb2 import (
     UndoResolutionRequest,
 )
 from touchstone.moderation.v1.image_service_pb2 import ListImagesRequest, StoredImage
+from touchstone.moderation.v1.insight_service_pb2 import GetSellerRequest
 
 # Earlier cases of the listing that are shown.
 _MOST_EARLIER = 20
@@ -68,6 +72,9 @@ async def case_page(
         codes=[code for code in answer.reason_codes if code not in _INNOCENT],
         request_ids=[uuid.uuid4().hex for _ in _DIALOGS],
         may_resolve=view.may(ResolveCaseRequest),
+        sees_sellers=view.may(GetSellerRequest),
+        seller_address=seller_address,
+        audiences=AUDIENCES if view.may(ExportEvidenceRequest) else [],
         may_undo=view.may(UndoResolutionRequest),
         **looks(view, answer.case, stored, wanted),
         **_evidence(answer.case),

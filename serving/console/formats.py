@@ -48,6 +48,12 @@ class Formats:
 
         return format_date(moment.astimezone(self.zone), "medium", locale=self.locale)
 
+    def month(self, moment: datetime) -> str:
+        """Write the month alone, such as "Nov 2026"."""
+        from babel.dates import format_skeleton
+
+        return format_skeleton("yMMM", moment, locale=self.locale)
+
     def duration(self, seconds: float) -> str:
         """Write a length of time in its largest unit, such as "3 hours"."""
         from babel.dates import format_timedelta

@@ -135,8 +135,8 @@ class View:
     def fail(self, failure: Failure) -> Response:
         """Answer with what went wrong and a way out: a page, or for htmx the message alone.
 
-        It stands among the messages of the page that asked, or where a part would that the page loads after itself. What
-        the page meant to do with the answer, to cut something out of it or to take its address, holds for no failure.
+        It stands among the messages of the page that asked, or where a part would that the page loads after itself.
+        What the page meant to do with the answer, to cut something out of it or to take its address, is called off.
         """
         headers = {} if failure.retry_after_s is None else {"retry-after": str(failure.retry_after_s)}
         if not self.by_htmx:

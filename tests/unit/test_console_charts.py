@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 
 import pytest
@@ -30,7 +31,7 @@ def spans(drawing: str) -> list[tuple[float, float, list[str]]]:
 def drawn_apart(drawing: str) -> list[list[str]]:
     """Check that no label touches the next, and give their lines."""
     found = spans(drawing)
-    assert all(left[1] < right[0] for left, right in zip(found, found[1:], strict=False)), found
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(found)), found
     assert all(begin > 0 and end <= 640 for begin, end, _ in found), found
     return [rows for _, _, rows in found]
 
