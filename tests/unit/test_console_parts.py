@@ -160,6 +160,13 @@ def test_values_are_written_for_their_readers() -> None:
     assert english.time(NOON).startswith("23 Nov 2026, 13:00:00 ")
     assert chinese.time(NOON).startswith("2026年11月23日 20:00:00 ")
     assert english.day(NOON) == "23 Nov 2026"
+    late = Formats("en_GB", zone_of("Pacific/Kiritimati"), NOON)
+    assert (late.today.isoformat(), late.date(NOON.date()), late.month(NOON)) == (
+        "2026-11-24",
+        "23 Nov 2026",
+        "Nov 2026",
+    )
+    assert (chinese.date(NOON.date()), chinese.month(NOON)) == ("2026年11月23日", "2026年11月")
     assert (english.age(NOON - timedelta(hours=3)), english.age(NOON + timedelta(days=2))) == (
         "3 hours ago",
         "in 2 days",

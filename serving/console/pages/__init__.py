@@ -34,6 +34,6 @@ languages and its sign-in proved without another line; give it a test of what it
 """
 
 GROUPS = (
-    "signing", "home", "queue", "case", "images", "sellers", "appeals", "law", "portal", "references",
+    "signing", "home", "queue", "case", "images", "sellers", "appeals", "law", "portal", "rights", "references",
     "brand_terms", "advice", "applications", "buyers", "insight", "record", "help",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from serving.console.page import Nav, Page
 from serving.console.pages import images
+from serving.console.right_records import standing_rights
 from serving.console.view import View
 from touchstone.moderation.v1.brand_portal_service_pb2 import (
     ApplyForBrandRequest,
@@ -85,6 +86,7 @@ async def show(view: View) -> Response:
         "portal/show.html",
         brand=whole.brand,
         figures=figures,
+        ending=sum(one.ends for one in standing_rights(whole.brand, view.formats.today)),
         most_hits=max((week.hit_count for week in figures.weeks), default=0),
         hits=hit_page.hits,
         notices=notice_page.notices,
