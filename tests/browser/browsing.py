@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from serving.app import Application
 from tests.integration.console_support import Console, console_running
@@ -80,8 +80,11 @@ def visiting(
 
 
 def settled(page: Page) -> None:
-    """Wait until htmx has taken up what it put into the page: before that a new link is followed as any link is."""
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
+    """Wait until htmx has taken up what it put into the page: before that a new link is followed as any link is.
+
+    Not by `wait_for_function`, which asks a second time by `eval`: the pages' policy does not run that.
+    """
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)
 
 
 def shot(page: Page, name: str, *, whole: bool = True) -> None:

@@ -68,13 +68,12 @@ def test_an_owner_uploads_marks_and_sees_a_hit(chromium: Browser, console: Conso
         page.goto(f"{console.url}/brands/{BRAND}")
         hit = page.get_by_role("listitem").filter(has_text="seen")
         photo = hit.locator("img")
-        photo.scroll_into_view_if_needed()
-        page.wait_for_function("[...document.images].every((one) => one.complete)")
+        wide = photo.evaluate("(one) => one.decode().then(() => one.naturalWidth)")
 
         assert [text.split("\n")[0] for text in results] == [file.name for file in files]
         assert all("Active" in text for text in results)
         assert "/images/decisions/" in str(photo.get_attribute("src"))
-        assert photo.evaluate("(one) => one.naturalWidth") > 100
+        assert wide > 100
 
 
 def test_files_are_dropped(chromium: Browser, console: Console) -> None:

@@ -101,9 +101,7 @@ def test_the_filter_is_kept_while_cases_are_decided(chromium: Browser, console: 
         page.goto(f"{console.url}/queue?seller=seller-1")
         listed = page.locator("[data-row]").count()
         photo = page.locator("[data-row] img").first
-        photo.scroll_into_view_if_needed()
-        page.wait_for_function("[...document.querySelectorAll('[data-row] img')].every((one) => one.complete)")
-        wide = photo.evaluate("(one) => one.naturalWidth")
+        wide = photo.evaluate("(one) => one.decode().then(() => one.naturalWidth)")
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_url("**/cases/*?seller=seller-1")

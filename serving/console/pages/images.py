@@ -74,14 +74,14 @@ async def reference(view: View) -> Response:
 
 
 async def picture(view: View, request: GetImageRequest, *, or_sign: bool = False) -> Response:
-    """Answer with a picture; with `or_sign`, with a sign in the place of one that is not kept."""
+    """Answer with a picture; with `or_sign`, with a sign in the place of one that is not kept or cannot be had now."""
     if not view.may(GetImageRequest):
         raise HTTPException(404)
     request.if_none_match = view.request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
     try:
         answer: GetImageResponse = await view.ask(request)
     except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND or not or_sign:
+        if not or_sign or error.code() is grpc.StatusCode.UNAUTHENTICATED:
             raise
         return RedirectResponse(asset(_SIGN), 303)
     headers = {"cache-control": _KEPT, "etag": f'"{answer.etag}"'}
