@@ -338,6 +338,7 @@ def test_a_brand_is_applied_for_and_given(console: Console) -> None:
     right = {"type": "WORD_MARK", "owner_name": "Cirrus AG", "office_code": "EM", "registration_number": "004176283"}
     right |= {"territories": "EM", "nice_classes": "18, 25", "status": "REGISTERED", "expiry_date": "2034-11-22"}
 
+    assert '<option value="REGISTERED" selected>' in nora.get("/apply").text
     wrong = {"owner_name": "", "registration_number": "1"}
     missing = nora.post("/apply", name="Cirrus", **right | wrong)
     unread = nora.post("/apply", name="Cirrus", **right | {"nice_classes": "shoes"})

@@ -81,7 +81,8 @@ def _form(view: View, faults: Mapping[str, str] | None = None, others: Sequence[
 
 
 def _typed(view: View) -> dict[str, str]:
-    return {name: str(view.form.get(name, "")).strip() for name in (*_OWN_FIELDS, *FIELDS)}
+    usual = {"status": "REGISTERED"} if view.request.method == "GET" else {}
+    return {name: str(view.form.get(name, usual.get(name, ""))).strip() for name in (*_OWN_FIELDS, *FIELDS)}
 
 
 PAGES = (
