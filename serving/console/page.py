@@ -45,6 +45,7 @@ class Page:
     answer: Callable[[View], Awaitable[Response]]
     public: bool = False  # also for who has not signed in; then nobody's name is asked
     background: bool = False  # asked by a page that lies open, not by a person: keeps no session from ending
+    lazy: bool = False  # a part that a page loads after itself: what fails is told in its place
     max_body_bytes: int = _FORM_BYTES
 
 
@@ -74,7 +75,12 @@ class Endpoint:
         cookie = request.cookies.get(cookie_name(request), "")
         opened = self._shared.sessions.open(cookie) if cookie else None
         session, stale = opened or (self._shared.sessions.begin(), True)
-        view = View(request=request, shared=self._shared, session=_with_proxy(session, request, self._shared.proxy))
+        view = View(
+            request=request,
+            shared=self._shared,
+            session=_with_proxy(session, request, self._shared.proxy),
+            lazy=self._page.lazy,
+        )
         began = time.perf_counter()
         try:
             response = _to_sign_in(view) if self._is_strangers_form(view) else await self._answer(view)
