@@ -10,17 +10,20 @@ from typing import Any
 from starlette.responses import Response
 
 from serving.console.failures import Failure
+from serving.console.pages.appeals import AUDIENCES
 from serving.console.pages.queue import STATES, Wanted
+from serving.console.pages.sellers import seller_address
 from serving.console.passages import passages_of
 from serving.console.pictures import chosen, photos_of
 from serving.console.price_plot import price_plot
 from serving.console.view import View
-from serving.console.working import Done, case_address, last_done
+from serving.console.working import Done, last_done
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1.case_service_pb2 import (
     CASE_ORDER_NEWEST,
     CaseFilter,
     ClaimCaseRequest,
+    ExportEvidenceRequest,
     GetCaseRequest,
     GetCaseResponse,
     ListCasesRequest,
@@ -30,6 +33,7 @@ from touchstone.moderation.v1.case_service_pb2 import (
     UndoResolutionRequest,
 )
 from touchstone.moderation.v1.image_service_pb2 import ListImagesRequest, StoredImage
+from touchstone.moderation.v1.insight_service_pb2 import GetSellerRequest
 
 # Earlier cases of the listing that are shown.
 _MOST_EARLIER = 20
@@ -52,7 +56,7 @@ async def case_page(
     """Draw the page of a case: with what went wrong, and `dialog` open; `done` is what was decided just now."""
     answer: GetCaseResponse = await view.ask(GetCaseRequest(case_id=case_id))
     earlier, stored = await asyncio.gather(_earlier(view, answer.case), _stored(view, case_id))
-    path = case_address(case_id, wanted)
+    path = wanted.case_address(case_id)
     done = done or last_done(view)
     return view.page(
         "case/show.html",
@@ -69,6 +73,9 @@ async def case_page(
         codes=[code for code in answer.reason_codes if code not in _INNOCENT],
         request_ids=[uuid.uuid4().hex for _ in _DIALOGS],
         may_resolve=view.may(ResolveCaseRequest),
+        sees_sellers=view.may(GetSellerRequest),
+        seller_address=seller_address,
+        audiences=AUDIENCES if view.may(ExportEvidenceRequest) else [],
         may_undo=view.may(UndoResolutionRequest),
         may_mark=view.may(MarkGoldCaseRequest),
         **looks(view, answer.case, stored, wanted),
@@ -89,7 +96,7 @@ def looks(view: View, case: case_pb2.Case, stored: list[StoredImage], wanted: Wa
     return {
         "case": case,
         "wanted": wanted,
-        "address": lambda step="": case_address(case.case_id, wanted, step),
+        "address": lambda step="": wanted.case_address(case.case_id, step),
         "more": {"photo": str(photo.index) if photo else "", "finding": str(finding.number) if finding else ""},
         "photos": photos,
         "photo": photo,

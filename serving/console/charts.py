@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from serving.console.axis_labels import Labels, of_columns
+
 _WIDTH, _HEIGHT = 640, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 30, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 30, 44
 _NAMES = 150  # what the names of rows take
 _ROW = 30
 _FLOOR = _HEIGHT - _BOTTOM
-_LETTER = 6.6  # how wide one is, about
 KINDS = 6  # of lines that can be told apart
 
 
@@ -53,10 +54,10 @@ class Bar:
 def lines(series: Sequence[Line], steps: Sequence[str], *, across: str, up: str, says: str) -> Markup:
     """Draw how values change from step to step."""
     high = nice(max((value for line in series for value in line.values), default=0))
-    parts = [*_upright(high, up), *_legend([line.name for line in series]), *_below(across)]
     apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(steps) - 1)
     places = [_LEFT + number * apart for number in range(len(steps))]
-    parts += _labels(list(zip(places, steps, strict=True)))
+    labels = Labels(places, [[step] for step in steps], edge=_WIDTH)
+    parts = [*_upright(high, up), *_legend([line.name for line in series]), *_below(across), *labels.drawn(_FLOOR + 17)]
     for number, line in enumerate(series):
         points = [(x, _down(value, high)) for x, value in zip(places, line.values, strict=True)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
@@ -71,10 +72,11 @@ def lines(series: Sequence[Line], steps: Sequence[str], *, across: str, up: str,
 def columns(series: Sequence[Line], steps: Sequence[str], *, across: str, up: str, says: str) -> Markup:
     """Draw values side by side, step by step."""
     high = nice(max((value for line in series for value in line.values), default=0))
-    parts = [*_upright(high, up), *_below(across)]
+    apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(steps))
+    labels = of_columns([_LEFT + (at + 0.5) * apart for at in range(len(steps))], steps, edge=_WIDTH)
+    parts = [*_upright(high, up), *_below(across, lower=labels.lower), *labels.drawn(_FLOOR + 17)]
     if len(series) > 1:
         parts += _legend([line.name for line in series], solid=True)
-    apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(steps))
     wide = 0.8 * apart / len(series)
     for at in range(len(steps)):
         for number, line in enumerate(series):
@@ -83,8 +85,7 @@ def columns(series: Sequence[Line], steps: Sequence[str], *, across: str, up: st
                 f'<rect class="column kind-{number if len(series) > 1 else 1}" x="{left:.1f}" y="{top:.1f}" '
                 f'width="{max(1.0, wide - 1):.1f}" height="{_FLOOR - top:.1f}"/>'
             )
-    parts += _labels([(_LEFT + (at + 0.5) * apart, step) for at, step in enumerate(steps)], middle=True)
-    return _svg(parts, _HEIGHT, says)
+    return _svg(parts, _HEIGHT + labels.lower, says)
 
 
 def intervals(rows: Sequence[Ranged], *, across: str, says: str) -> Markup:
@@ -126,7 +127,8 @@ def reliability(rows: Sequence[Ranged], said: Sequence[float], *, across: str, u
     """Draw what was found (with its interval) against what was said; on the diagonal both agree."""
     parts = [*_upright(1.0, up, as_share=True), *_below(across)]
     wide = _WIDTH - _LEFT - _RIGHT
-    parts += _labels([(_LEFT + wide * step / 5, f"{step * 20} %") for step in range(6)])
+    places = [_LEFT + wide * step / 5 for step in range(6)]
+    parts += Labels(places, [[f"{step * 20} %"] for step in range(6)], edge=_WIDTH).drawn(_FLOOR + 17)
     parts.append(f'<path class="diagonal" d="M{_LEFT} {_FLOOR}L{_WIDTH - _RIGHT} {_TOP}"/>')
     for row, probability in zip(rows, said, strict=True):
         x, low, high = _LEFT + wide * probability, _down(row.low, 1.0), _down(row.high, 1.0)
@@ -166,8 +168,8 @@ def _lying(high: float, height: int, across: str, *, as_share: bool = False) -> 
     yield _axis(across, (_NAMES + _WIDTH - _RIGHT) / 2, height - 8)
 
 
-def _below(across: str) -> Iterator[str]:
-    yield _axis(across, (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6)
+def _below(across: str, *, lower: int = 0) -> Iterator[str]:
+    yield _axis(across, (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT + lower - 6)
 
 
 def _legend(names: Sequence[str], *, solid: bool = False) -> Iterator[str]:
@@ -180,18 +182,6 @@ def _legend(names: Sequence[str], *, solid: bool = False) -> Iterator[str]:
         else:
             yield f'<path class="line kind-{number % KINDS}" d="M{x:.1f} 12h18"/>'
         yield f'<text class="name" x="{x + 23:.1f}" y="16">{escape(shown)}<title>{escape(name)}</title></text>'
-
-
-def _labels(places: Sequence[tuple[float, str]], *, middle: bool = False) -> Iterator[str]:
-    longest = max((len(label) for _, label in places), default=0)
-    apart = (_WIDTH - _LEFT - _RIGHT) / max(1, len(places))
-    # The one at the end stands to the left of its place, half its width nearer to the one before.
-    every = math.ceil(_LETTER * longest * (1.0 if middle else 1.5) / apart)
-    for number, (x, label) in enumerate(places):
-        if number % every == 0:
-            at_end = not middle and x > _WIDTH - 50
-            anchor = "end" if at_end else "middle"
-            yield f'<text x="{x:.1f}" y="{_FLOOR + 17}" text-anchor="{anchor}">{escape(label)}</text>'
 
 
 def _name(name: str, y: float) -> str:

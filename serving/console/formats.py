@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dates
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -35,6 +36,11 @@ class Formats:
     zone: tzinfo
     now: datetime
 
+    @property
+    def today(self) -> dates.date:
+        """The day that it is in their zone."""
+        return self.now.astimezone(self.zone).date()
+
     def time(self, moment: datetime) -> str:
         """Write date and time with its zone, such as "23 Nov 2026, 09:15 CET"."""
         from babel.dates import format_datetime
@@ -47,6 +53,18 @@ class Formats:
         from babel.dates import format_date
 
         return format_date(moment.astimezone(self.zone), "medium", locale=self.locale)
+
+    def date(self, day: dates.date) -> str:
+        """Write a day of the calendar, which is the same in every zone."""
+        from babel.dates import format_date
+
+        return format_date(day, "medium", locale=self.locale)
+
+    def month(self, moment: datetime) -> str:
+        """Write the month alone, such as "Nov 2026"."""
+        from babel.dates import format_skeleton
+
+        return format_skeleton("yMMM", moment, locale=self.locale)
 
     def duration(self, seconds: float) -> str:
         """Write a length of time in its largest unit, such as "3 hours"."""

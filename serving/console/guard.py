@@ -58,7 +58,9 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 good = kept and message["status"] < 400
-                headers["cache-control"] = "max-age=31536000, immutable" if good else "no-store"
+                if good:
+                    headers["cache-control"] = "max-age=31536000, immutable"
+                headers.setdefault("cache-control", "no-store")
                 if scope["scheme"] == "https":
                     headers["strict-transport-security"] = _FOR_A_YEAR
             await send(message)

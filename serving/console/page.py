@@ -49,6 +49,7 @@ class Page:
     answer: Callable[[View], Awaitable[Response]]
     public: bool = False  # also for who has not signed in; then nobody's name is asked
     background: bool = False  # asked by a page that lies open, not by a person: keeps no session from ending
+    lazy: bool = False  # a part that a page loads after itself: what fails is told in its place
     max_body_bytes: int = _FORM_BYTES
 
 
@@ -78,7 +79,12 @@ class Endpoint:
         cookie = request.cookies.get(cookie_name(request), "")
         opened = self._shared.sessions.open(cookie) if cookie else None
         session, stale = opened or (self._shared.sessions.begin(), True)
-        view = View(request=request, shared=self._shared, session=_with_proxy(session, request))
+        view = View(
+            request=request,
+            shared=self._shared,
+            session=_with_proxy(session, request),
+            lazy=self._page.lazy,
+        )
         began = time.perf_counter()
         try:
             with self._room(request):

@@ -48,6 +48,7 @@ class View:
     request: Request
     shared: Shared
     session: Session
+    lazy: bool = False  # whether what is asked for is loaded by a page after itself
     caller: moderation_service_pb2.GetCallerResponse | None = None
     form: FormData = field(default_factory=FormData)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -134,11 +135,17 @@ class View:
         return response
 
     def fail(self, failure: Failure) -> Response:
-        """Answer with what went wrong and a way out: a page, or the region of messages of the page that asked."""
+        """Answer with what went wrong and a way out: a page, or for htmx the message alone.
+
+        It stands among the messages of the page that asked, or where a part would that the page loads after itself.
+        What the page meant to do with the answer, to cut something out of it or to take its address, is called off.
+        """
         headers = {} if failure.retry_after_s is None else {"retry-after": str(failure.retry_after_s)}
         if not self.by_htmx:
             return self.page("failure/page.html", status=failure.status, headers=headers, failure=failure)
-        headers |= {"hx-retarget": "#messages", "hx-reswap": "innerHTML"}
+        headers |= {"hx-reswap": "innerHTML", "hx-reselect": "unset", "hx-push-url": "false"}
+        if not self.lazy:
+            headers["hx-retarget"] = "#messages"
         return self.page("failure/fragment.html", status=failure.status, headers=headers, failure=failure)
 
     def tell(self, message_id: str, *, kind: str = "good", **values: object) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from urllib.parse import quote
 
 import grpc
 from starlette.responses import Response
@@ -45,12 +44,6 @@ class Done:
         decision = answer.case.decision
         verdict = enum_name(answer.resolution.outcome, "verdict")
         return cls(answer.resolution.resolution_id, answer.case.case_id, decision.listing_id, verdict)
-
-
-def case_address(case_id: str, wanted: Wanted, step: str = "") -> str:
-    """Return the address of a case, or of a step in it, within a filter of the queue."""
-    query = wanted.address().partition("?")[2]
-    return f"/cases/{quote(case_id, safe='')}" + (f"/{step}" if step else "") + (f"?{query}" if query else "")
 
 
 def passed_over(view: View) -> list[str]:

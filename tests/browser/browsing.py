@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from serving.app import Application
 from tests.integration.console_support import Console, console_running
@@ -47,8 +47,11 @@ def browsed_console(application: Application) -> Iterator[Console]:
 
 
 @contextmanager
-def watched(chromium: Browser, console: Console, **settings: Any) -> Iterator[Page]:
-    """Open an empty page; complaints of the browser, and requests to elsewhere, fail the test."""
+def watched(chromium: Browser, console: Console, *, refused: bool = False, **settings: Any) -> Iterator[Page]:
+    """Open an empty page; complaints of the browser, and requests to elsewhere, fail the test.
+
+    With `refused` the browser may say that an answer had an error's status, as it says of each.
+    """
     complaints: list[str] = []
     context = chromium.new_context(**(DESK | settings))
     page = context.new_page()
@@ -57,6 +60,8 @@ def watched(chromium: Browser, console: Console, **settings: Any) -> Iterator[Pa
     page.on("request", lambda asked: None if asked.url.startswith(f"{console.url}/") else complaints.append(asked.url))
     yield page
     context.close()
+    if refused:
+        complaints = [one for one in complaints if not one.startswith("Failed to load resource")]
     assert complaints == [], complaints
 
 
@@ -75,8 +80,11 @@ def visiting(
 
 
 def settled(page: Page) -> None:
-    """Wait until htmx has taken up what it put into the page: before that a new link is followed as any link is."""
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
+    """Wait until htmx has taken up what it put into the page: before that a new link is followed as any link is.
+
+    Not by `wait_for_function`, which asks a second time by `eval`: the pages' policy does not run that.
+    """
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)
 
 
 def shot(page: Page, name: str, *, whole: bool = True) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.type.date_pb2 import Date
 from playwright.sync_api import Browser, Page
 
 from serving.app import open_application
 from tests.browser.browsing import LOOKED_AT, SCREENS, browsed_console, grave, shot, watched
-from tests.integration.brand_support import registrant
+from tests.integration.brand_support import a_right, registrant
 from tests.integration.console_support import Console
 from tests.integration.support import draw, fill, listing, settings_at
 
@@ -30,7 +31,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     with open_application(settings) as application:
         fill(application)
         with browsed_console(application) as running:
-            registrant(running.service, "lea", "lead").create("Cirrus", brand_id=BRAND)
+            rights = [a_right(), a_right("old", expiry_date=Date(year=2025, month=1, day=1))]
+            registrant(running.service, "lea", "lead").create("Cirrus", brand_id=BRAND, rights=rights)
             yield running
 
 
@@ -66,13 +68,12 @@ def test_an_owner_uploads_marks_and_sees_a_hit(chromium: Browser, console: Conso
         page.goto(f"{console.url}/brands/{BRAND}")
         hit = page.get_by_role("listitem").filter(has_text="seen")
         photo = hit.locator("img")
-        photo.scroll_into_view_if_needed()
-        page.wait_for_function("[...document.images].every((one) => one.complete)")
+        wide = photo.evaluate("(one) => one.decode().then(() => one.naturalWidth)")
 
         assert [text.split("\n")[0] for text in results] == [file.name for file in files]
         assert all("Active" in text for text in results)
         assert "/images/decisions/" in str(photo.get_attribute("src"))
-        assert photo.evaluate("(one) => one.naturalWidth") > 100
+        assert wide > 100
 
 
 def test_files_are_dropped(chromium: Browser, console: Console) -> None:
@@ -95,9 +96,15 @@ def test_files_are_dropped(chromium: Browser, console: Console) -> None:
 def test_every_page_is_for_everybody(chromium: Browser, console: Console, screen: str) -> None:
     """Nothing that axe-core finds keeps anybody out, and no page scrolls sideways."""
     here = f"/brands/{BRAND}"
-    paths = {"brand": here, "marks": f"{here}/references", "check": "/check/seen"}
+    paths = {"brand": here, "rights": f"{here}/rights", "marks": f"{here}/references", "check": "/check/seen"}
     if screen == "desk":
-        paths |= {"brands": "/brands", "terms": f"{here}/terms", "advice": f"{here}/advice", "apply": "/apply"}
+        paths |= {
+            "right": f"{here}/rights/form",
+            "brands": "/brands",
+            "terms": f"{here}/terms",
+            "advice": f"{here}/advice",
+            "apply": "/apply",
+        }
     with owning(chromium, console, **SCREENS[screen]) as page:
         for name, path in paths.items():
             page.goto(f"{console.url}{path}")

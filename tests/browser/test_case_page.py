@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from google.type.money_pb2 import Money
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from index.rings import Ring, RingLink
 from serving.app import open_application
 from tests.browser.browsing import LOOKED_AT, SCREENS, browsed_console, grave, settled, shot, visiting
 from tests.integration.case_support import person
@@ -66,6 +68,9 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
             for number in range(CASES):
                 screen(running.service, number)
             person(running.service).report("listing-02", text="The seams are loose and the box smells of glue.")
+            links = (RingLink(first_seller_id="seller-1", second_seller_id="seller-2", photos=4, titles=1),)
+            ring = Ring(seller_ids=("seller-1", "seller-2"), shared_photos=4, shared_titles=1, links=links)
+            application.store.put_rings([ring], now=datetime.now(UTC))
             yield running
 
 
@@ -107,6 +112,33 @@ def test_a_case_is_for_everybody(chromium: Browser, console: Console, screen: st
             page.goto(f"{console.url}/cases/{case.case_id}")
             page.locator("button[data-key=r]").click()
             page.wait_for_url("**/queue")
+
+
+def test_history_and_ring_and_clock_come_after_the_page(chromium: Browser, console: Console) -> None:
+    """Without a click, also of the next case that htmx puts in place; without scripts links lead to them."""
+    (case, *_) = [case for case in cases_in(console) if case.seller_id == "seller-2"]
+    path = f"{console.url}/cases/{case.case_id}?seller=seller-2"
+    with visiting(chromium, console) as page:
+        page.goto(path)
+        ring = page.get_by_role("img", name="Ring of 2 sellers: seller-1 and seller-2: photos 4, titles 1")
+        expect(ring).to_be_visible()
+        expect(page.get_by_role("heading", name="Latest decisions")).to_be_visible()
+        expect(page.locator("section[aria-labelledby=law]")).to_contain_text("No time runs in this case.")
+        shot(page, "case-ring")
+        assert grave(page) == []
+        page.keyboard.press("c")
+        page.locator("button[data-key=s]").wait_for()
+        page.keyboard.press("s")
+        expect(page).not_to_have_url(path)
+        expect(ring).to_be_visible()
+        settled(page)
+        page.keyboard.press("r")
+        page.wait_for_url("**/queue?seller=seller-2")
+    with visiting(chromium, console, java_script_enabled=False) as page:
+        page.goto(path)
+        page.get_by_role("link", name="History and ring").click()
+        expect(page.get_by_role("heading", level=1, name="Seller seller-2")).to_be_visible()
+        expect(page.get_by_role("heading", name="Ring of 2 sellers")).to_be_visible()
 
 
 def test_ten_cases_are_decided_by_keyboard(chromium: Browser, console: Console) -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from serving.app import open_application
-from tests.browser.browsing import DESK, LOOKED_AT, SCREENS, browsed_console, grave, shot, visiting
+from tests.browser.browsing import DESK, LOOKED_AT, SCREENS, browsed_console, grave, settled, shot, visiting, watched
 from tests.integration.case_support import person
 from tests.integration.console_support import Console, fill_queue
 from tests.integration.support import fill, settings_at
@@ -77,6 +77,49 @@ def test_a_choice_filters_at_once_and_stands_in_the_address(chromium: Browser, c
         page.go_back()
         page.locator("[data-row]").first.wait_for()
         assert page.locator("[data-row]").count() == CASES
+
+
+def test_a_refusal_stands_among_the_messages(chromium: Browser, console: Console) -> None:
+    """A filter that the service refuses replaces neither the list nor the address; the message says what is wrong."""
+    with watched(chromium, console, refused=True) as page:
+        page.goto(f"{console.url}/queue")
+        page.get_by_role("textbox").first.fill("ann")
+        page.get_by_role("textbox").first.press("Enter")
+        page.wait_for_url("**/queue")
+        page.get_by_label("Seller").evaluate("(field) => { field.value = 'x'.repeat(5000); }")
+        page.get_by_role("button", name="Apply").click()
+        page.locator("#messages [role=alert]").wait_for()
+
+        assert "seller_id" in page.locator("#messages").inner_text()
+        assert page.locator("[data-row]").count() == CASES
+        assert page.url == f"{console.url}/queue"
+
+
+def test_the_filter_is_kept_while_cases_are_decided(chromium: Browser, console: Console) -> None:
+    """From a row of a filtered queue into its case, on to the next one of the filter, and back to the list."""
+    with visiting(chromium, console) as page:
+        page.goto(f"{console.url}/queue?seller=seller-1")
+        listed = page.locator("[data-row]").count()
+        photo = page.locator("[data-row] img").first
+        wide = photo.evaluate("(one) => one.decode().then(() => one.naturalWidth)")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/cases/*?seller=seller-1")
+        first = page.url
+        page.keyboard.press("c")
+        page.locator("button[data-key=s]").wait_for()
+        page.keyboard.press("s")
+        page.wait_for_url(lambda url: "seller=seller-1" in url and url != first)
+        settled(page)
+        page.keyboard.press("l")
+        page.wait_for_url("**/queue?seller=seller-1")
+        page.locator(".held a").click()
+        page.wait_for_url("**/cases/*?seller=seller-1")
+        page.keyboard.press("r")
+        page.wait_for_url("**/queue?seller=seller-1")
+
+        assert wide > 40
+        assert page.locator("[data-row]").count() == listed >= 2
 
 
 def test_a_lease_is_renewed_while_its_page_is_open(chromium: Browser, console: Console) -> None:

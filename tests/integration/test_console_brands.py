@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from google.type.date_pb2 import Date
 
 from serving.app import open_application
-from tests.integration.brand_support import Registrant, owner_of, registrant
+from tests.integration.brand_support import Registrant, a_right, owner_of, registrant
 from tests.integration.case_support import suspicious
 from tests.integration.console_support import HOSTILE, Console, Visitor, console_running
 from tests.integration.support import AURORA, AURORA_SHOE, BOREALIS, draw, fill, settings_at
@@ -74,6 +75,13 @@ def field(page: str, name: str) -> str:
     return html.unescape(found[1])
 
 
+def typed_in(page: str, name: str) -> str:
+    """Read what a field for people holds."""
+    found = re.search(rf'id="field-{name}" name="{name}" type="[a-z]+" value="([^"]*)"', page)
+    assert found is not None, name
+    return html.unescape(found[1])
+
+
 def test_a_brands_page_shows_its_figures_and_hits(olga: Visitor) -> None:
     """The owner sees listings with the brand, hostile ids as text, no seller, and how notices fare."""
     listed, page = olga.get("/brands").text, olga.get(HERE).text
@@ -97,7 +105,7 @@ def test_a_photo_that_is_not_kept_has_a_sign_in_its_place(olga: Visitor) -> None
     assert olga.get(answer.headers["location"]).headers["content-type"] == "image/svg+xml"
 
 
-@pytest.mark.parametrize("part", ["", "/references", "/terms", "/advice"])
+@pytest.mark.parametrize("part", ["", "/rights", "/rights/form", "/references", "/terms", "/advice"])
 def test_anothers_brand_is_not_there(olga: Visitor, part: str) -> None:
     """It is answered as a brand that does not exist."""
     other, none = (olga.get(f"/brands/{brand}{part}") for brand in (BOREALIS.brand_id, "none"))
@@ -116,11 +124,12 @@ def test_anothers_brand_is_not_changed(console: Console, olga: Visitor) -> None:
         olga.post(f"{there}/sellers", keeps="1", sellers="me"),
         olga.post(f"{there}/bands", bands="; DE; 1; 2; EUR"),
         olga.post(f"{there}/advice", **{"text-0-en": "x", "kind-0": "LOGO"}),
+        olga.post(f"{there}/rights", type="COPYRIGHT", owner_name="me"),
         send_files(olga, f"{there}/preview", ("a.png", draw(70))),
     ]
     upload = send_files(olga, f"{there}/references", ("a.png", draw(70)), part=True)
 
-    assert [answer.status_code for answer in answers] == [404] * 4
+    assert [answer.status_code for answer in answers] == [404] * 5
     assert "Not taken" in upload.text
     assert lead.get(BOREALIS.brand_id) == before
 
@@ -264,13 +273,75 @@ def test_advice_is_set_in_each_language(olga: Visitor, registry: Registrant) -> 
     assert "Kippen." in refused.text
 
 
+def test_rights_are_seen_added_and_renewed(console: Console, olga: Visitor, registry: Registrant) -> None:
+    """Each with its register, number, classes, territories and last day; what the form does not show stays."""
+    registry.update(AURORA.brand_id, rights=[a_right(), a_right("old", expiry_date=Date(year=2025, month=1, day=1))])
+    typed = {"type": "DESIGN", "owner_name": "Aurora <b>", "office_code": "EM", "status": "REGISTERED"}
+    typed |= {"registration_number": "001234567-0001", "territories": "em, ch", "expiry_date": "2040-05-01"}
+    page = olga.get(f"{HERE}/rights").text
+    renewing = olga.get(f"{HERE}/rights/form?right=old&renew=1").text
+    fields = {name: field(renewing, name) for name in ("right_id", "etag")}
+    form = dict(re.findall(r'<input id="field-([a-z_]+)" name="[a-z_]+" type="[a-z]+" value="([^"]*)"', renewing))
+
+    renewed = olga.post(f"{HERE}/rights", **fields | form | {"type": "WORD_MARK", "expiry_date": "2035-01-01"})
+    late = olga.post(f"{HERE}/rights", **fields | form | {"type": "WORD_MARK", "expiry_date": "2036-01-01"})
+    added = olga.post(f"{HERE}/rights", **typed)
+    (word, old, new) = registry.get(AURORA.brand_id).rights
+    shown = olga.get(f"{HERE}/rights").text
+
+    for said in ("004176283", "EM500000004176283", "18, 25", "EM, CH", "Aurora AG", "22 Nov 2034", "1 Jan 2025"):
+        assert said in page, said
+    assert "1 right has run out" in page
+    assert re.search(r'name="expiry_date" type="date" value="2025-01-01" autofocus', renewing)
+    assert (renewed.status_code, late.status_code, added.status_code) == (303, 409, 303)
+    assert word == a_right()
+    assert (old.expiry_date.year, list(old.licensee_names)) == (2035, ["Aurora Sports GmbH"])
+    assert (new.owner_name, list(new.territories), new.right_id != "") == ("Aurora <b>", ["EM", "CH"], True)
+    assert "Aurora &lt;b&gt;" in shown
+    assert "run out" not in shown
+    assert "has run out" not in olga.get(HERE).text
+
+
+def test_a_right_that_no_register_could_show_is_refused(olga: Visitor, registry: Registrant) -> None:
+    """Each fault stands beside its field, and nothing that was typed is lost."""
+    before = registry.get(AURORA.brand_id)
+    typed = {"type": "WORD_MARK", "mark_text": HOSTILE, "owner_name": "Aurora AG", "office_code": "ZZ"}
+
+    refused = olga.post(f"{HERE}/rights", **typed, territories="EM, nowhere", nice_classes="46")
+    unread = olga.post(f"{HERE}/rights", **typed, expiry_date="31.12.2030")
+
+    assert (refused.status_code, unread.status_code) == (422, 422)
+    at_fault = re.findall(r'id="field-([a-z_]+)"[^>]* aria-invalid="true"', refused.text)
+    assert sorted(at_fault) == ["nice_classes", "office_code", "territories"]
+    assert "<script>document" not in refused.text
+    assert typed_in(refused.text, "mark_text") == HOSTILE
+    assert re.findall(r'id="field-([a-z_]+)"[^>]* aria-invalid="true"', unread.text) == ["expiry_date"]
+    assert registry.get(AURORA.brand_id) == before
+    assert olga.get(f"{HERE}/rights/form?right=none").status_code == 404
+
+
+def test_who_may_not_change_rights_sees_them(console: Console, registry: Registrant) -> None:
+    """Moderators, auditors, leads and admins see every brand's; the first two get no form that would be refused."""
+    registry.update(AURORA.brand_id, rights=[a_right()])
+
+    pages = {role: console.person(f"p-{role}", role) for role in ("moderator", "auditor", "lead", "admin")}
+    shown = {role: person.get(f"{HERE}/rights").text for role, person in pages.items()}
+
+    assert all("004176283" in page for page in shown.values())
+    assert {role for role, page in shown.items() if "/rights/form" in page} == {"lead", "admin"}
+    assert pages["moderator"].post(f"{HERE}/rights", type="COPYRIGHT", owner_name="me").status_code == 403
+
+
 def test_a_brand_is_applied_for_and_given(console: Console) -> None:
     """Somebody without a role applies, a lead approves, and both see the answer; faults are told by the field."""
     nora, lead = console.person("nora", "brand-owner"), console.person("lea", "lead")
-    right = {"type": "WORD_MARK", "owner": "Cirrus AG", "office": "EM", "number": "004176283"}
-    right |= {"territories": "EM", "classes": "18, 25"}
+    right = {"type": "WORD_MARK", "owner_name": "Cirrus AG", "office_code": "EM", "registration_number": "004176283"}
+    right |= {"territories": "EM", "nice_classes": "18, 25", "status": "REGISTERED", "expiry_date": "2034-11-22"}
 
-    missing = nora.post("/apply", name="Cirrus", type="WORD_MARK", owner="", office="EM", number="1")
+    assert '<option value="REGISTERED" selected>' in nora.get("/apply").text
+    wrong = {"owner_name": "", "registration_number": "1"}
+    missing = nora.post("/apply", name="Cirrus", **right | wrong)
+    unread = nora.post("/apply", name="Cirrus", **right | {"nice_classes": "shoes"})
     sent = nora.post("/apply", name="Cirrus <b>", note="I am its counsel.", request_id="r", **right)
     page = lead.get("/brands").text
     (path,) = re.findall(r'action="(/applications/[^"]+)"', page)
@@ -279,9 +350,14 @@ def test_a_brand_is_applied_for_and_given(console: Console) -> None:
     lead.post(path, decision="APPROVED", reason="Welcome.")
 
     assert (missing.status_code, sent.status_code) == (422, 303)
-    assert "owner_name" in missing.text
+    assert re.search(r'id="field-owner_name"[^>]* aria-invalid="true"', missing.text)
+    assert re.search(r'id="field-registration_number"[^>]* value="1"[^>]* aria-invalid="true"', missing.text)
+    assert (unread.status_code, "Send numbers from 1 to 45" in unread.text) == (422, True)
+    assert "Nice classes: 18, 25" in page
     assert "Cirrus &lt;b&gt;" in page
     assert (denied.status_code, nothing.status_code) == (403, 422)
     assert "Approved" in nora.get("/brands").text
     assert "Welcome." in nora.get("/brands").text
     assert "/applications/" not in lead.get("/brands").text
+    (brand_id,) = re.findall(r'href="/brands/(cirrus[^"]*)"', nora.get("/brands").text)[:1]
+    assert "In force" in lead.get(f"/brands/{brand_id}/rights").text

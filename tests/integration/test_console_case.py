@@ -6,11 +6,13 @@ import asyncio
 import html
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
+from index.rings import Ring, RingLink
 from serving.app import open_application
 from tests.integration.case_support import ALLOW, TAKEDOWN, person
 from tests.integration.console_support import HOSTILE, Console, Visitor, console_running
@@ -276,6 +278,84 @@ def test_htmx_shows_the_next_case_in_place(console: Console, seller: str) -> Non
     assert answer.headers["hx-push-url"].endswith(f"?seller={seller}")
     assert f'href="{answer.headers["hx-push-url"].partition("?")[0]}' in answer.text
     assert TAKEDOWN.reason_code in answer.text
+
+
+def ring_with(console: Console, seller: str, *others: str) -> None:
+    """Let sellers be in a ring with one; the first of them shares the most."""
+    links = tuple(
+        RingLink(first_seller_id=min(seller, other), second_seller_id=max(seller, other), photos=9 - place, titles=1)
+        for place, other in enumerate(others)
+    )
+    ring = Ring(seller_ids=tuple(sorted((seller, *others))), shared_photos=9, shared_titles=1, links=links)
+    console.service.application.store.put_rings([ring], now=datetime.now(UTC))
+
+
+def test_a_case_shows_its_sellers_history_and_ring(console: Console, seller: str) -> None:
+    """As a part that the page asks for, and as a page for who has no scripts; hostile members are text."""
+    ann = console.person("ann")
+    ring_with(console, seller, "shop-17", HOSTILE[:60])
+    page = ann.get(take(ann, seller)).text
+    (address,) = re.findall(r'hx-get="(/sellers/part[^"]+)" hx-trigger="load"', page)
+
+    part = ann.get(html.unescape(address), **{"hx-request": "true"}).text
+    whole = ann.get(f"/sellers?id={seller}").text
+
+    assert f'href="/sellers?id={seller}"' in page
+    assert "<html" not in part
+    assert "<html" in whole
+    for shown in (part, whole):
+        assert "Ring of 3 sellers" in shown
+        assert re.search(r'shop-17</bdi></a></th><td class="number">9</td><td class="number">1</td>', shown)
+        assert f"{seller}-2" in shown
+        assert "<script>document" not in shown
+        assert "<img src=x" not in shown
+
+
+def test_who_is_in_no_ring_and_who_is_not_known(console: Console, seller: str) -> None:
+    """The first is said; of a seller without a record the part is nothing, and the page is not found."""
+    ann = console.person("ann")
+
+    alone = ann.get(f"/sellers/part?id={seller}").text
+    unknown = ann.get("/sellers/part?id=nobody", **{"hx-request": "true"})
+
+    assert "In no ring" in alone
+    assert (unknown.status_code, unknown.text) == (200, "")
+    assert ann.get("/sellers?id=nobody").status_code == 404
+    assert console.person("olga", "brand-owner", brands="aurora").get(f"/sellers?id={seller}").status_code == 403
+
+
+def test_what_fails_of_a_part_is_told_in_its_place(console: Console) -> None:
+    """Not among the messages of the page, which went well; nor does it become an address, or is cut."""
+    failed = console.person("ann").get("/cases/none/clock", **{"hx-request": "true"})
+
+    assert failed.status_code == 404
+    assert "hx-retarget" not in failed.headers
+    assert (failed.headers["hx-reswap"], failed.headers["hx-reselect"]) == ("innerHTML", "unset")
+    assert 'role="alert"' in failed.text
+
+
+def test_a_case_has_its_clock_statement_and_evidence(console: Console, seller: str) -> None:
+    """Times that run are a part of the page; a takedown has its statement in each language, each case its package."""
+    ann, audrey = console.person("ann"), console.person("audrey", "auditor")
+    path = take(ann, seller)
+    before = ann.get(path).text
+    decide(ann, path, "TAKEDOWN", reason_code="COUNTERFEIT", **STATEMENT)
+    case_id = stored(console, path).case_id
+    after = audrey.get(path).text
+    (address,) = re.findall(r'hx-get="(/cases/[^"]+/clock[^"]*)" hx-trigger="load"', after)
+
+    clock = audrey.get(html.unescape(address), **{"hx-request": "true"}).text
+    package = audrey.post(f"/appeals/{case_id}/evidence", audience="BRAND_OWNER", recipient="Aurora AG")
+
+    statements = [f"/appeals/{case_id}/statement?language={language}" for language in ("en", "zh")]
+    assert [link in before for link in statements] == [False, False]
+    assert [link in after for link in statements] == [True, True]
+    assert audrey.get(statements[0]).status_code == 200
+    assert f'action="/appeals/{case_id}/evidence"' in before
+    assert "The seller may complain" in clock
+    assert "Send the statement of reasons" in clock
+    assert "<html" not in clock
+    assert package.headers["content-type"] == "application/zip"
 
 
 def test_pictures_that_are_not_there_are_not_found(console: Console) -> None:

@@ -43,7 +43,7 @@ def ann(console: Console) -> Iterator[Visitor]:
 
 def links(page: str) -> list[str]:
     """Name the cases that a page links to."""
-    return list(dict.fromkeys(re.findall(r'href="/cases/([0-9a-f]+)"', page)))
+    return list(dict.fromkeys(re.findall(r'href="/cases/([0-9a-f]+)(?:\?[^"]*)?"', page)))
 
 
 def test_every_page_has_its_headers_and_asks_who_comes(console: Console) -> None:
@@ -105,6 +105,54 @@ def test_a_filter_stands_in_the_address(console: Console, ann: Visitor) -> None:
     assert len(links(ann.get("/queue?brand=nobody&from=2026-01-01&to=2020-01-01").text)) == len([case])
 
 
+def test_a_filter_goes_through_a_case_and_back(console: Console, ann: Visitor) -> None:
+    """Rows, and what somebody holds, are opened within the filter, and a case leads back to it."""
+    query = "seller=seller-1&amp;order=oldest"
+    ann.post("/queue/next", seller="seller-2")
+
+    page = ann.get("/queue?seller=seller-1&order=oldest").text
+    addresses = re.findall(r'href="(/cases/[^"]+)"', page)
+    case = ann.get(html.unescape(addresses[-1])).text
+    plain = ann.get(html.unescape(addresses[-1]).partition("?")[0]).text
+
+    assert len(addresses) > 1
+    assert {address.partition("?")[2] for address in addresses} == {query}
+    assert f'href="/queue?{query}"' in case
+    assert "Back to the filtered queue" in case
+    assert f"/skip?{query}" in ann.get(html.unescape(addresses[0])).text
+    assert 'href="/queue"' in plain
+
+
+def test_rows_have_their_photos(console: Console, ann: Visitor) -> None:
+    """The first photo of each, loaded when it is seen; a sign where it is not kept."""
+    page = ann.get("/queue").text
+    images = re.findall(r'<img class="thumb" src="(/images/cases/[^"]+)" alt="([^"]+)"([^>]*)>', page)
+    photo = ann.get(html.unescape(images[0][0]))
+
+    assert len(images) == len(links(page)) == 6
+    assert all(alt.startswith("Photo of ") and 'loading="lazy"' in more for _, alt, more in images)
+    assert photo.headers["content-type"] == "image/webp"
+    missing = ann.get(html.unescape(images[0][0]).replace(links(page)[0], "none"))
+    assert missing.status_code == 303
+    assert ann.get(missing.headers["location"]).headers["content-type"] == "image/svg+xml"
+
+
+def test_photos_are_kept_for_their_person_alone(console: Console, ann: Visitor) -> None:
+    """For a minute, by the browser and no cache between; later the service says whether they still hold."""
+    (source, *_) = re.findall(r'src="(/images/cases/[^"]+)"', ann.get("/queue").text)
+    path = html.unescape(source)
+    photo = ann.get(path)
+
+    again = ann.get(path, **{"if-none-match": photo.headers["etag"]})
+    changed = ann.get(path, **{"if-none-match": '"another"'})
+    nobody = console.visitor().get(path, **{"if-none-match": photo.headers["etag"]})
+
+    assert photo.headers["cache-control"] == "private, max-age=60, must-revalidate"
+    assert (again.status_code, again.content) == (304, b"")
+    assert (changed.status_code, changed.content) == (200, photo.content)
+    assert nobody.headers["location"].startswith("/sign-in")
+
+
 def test_nonsense_in_an_address_is_left_out(ann: Visitor) -> None:
     """What is no state, order or day narrows nothing; a page's token of another filter is refused with a way out."""
     assert len(links(ann.get("/queue?state=x&order=y&verdict=z&origin=1&from=tomorrow&to=99").text)) == 6
@@ -159,7 +207,12 @@ def test_refusals_are_pages_with_a_way_out(console: Console, ann: Visitor) -> No
     assert denied.status_code == 403
     assert 'href="/queue"' not in owner.get("/").text
     assert part.status_code == 404
-    assert part.headers["hx-retarget"] == "#messages"
+    assert {name: part.headers[f"hx-{name}"] for name in ("retarget", "reswap", "reselect", "push-url")} == {
+        "retarget": "#messages",
+        "reswap": "innerHTML",
+        "reselect": "unset",
+        "push-url": "false",
+    }
     assert "<html" not in part.text
 
 

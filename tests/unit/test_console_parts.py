@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 
 from serving.access.permissions import RPCS
-from serving.console.drawing import enum_name
+from serving.console.drawing import TEMPLATES, enum_name
 from serving.console.failures import failure_of
 from serving.console.formats import Formats, zone_of
 from serving.console.guard import bounded, host_of, is_ours
@@ -158,6 +160,13 @@ def test_values_are_written_for_their_readers() -> None:
     assert english.time(NOON).startswith("23 Nov 2026, 13:00:00 ")
     assert chinese.time(NOON).startswith("2026年11月23日 20:00:00 ")
     assert english.day(NOON) == "23 Nov 2026"
+    late = Formats("en_GB", zone_of("Pacific/Kiritimati"), NOON)
+    assert (late.today.isoformat(), late.date(NOON.date()), late.month(NOON)) == (
+        "2026-11-24",
+        "23 Nov 2026",
+        "Nov 2026",
+    )
+    assert (chinese.date(NOON.date()), chinese.month(NOON)) == ("2026年11月23日", "2026年11月")
     assert (english.age(NOON - timedelta(hours=3)), english.age(NOON + timedelta(days=2))) == (
         "3 hours ago",
         "in 2 days",
@@ -176,6 +185,15 @@ def test_values_are_written_for_their_readers() -> None:
 def test_a_zone_that_is_none_is_utc(name: str) -> None:
     """Whatever a cookie says."""
     assert zone_of(name) is UTC
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.stem)
+def test_sheets_and_scripts_stand_in_the_head(template: Path) -> None:
+    """There they stay when htmx exchanges the body, and are loaded before it is drawn."""
+    text = template.read_text(encoding="utf-8")
+    elsewhere = re.sub(r"<head>.*</head>|\{% block head %\}.*?\{% endblock %\}", "", text, flags=re.DOTALL)
+
+    assert re.findall(r"<(?:link|script|style)\b[^>]*>", elsewhere) == []
 
 
 def test_enums_lose_their_prefix() -> None:

@@ -25,6 +25,7 @@ from touchstone.moderation.v1.insight_service_pb2 import GetReviewerRequest
 _PAGE_SIZE = 50
 _OPEN = ("RECEIVED", "FORWARDED")
 GROUNDS = ("ILLEGAL_CONTENT", "TERMS")
+AUDIENCES = ("BRAND_OWNER", "PLATFORM_COUNSEL", "AUTHORITY")
 
 
 async def show_all(view: View) -> Response:
@@ -127,7 +128,7 @@ async def file_of(view: View, *, failure: Failure | None = None) -> Response:
         grounds=GROUNDS,
         typed=_prefilled(view, first),
         failure=failure,
-        audiences=_names(pb.EvidenceAudience),
+        audiences=AUDIENCES,
         may_decide=view.may(pb.ResolveCaseRequest),
         may_record=view.may(sv.RecordLegalStepRequest),
         may_export=view.may(pb.ExportEvidenceRequest),

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import uuid
+from collections.abc import Mapping, Sequence
 
 import grpc
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from serving.console.failures import failure_of
 from serving.console.page import Page
-from serving.console.pages.brand_terms import faults_of
+from serving.console.pages.rights import unreadable
+from serving.console.right_records import FIELDS, STATUSES, TYPES, faults_by_field, parts, write
 from serving.console.view import View
-from touchstone.moderation.v1.brand_pb2 import RIGHT_TYPE_UNSPECIFIED, Brand, RightRecord, RightType
+from touchstone.moderation.v1.brand_pb2 import RIGHT_TYPE_WORD_MARK, Brand, RightRecord
 from touchstone.moderation.v1.brand_portal_service_pb2 import (
     ApplicationState,
     ApplyForBrandRequest,
     DecideApplicationRequest,
 )
 
-TYPES = ("WORD_MARK", "FIGURATIVE_MARK", "DESIGN", "COPYRIGHT")
 DECISIONS = ("APPROVED", "DECLINED")
-_FIELDS = ("name", "aliases", "type", "owner", "office", "number", "territories", "classes", "note", "request_id")
-_CLASS = re.compile("[0-9]{1,2}")
+_OWN_FIELDS = ("name", "aliases", "note", "request_id")
 
 
 async def show(view: View) -> Response:
@@ -33,12 +33,21 @@ async def show(view: View) -> Response:
 async def apply(view: View) -> Response:
     """Apply for a brand with one right; further ones are added once it is there."""
     typed = _typed(view)
+    right = RightRecord()
+    unread = write(typed, right)
+    if right.type == RIGHT_TYPE_WORD_MARK and not right.mark_text:
+        right.mark_text = typed["name"]
+    if unread:
+        return _form(view, unreadable(view, unread))
+    brand = Brand(name=typed["name"], aliases=parts(typed["aliases"]), rights=[right])
     try:
-        await view.ask(_request(typed))
+        await view.ask(ApplyForBrandRequest(brand=brand, note=typed["note"], request_id=typed["request_id"]))
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
             raise
-        return _form(view, faults=faults_of(error))
+        failure = failure_of(error)
+        own, others = faults_by_field(failure.fields, 0)
+        return _form(view, own, others or ([] if own else [failure.message]))
     view.tell("portal.applied", name=typed["name"])
     return view.go("/brands")
 
@@ -59,36 +68,21 @@ async def decide(view: View) -> Response:
     return view.go("/brands")
 
 
-def _form(view: View, faults: list[str] | None = None) -> Response:
+def _form(view: View, faults: Mapping[str, str] | None = None, others: Sequence[str] = ()) -> Response:
     return view.page(
         "portal/apply.html",
-        status=422 if faults else 200,
+        status=422 if faults or others else 200,
         typed=_typed(view) | {"request_id": uuid.uuid4().hex},
         types=TYPES,
-        faults=faults or [],
+        statuses=STATUSES,
+        faults=faults or {},
+        others=others,
     )
 
 
 def _typed(view: View) -> dict[str, str]:
-    return {name: str(view.form.get(name, "")).strip() for name in _FIELDS}
-
-
-def _request(typed: dict[str, str]) -> ApplyForBrandRequest:
-    right = RightRecord(
-        type=RightType.Value(f"RIGHT_TYPE_{typed['type']}") if typed["type"] in TYPES else RIGHT_TYPE_UNSPECIFIED,
-        mark_text=typed["name"] if typed["type"] == "WORD_MARK" else "",
-        office_code=typed["office"],
-        registration_number=typed["number"],
-        owner_name=typed["owner"],
-        territories=_parts(typed["territories"]),
-        nice_classes=[int(part) for part in _parts(typed["classes"]) if _CLASS.fullmatch(part)],
-    )
-    brand = Brand(name=typed["name"], aliases=_parts(typed["aliases"]), rights=[right])
-    return ApplyForBrandRequest(brand=brand, note=typed["note"], request_id=typed["request_id"])
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    usual = {"status": "REGISTERED"} if view.request.method == "GET" else {}
+    return {name: str(view.form.get(name, usual.get(name, ""))).strip() for name in (*_OWN_FIELDS, *FIELDS)}
 
 
 PAGES = (

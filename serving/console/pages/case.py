@@ -15,7 +15,7 @@ from serving.console.failures import failure_of
 from serving.console.page import Page
 from serving.console.pages.queue import Wanted
 from serving.console.view import View
-from serving.console.working import Done, case_address, claim_next, last_done, pass_over, passed_over, remember
+from serving.console.working import Done, claim_next, last_done, pass_over, passed_over, remember
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 from touchstone.moderation.v1.case_service_pb2 import (
     ClaimCaseRequest,
@@ -49,7 +49,7 @@ async def look(view: View) -> Response:
 async def claim(view: View) -> Response:
     """Take the case."""
     await view.ask(ClaimCaseRequest(case_id=_case_id(view)))
-    return view.go(case_address(_case_id(view), _wanted(view)))
+    return view.go(_wanted(view).case_address(_case_id(view)))
 
 
 async def renew(view: View) -> Response:
@@ -70,7 +70,7 @@ async def renew(view: View) -> Response:
         is_mine=holds(view, answer.case),
         changed=changed,
         may_claim=view.may(ClaimCaseRequest),
-        address=lambda step="": case_address(case_id, _wanted(view), step),
+        address=lambda step="": _wanted(view).case_address(case_id, step),
     )
 
 
@@ -118,7 +118,7 @@ async def undo(view: View) -> Response:
         return await _refused(view, error)
     view.tell("case.undone")
     await _claim_if_free(view, _case_id(view))
-    response = view.go(case_address(_case_id(view), _wanted(view)))
+    response = view.go(_wanted(view).case_address(_case_id(view)))
     last = last_done(view)
     if last is not None and last.resolution_id == request.resolution_id:
         remember(view, response, None)
@@ -137,7 +137,7 @@ async def _go_on(view: View, *, done: Done | None = None, passed: list[str] | No
         response = await case_page(view, case.case_id, wanted, done=done)
         pass_over(view, response, skipped)
     else:
-        response = view.go(case_address(case.case_id, wanted))
+        response = view.go(wanted.case_address(case.case_id))
         pass_over(view, response, skipped)
     if done is not None:
         remember(view, response, done)

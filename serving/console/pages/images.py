@@ -1,16 +1,19 @@
 """What does it look like? Pictures for other pages: photos of a case's listing, and references.
 
 The service draws them anew, so that nothing of a file that somebody uploaded reaches a browser but its pixels. They are
-addressed by the case that they are looked at for; no browser keeps them.
+addressed by the case that they are looked at for. A browser keeps them for its own person and for a minute; afterwards
+the service is asked again, and answers without bytes if they are still right and may still be seen.
 """
 
 from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
+import grpc
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from serving.console.drawing import asset
 from serving.console.page import Page
 from serving.console.view import View
 from touchstone.moderation.v1.evidence_pb2 import Box
@@ -21,11 +24,18 @@ EDGES = {"thumb": 160, "large": 1_280}
 # How much of a photo is shown around a region that is compared, as a share of the region's size.
 _AROUND = 0.2
 _MOST_DIGITS = 4
+_KEPT = "private, max-age=60, must-revalidate"
+_SIGN = "no-photo.svg"
 
 
 def photo_address(case_id: str, image_index: int, size: str = "large") -> str:
     """Return the address of a photo of a case's listing."""
     return f"/images/cases/{quote(case_id, safe='')}/{image_index}?size={size}"
+
+
+def thumbnail_address(case_id: str) -> str:
+    """Return the address of the first photo of a case's listing, small; where it is not kept, of a sign for that."""
+    return f"{photo_address(case_id, 0, 'thumb')}&lost=sign"
 
 
 def part_address(case_id: str, image_index: int, box: Box) -> str:
@@ -52,7 +62,7 @@ async def photo(view: View) -> Response:
     if "part" in query:
         request.region.CopyFrom(_box(query["part"]))
         request.padding = _AROUND
-    return await _answer(view, request)
+    return await picture(view, request, or_sign=query.get("lost") == "sign")
 
 
 async def reference(view: View) -> Response:
@@ -60,14 +70,24 @@ async def reference(view: View) -> Response:
     query = view.request.query_params
     frame = query.get("frame") == "1"
     request = GetImageRequest(reference_id=query.get("id", ""), max_edge=_edge(view), matched_frame=frame)
-    return await _answer(view, request)
+    return await picture(view, request)
 
 
-async def _answer(view: View, request: GetImageRequest) -> Response:
+async def picture(view: View, request: GetImageRequest, *, or_sign: bool = False) -> Response:
+    """Answer with a picture; with `or_sign`, with a sign in the place of one that is not kept or cannot be had now."""
     if not view.may(GetImageRequest):
         raise HTTPException(404)
-    answer: GetImageResponse = await view.ask(request)
-    return Response(answer.content, media_type=answer.media_type)
+    request.if_none_match = view.request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
+    try:
+        answer: GetImageResponse = await view.ask(request)
+    except grpc.aio.AioRpcError as error:
+        if not or_sign or error.code() is grpc.StatusCode.UNAUTHENTICATED:
+            raise
+        return RedirectResponse(asset(_SIGN), 303)
+    headers = {"cache-control": _KEPT, "etag": f'"{answer.etag}"'}
+    if answer.not_modified:
+        return Response(status_code=304, headers=headers)
+    return Response(answer.content, headers=headers, media_type=answer.media_type)
 
 
 def _edge(view: View) -> int:

@@ -31,6 +31,12 @@ _PIECE_S = 120.0
 _REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.ABORTED)
 
 
+async def show_clock(view: View) -> Response:
+    """Show which times run in a case, as a part of its page."""
+    clock: sv.GetLegalClockResponse = await view.ask(sv.GetLegalClockRequest(case_id=_case_id(view)))
+    return view.page("case/clock.html", clock=clock)
+
+
 async def record(view: View) -> Response:
     """Record a step that was taken outside the service."""
     form, time = view.form, Timestamp()
@@ -147,6 +153,7 @@ def _case_id(view: View) -> str:
 
 
 PAGES = (
+    Page(method="GET", path="/cases/{case_id}/clock", answer=show_clock, background=True, lazy=True),
     Page(method="POST", path="/appeals/{case_id}/steps", answer=record),
     Page(method="GET", path="/appeals/{case_id}/statement", answer=show_statement),
     Page(method="POST", path="/appeals/{case_id}/evidence", answer=export),

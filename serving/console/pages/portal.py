@@ -6,13 +6,12 @@ import asyncio
 import re
 from urllib.parse import quote, urlencode
 
-import grpc
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from serving.console.drawing import asset
 from serving.console.page import Nav, Page
-from serving.console.pages.images import EDGES
+from serving.console.pages import images
+from serving.console.right_records import standing_rights
 from serving.console.view import View
 from touchstone.moderation.v1.brand_portal_service_pb2 import (
     ApplyForBrandRequest,
@@ -23,7 +22,7 @@ from touchstone.moderation.v1.brand_portal_service_pb2 import (
     ListNoticesRequest,
 )
 from touchstone.moderation.v1.brand_service_pb2 import GetBrandRequest, ListBrandsRequest
-from touchstone.moderation.v1.image_service_pb2 import GetImageRequest, GetImageResponse, ImagePlace
+from touchstone.moderation.v1.image_service_pb2 import GetImageRequest, ImagePlace
 
 _PAGE_SIZE = 24
 _INDEX = re.compile("[0-9]{1,4}")
@@ -87,6 +86,7 @@ async def show(view: View) -> Response:
         "portal/show.html",
         brand=whole.brand,
         figures=figures,
+        ending=sum(one.ends for one in standing_rights(whole.brand, view.formats.today)),
         most_hits=max((week.hit_count for week in figures.weeks), default=0),
         hits=hit_page.hits,
         notices=notice_page.notices,
@@ -106,13 +106,9 @@ async def picture(view: View) -> Response:
     if not _INDEX.fullmatch(path["image_index"]):
         raise HTTPException(404)
     place = ImagePlace(id=path["decision_id"], image_index=int(path["image_index"]))
-    try:
-        answer: GetImageResponse = await view.ask(GetImageRequest(decision_image=place, max_edge=2 * EDGES["thumb"]))
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND:
-            raise
-        return RedirectResponse(asset("no-photo.svg"), 303)
-    return Response(answer.content, media_type=answer.media_type)
+    return await images.picture(
+        view, GetImageRequest(decision_image=place, max_edge=2 * images.EDGES["thumb"]), or_sign=True
+    )
 
 
 PAGES = (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import grpc
 from starlette.datastructures import QueryParams
@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from serving.console.days import midnight, to_day
 from serving.console.page import Nav, Page
+from serving.console.pages.images import thumbnail_address
 from serving.console.view import View
 from touchstone.moderation.v1 import case_pb2, decision_pb2
 from touchstone.moderation.v1.case_service_pb2 import (
@@ -27,6 +28,7 @@ from touchstone.moderation.v1.case_service_pb2 import (
     ListCasesRequest,
     ListCasesResponse,
 )
+from touchstone.moderation.v1.image_service_pb2 import GetImageRequest
 
 _PAGE_SIZE = 50
 _MAX_HELD = 100
@@ -61,6 +63,11 @@ class Wanted:
         merged = {**self.params, **changed}
         query = urlencode({name: value for name, value in merged.items() if value})
         return f"/queue?{query}" if query else "/queue"
+
+    def case_address(self, case_id: str, step: str = "") -> str:
+        """Return the address of a case, or of a step in it, from which one comes back to this view of the queue."""
+        query = self.address().partition("?")[2]
+        return f"/cases/{quote(case_id, safe='')}" + (f"/{step}" if step else "") + (f"?{query}" if query else "")
 
     @property
     def order(self) -> str:
@@ -110,6 +117,7 @@ async def show(view: View) -> Response:
         following=wanted.address(page=answer.next_page_token) if answer.next_page_token else "",
         is_first=not query.get("page"),
         wanted=wanted,
+        thumbnail_address=thumbnail_address if view.may(GetImageRequest) else None,
         held=await held_by(view),
         may_claim=view.may(ClaimCaseRequest),
         choices={"state": STATES, "origin": ORIGINS, "verdict": VERDICTS},
@@ -127,7 +135,7 @@ async def take_next(view: View) -> Response:
             raise
         view.tell("queue.nothing_to_take", kind="note")
         return view.go(wanted.address())
-    return view.go(wanted.address().replace("/queue", f"/cases/{answer.case.case_id}", 1))
+    return view.go(wanted.case_address(answer.case.case_id))
 
 
 async def waiting(view: View) -> int:

@@ -4,15 +4,6 @@
   const REASONS = "#takedown [name=reason_code]";
   const byId = (id) => document.getElementById(id);
 
-  // The sheet of this page belongs into the head, where it stays while the body is exchanged.
-  function settleSheets() {
-    for (const link of document.querySelectorAll("body link[rel=stylesheet]")) {
-      const there = [...document.head.querySelectorAll("link[rel=stylesheet]")].some((one) => one.href === link.href);
-      if (there) link.remove();
-      else document.head.append(link);
-    }
-  }
-
   function show(dialog) {
     if (dialog.open) dialog.close();
     dialog.showModal();
@@ -84,7 +75,6 @@
   }, true);
 
   function ready() {
-    settleSheets();
     document.documentElement.classList.add("scripted");
     document.querySelectorAll("[data-scripted][hidden]").forEach((one) => { one.hidden = false; });
     document.querySelectorAll("dialog[open]").forEach((one) => { if (!one.matches(":modal")) show(one); });
