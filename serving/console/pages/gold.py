@@ -7,7 +7,6 @@ from starlette.responses import Response
 from serving.console.page import Page
 from serving.console.pages.queue import Wanted
 from serving.console.view import View
-from serving.console.working import case_address
 from touchstone.moderation.v1.case_service_pb2 import MarkGoldCaseRequest, UnmarkGoldCaseRequest
 
 
@@ -28,7 +27,7 @@ async def unmark(view: View) -> Response:
 
 
 def _back(view: View) -> Response:
-    return view.go(case_address(_case_id(view), Wanted.of(view.request.query_params)))
+    return view.go(Wanted.of(view.request.query_params).case_address(_case_id(view)))
 
 
 def _case_id(view: View) -> str:
