@@ -14,8 +14,9 @@ from google.rpc.status_pb2 import Status
 from index.case_records import Case
 from serving.access.caller import Caller
 from serving.access.permissions import Permission, check_audience, entitled
+from serving.case_batches import BatchOutcome, CaseBatches, ItemOutcome
 from serving.case_pages import to_place, to_token
-from serving.cases import BatchOutcome, CaseDesk, ItemOutcome
+from serving.cases import CaseDesk
 from serving.complaints import Complaints
 from serving.deadline import NEVER, Deadline
 from serving.gold_answers import GoldAnswers
@@ -90,10 +91,11 @@ class CaseAnswers:
     ) -> pb.BatchResolveCasesResponse:
         """Resolve many cases, or preview it."""
         selection, outcome = to_batch(request, self.desk.rules)
+        batches = CaseBatches(self.desk)
         if request.preview_only:
-            return _from_batch(self.desk.preview(selection, outcome, caller))
+            return _from_batch(batches.preview(selection, outcome, caller))
         key = key_of(request, request.request_id, caller)
-        return _from_batch(self.desk.resolve_batch(selection, outcome, caller, request=key, deadline=deadline))
+        return _from_batch(batches.resolve(selection, outcome, caller, request=key, deadline=deadline))
 
     def undo(self, request: pb.UndoResolutionRequest, caller: Caller) -> pb.UndoResolutionResponse:
         """Undo a resolution or a batch."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from index.case_records import Case, CasePage, Place
-from index.errors import Conflict, NotFound, NotPermitted
-from index.rulings import Batch, BatchItem, InForce, Outcome, RequestKey, Resolution, Ruling
+from index.errors import NotFound
+from index.rulings import InForce, Outcome, RequestKey, Resolution, Ruling
 from index.store.cases import NOTHING_BESIDE
 from index.store.resolutions import Undone
 from index.store.store import Store
@@ -24,38 +23,13 @@ from serving.access.caller import Caller
 from serving.case_file import CaseFile
 from serving.case_rules import CaseRules
 from serving.checks import CheckDesk, is_checked
-from serving.deadline import NEVER, Deadline
 from serving.errors import FieldViolation, InvalidListing
-from serving.status import to_status
-from serving.wire.case import Claim, Query, Selection, Undoing
+from serving.wire.case import Claim, Query, Undoing
 
 PSEUDONYMS = "reviewer-pseudonyms"
 _PSEUDONYM_DIGITS = 20
 # The cases that an answer to an undoing shows; it counts all.
 _SHOWN_UNDONE = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ItemOutcome:
-    """What became of one case of a batch: a resolution, or a serialised `google.rpc.Status`."""
-
-    case_id: str
-    listing_id: str
-    resolution: Resolution | None = None
-    error: bytes = b""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchOutcome:
-    """What became of a batch; a preview has no id."""
-
-    batch_id: str
-    items: tuple[ItemOutcome, ...]
-
-    @property
-    def resolved(self) -> int:
-        """How many cases have a resolution."""
-        return sum(item.resolution is not None for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -135,7 +109,7 @@ class CaseDesk:
 
         """
         ruling = replace(
-            self._ruling(outcome, caller),
+            self.ruling(outcome, caller),
             lease_token=lease_token,
             revision=int(etag) if etag else None,
             request=request,
@@ -148,52 +122,9 @@ class CaseDesk:
             case = self.store.get_case(case_id)
         except NotFound:
             case, resolve = self.checks.file(case_id).case, self.store.answer_check
-        self._check_statement(case, outcome)
+        self.check_statement(case, outcome)
         resolution = resolve(case_id, ruling)
         return self.file(case_id), resolution
-
-    def preview(self, selection: Selection, outcome: Outcome, caller: Caller) -> BatchOutcome:
-        """Say what a batch would do, and do nothing. Raises InvalidListing and Unauthenticated."""
-        ruling = self._ruling(outcome, caller)
-        items = [
-            self._item(case_id, outcome, lambda each: self.store.preview_case(each, ruling))
-            for case_id in self._selected(selection)
-        ]
-        return BatchOutcome(batch_id="", items=tuple(items))
-
-    def resolve_batch(
-        self,
-        selection: Selection,
-        outcome: Outcome,
-        caller: Caller,
-        *,
-        request: RequestKey | None = None,
-        deadline: Deadline = NEVER,
-    ) -> BatchOutcome:
-        """Resolve many cases alike, each for itself; a request that came before goes on where it stopped.
-
-        Raises:
-            InvalidListing: no case fits, or too many do.
-            KeyReused: the idempotency key was another request's.
-            DeadlineExceeded: cases resolved until then stay resolved.
-
-        """
-        ruling, earlier = self._ruling(outcome, caller), None
-        if request is not None:
-            earlier = self.store.find_request(request)
-        if earlier is None:
-            chosen = self._selected(selection)
-            batch = self.store.start_batch(uuid.uuid4().hex, chosen, time=ruling.time, request=request)
-        else:
-            batch = self.store.get_batch(earlier)
-        ruling = replace(ruling, batch_id=batch.batch_id)
-        for item in batch.items:
-            if not (item.resolution_id or item.error):
-                deadline.check("the whole batch was resolved; send it again with the same request_id")
-                done = self._item(item.case_id, outcome, lambda each: self.store.resolve_case(each, ruling))
-                if done.error:
-                    self.store.note_batch_error(batch.batch_id, item.case_id, done.error)
-        return self._answer(self.store.get_batch(batch.batch_id))
 
     def undo(self, undoing: Undoing, caller: Caller) -> tuple[tuple[Case, ...], int]:
         """Undo a resolution, or all of a batch that stand; return the first of their cases, and how many were undone.
@@ -241,7 +172,8 @@ class CaseDesk:
         now = self.clock()
         return self.store.claim_next(claim.wanted, name, reviewer=reviewer, now=now, duration=claim.duration).case_id
 
-    def _ruling(self, outcome: Outcome, caller: Caller) -> Ruling:
+    def ruling(self, outcome: Outcome, caller: Caller) -> Ruling:
+        """Return what a caller rules at this moment. Raises Unauthenticated."""
         name = caller.required()
         return Ruling(
             outcome=outcome,
@@ -251,41 +183,9 @@ class CaseDesk:
             second_review_harm=self.rules.second_review_harm,
         )
 
-    def _check_statement(self, case: Case, outcome: Outcome) -> None:
+    def check_statement(self, case: Case, outcome: Outcome) -> None:
+        """Raise InvalidListing when a takedown lacks the statement that its market needs."""
         if outcome.takes_down and outcome.statement is None and self.rules.needs_statement(case.market):
             market = case.market or "an unknown market"
             remedy = f"is missing; a takedown on {market} needs one, for the seller"
             raise InvalidListing((FieldViolation("outcome.statement", remedy),))
-
-    def _selected(self, selection: Selection) -> Iterable[str]:
-        if selection.case_ids is not None:
-            return selection.case_ids
-        page = self.store.list_cases(selection.wanted, now=self.clock(), limit=selection.max_cases)
-        if page.total == 0:
-            raise InvalidListing((FieldViolation("filter", "fits no case; widen it"),))
-        if page.total > selection.max_cases:
-            remedy = f"fits {page.total} cases; narrow it, or let as many through by max_cases"
-            raise InvalidListing((FieldViolation("filter", remedy),))
-        return [case.case_id for case in page.cases]
-
-    def _item(self, case_id: str, outcome: Outcome, decide: Callable[[str], Resolution]) -> ItemOutcome:
-        listing_id = ""
-        try:
-            case = self.store.get_case(case_id)
-            listing_id = case.listing_id
-            self._check_statement(case, outcome)
-            return ItemOutcome(case_id=case_id, listing_id=listing_id, resolution=decide(case_id))
-        except (NotFound, Conflict, NotPermitted, InvalidListing) as error:
-            status = to_status(error).SerializeToString(deterministic=True)
-            return ItemOutcome(case_id=case_id, listing_id=listing_id, error=status)
-
-    def _answer(self, batch: Batch) -> BatchOutcome:
-        return BatchOutcome(batch_id=batch.batch_id, items=tuple(self._done(item) for item in batch.items))
-
-    def _done(self, item: BatchItem) -> ItemOutcome:
-        try:
-            listing_id = self.store.get_case(item.case_id).listing_id
-        except NotFound:
-            listing_id = ""
-        resolution = self.store.get_resolution(item.resolution_id) if item.resolution_id else None
-        return ItemOutcome(case_id=item.case_id, listing_id=listing_id, resolution=resolution, error=item.error)

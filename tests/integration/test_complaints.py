@@ -19,6 +19,7 @@ from index.reports import ReporterType
 from index.rulings import RequestKey
 from serving.access.caller import Caller
 from serving.app import Application
+from serving.case_batches import CaseBatches
 from serving.deadline import NEVER, Deadline
 from serving.errors import DeadlineExceeded
 from serving.photo_keeping import PhotoKeeper
@@ -394,7 +395,7 @@ def test_batch_that_ran_out_of_time_goes_on(own_service: Service) -> None:
     digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
     key = RequestKey(scope="BatchResolveCasesRequest by ann", request_id="b1", request_sha256=digest)
     with pytest.raises(DeadlineExceeded):
-        desk.resolve_batch(selection, outcome, caller, request=key, deadline=PassesAfter(checks=1))
+        CaseBatches(desk).resolve(selection, outcome, caller, request=key, deadline=PassesAfter(checks=1))
     between = ann.list().total_count
     done = ann.call("BatchResolveCases", request)
 
