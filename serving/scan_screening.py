@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -74,9 +73,6 @@ class ScanScreener:
         self._opener = opener
         self._scan_id = identity.scan_id
         self._reuse: Reuse = reuse or NoReuse()
-        # One group at a time passes the networks: while the next is looked at, the one before it is decided on. Groups
-        # that took turns at each network would be done together, and leave the networks idle afterwards.
-        self._looking = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="scan")
 
     def screen(self, block: ScanBlock) -> BlockResult:
@@ -101,8 +97,7 @@ class ScanScreener:
         items = [entry for entry in group if isinstance(entry, ScanItem)]
         read = dict(zip(map(id, items), self._read(items), strict=True))
         photos = [image.photo for images in read.values() for image in images if image.photo is not None]
-        with self._looking:
-            seen = embed_ahead(photos, self._pipeline.embedder, self._reuse)
+        seen = embed_ahead(photos, self._pipeline.embedder, self._reuse)
         decided = iter([self._pool.submit(self._decide, item, read[id(item)], seen) for item in items])
         for entry in group:
             yield next(decided).result() if isinstance(entry, ScanItem) else _Outcome(None, (entry,))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +33,6 @@ from serving.scan_outcome import failed_row
 from serving.scan_reuse import open_reuse
 from serving.scan_rows import BlockResult
 from serving.scan_screening import ScanScreener
-from serving.scan_sight import NoReuse, PhotoRegions
 from serving.scan_workspace import ROW_GROUP, faults_of, folder_of, open_workspace
 from serving.settings import Settings
 from serving.steadying import SCAN_BATCH, steady
@@ -257,32 +256,6 @@ def test_the_file_of_embeddings_is_bounded_and_may_be_broken(application: Applic
     with open_reuse(settings, application.embedder.fingerprint) as reuse:
         done = scan(application.pipeline, manifest, tmp_path / "again.parquet", reuse=reuse)
     assert done.finished
-
-
-class Meeting(NoReuse):
-    """Notes whether two groups are ever looked at together: each waits a moment for another one."""
-
-    def __init__(self) -> None:
-        self.met = False
-        self._both = threading.Barrier(2)
-
-    def find(self, sha256s: Sequence[str]) -> dict[str, PhotoRegions]:
-        """Wait until another group has come as far, and find nothing."""
-        with suppress(threading.BrokenBarrierError):
-            self._both.wait(0.5)
-            self.met = True
-        return super().find(sha256s)
-
-
-def test_the_networks_finish_one_group_before_the_next(application: Application, tmp_path: Path) -> None:
-    """Of the blocks in hand one is looked at; side by side they would come to be decided on together as well."""
-    manifest = drawn_manifest(tmp_path / "in", listings=3 * BLOCK_ENTRIES)
-    meeting = Meeting()
-
-    scanned = scan(application.pipeline, manifest, tmp_path / "out.parquet", reuse=meeting)
-
-    assert scanned.tally.rows == 3 * BLOCK_ENTRIES
-    assert not meeting.met
 
 
 def test_batches_have_one_size() -> None:
