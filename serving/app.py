@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from index import blobs
 from index.backends import backend_on
 from index.blobs import BlobShelf, BlobStore
@@ -48,6 +46,7 @@ from serving.insight_answers import InsightAnswers
 from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
+from serving.one_thread import blas_on_one_thread, opencv_on_one_thread
 from serving.packages.making import Packages
 from serving.packages.pictures import BlobPhotos
 from serving.photo_keeping import PhotoKeeper
@@ -165,9 +164,9 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
         shelf = open_blobs(settings)
         photos = resources.enter_context(PhotoKeeper.of(settings, shelf))
         backend = backend_on(settings.index_backend, settings.device)
-        # Listings are screened side by side. Several threads for one small product of NumPy's spin between calls: they
-        # tripled the processor time of a listing (two cores, fake model: 68 ms against 24 ms).
-        resources.enter_context(threadpool_limits(1, user_api="blas"))
+        resources.enter_context(blas_on_one_thread())
+        if exactly is not None:  # a scan has other photos for the other cores; a request may have them to itself
+            resources.enter_context(opencv_on_one_thread())
         upkeep = Upkeep(store, settings.index_dir, fingerprint=embedder.fingerprint, backend=backend)
         source = KnowledgeSource(
             store=store,

@@ -38,6 +38,11 @@ class GeneralKnowledge:
         leaves, means = self._meant
         return leaves, (classes @ means).astype(np.float32)
 
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """The leaves that classes mean, in order."""
+        return self._meant[0]
+
     @cached_property
     def _meant(self) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """The leaves that classes mean, and which means which: 0 or 1, [classes, leaves]."""

@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -110,16 +111,21 @@ class CategoryHead:
         from a row's sum of 1 is the probability that it is something that neither knows.
         """
         degrees = self.familiarity.degrees(first_part(views, self.familiarity.projection.shape[1]))[:, np.newaxis]
-        known: tuple[str, ...] = self.probe.labels
-        others: tuple[str, ...] = ()
+        paths, known, others = self._columns
+        scores = np.zeros((len(views), len(paths)), np.float32)
+        scores[:, known] = degrees * self.probe.scores(views)
         if self.general is not None:
-            others, general = self.general.scores(first_part(views, self.general.weights.shape[1]))
-        leaves = tuple(sorted({*known, *others}))
-        scores = np.zeros((len(views), len(leaves)), np.float32)
-        scores[:, [leaves.index(leaf) for leaf in known]] = degrees * self.probe.scores(views)
-        if self.general is not None:
-            scores[:, [leaves.index(leaf) for leaf in others]] += (1 - degrees) * general
-        return tuple(_path(leaf) for leaf in leaves), scores
+            _, general = self.general.scores(first_part(views, self.general.weights.shape[1]))
+            scores[:, others] += (1 - degrees) * general
+        return paths, scores
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[CategoryPath, ...], list[int], list[int]]:
+        """All leaves in order, and where among them those of the probe and those of general knowledge stand."""
+        known, others = self.probe.labels, self.general.leaves if self.general is not None else ()
+        place = {leaf: column for column, leaf in enumerate(sorted({*known, *others}))}
+        paths = tuple(_path(leaf) for leaf in place)
+        return paths, [place[leaf] for leaf in known], [place[leaf] for leaf in others]
 
     def save(self, folder: Path, *, notes: Mapping[str, object]) -> None:
         """Write the files into `folder`; `notes` (data, licence, figures) go into the manifest as they are."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serving.batching import BatchingEmbedder, Crops, Vectors
+from serving.batching import BatchingEmbedder, Vectors
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
+from serving.lane import Crops
 from vision.errors import ModelError
 from vision.fake import FakeEmbedder
 from vision.reading import Words
@@ -127,8 +128,9 @@ def _crops(count: int, *, seed: int = 0) -> Crops:
 
 def _wait_for_queue(batching: BatchingEmbedder, callers: int) -> None:
     """Return as soon as so many callers are in the queue; only the queue itself can tell when that is."""
-    with batching._changed:
-        assert batching._changed.wait_for(lambda: len(batching._waiting) == callers, PATIENCE_S)
+    lane = batching._seeing
+    with lane._changed:
+        assert lane._changed.wait_for(lambda: len(lane._waiting) == callers, PATIENCE_S)
 
 
 def _occupy(batching: BatchingEmbedder, held: HeldEmbedder, callers: ThreadPoolExecutor) -> Future[Vectors]:
@@ -243,11 +245,11 @@ def test_the_reader_s_work_is_counted() -> None:
 def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
     """Neighbours of one kind go together, another kind waits its turn, and each caller gets its own crops' answers."""
     embedder, alone = TellingEmbedder(), FakeEmbedder(dim=16)
-    kinds = ["embed", "embed_marks", "embed_marks", "find", "find", "read", "read", "read_pages", "embed"]
-    queued = list(zip(kinds, [2, 2, 1, 3, 1, 2, 2, 1, 2], strict=True))
+    kinds = ["embed", "embed_marks", "embed_marks", "find", "find", "embed"]
+    queued = list(zip(kinds, [2, 2, 1, 3, 1, 2], strict=True))
     wanted = [_crops(count, seed=place) for place, (_, count) in enumerate(queued)]
 
-    with BatchingEmbedder(embedder, HeightFinder(embedder.passes), HeightReader(embedder.passes)) as batching:
+    with BatchingEmbedder(embedder, HeightFinder(embedder.passes)) as batching:
         _occupy(batching, embedder, callers)
         waiting = []
         for (kind, _), crops in zip(queued, wanted, strict=True):
@@ -256,15 +258,31 @@ def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
         embedder.go.set()
         answers = [future.result(PATIENCE_S) for future in waiting]
 
-    sizes = {"embed_marks": 3, "find": 4, "read": 4, "read_pages": 1}
-    assert embedder.passes == [("embed", 1), ("embed", 2), *sizes.items(), ("embed", 2)]
+    assert embedder.passes == [("embed", 1), ("embed", 2), ("embed_marks", 3), ("find", 4), ("embed", 2)]
     for (kind, _), crops, answer in zip(queued, wanted, answers, strict=True):
         if kind == "find":
             assert answer == [region_of(photo) for photo in crops]
-        elif kind in {"read", "read_pages"}:
-            assert answer == [line_of(crop) for crop in crops]
         else:
             np.testing.assert_array_equal(answer, alone.embed(crops) * (-1 if kind == "embed_marks" else 1))
+
+
+def test_reading_does_not_wait_for_the_embedder(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """A crop is read in milliseconds: its caller gets the words while a large batch is still being embedded."""
+    crops = _crops(3)
+    passes: list[tuple[str, int]] = []
+
+    with BatchingEmbedder(held, reader=HeightReader(passes)) as batching:
+        busy = _occupy(batching, held, callers)
+        lines = callers.submit(batching.read, crops).result(PATIENCE_S)
+        pages = callers.submit(batching.read_pages, crops[:1]).result(PATIENCE_S)
+        waits = not busy.done()
+        held.go.set()
+        busy.result(PATIENCE_S)
+
+    assert waits
+    assert passes == [("read", 3), ("read_pages", 1)]
+    assert lines == [line_of(crop) for crop in crops]
+    assert pages == [line_of(crops[0])]
 
 
 def test_embedder_s_own_timeout_is_not_the_caller_s_deadline(held: HeldEmbedder) -> None:
@@ -330,8 +348,9 @@ def test_closing_serves_those_who_wait_and_refuses_newcomers(held: HeldEmbedder,
     _wait_for_queue(batching, 3)
 
     closing = callers.submit(batching.close)
-    with batching._changed:
-        assert batching._changed.wait_for(lambda: batching._closed, PATIENCE_S)
+    lane = batching._seeing
+    with lane._changed:
+        assert lane._changed.wait_for(lambda: lane._closed, PATIENCE_S)
     with pytest.raises(Overloaded, match="shutting down"):
         batching.embed(_crops(1))
     held.go.set()
@@ -339,4 +358,5 @@ def test_closing_serves_those_who_wait_and_refuses_newcomers(held: HeldEmbedder,
     batching.close()
 
     assert [len(future.result(PATIENCE_S)) for future in waiting] == [1, 1, 1, 1]
-    assert not batching._owner.is_alive()
+    assert not batching._seeing._owner.is_alive()
+    assert not batching._spelling._owner.is_alive()
