@@ -48,9 +48,12 @@ class CaseAnswers:
     def list(self, request: pb.ListCasesRequest, caller: Caller) -> pb.ListCasesResponse:
         """List a page of cases."""
         query = to_query(request)
-        page = self.desk.list(query, caller, after=to_place(request, query.order))
+        after = to_place(request, query.order)
+        with self.desk.store.reading():
+            page = self.desk.list(query, caller, after=after)
+            cases = self._briefly(page.cases, caller)
         return pb.ListCasesResponse(
-            cases=self._briefly(page.cases, caller),
+            cases=cases,
             next_page_token=to_token(page.next_after, request),
             total_count=page.total,
         )

@@ -62,20 +62,21 @@ class CaseDesk:
 
     def file(self, case_id: str) -> CaseFile:
         """Return a case with everything that belongs to it. Raises NotFound."""
-        try:
-            case = self.store.get_case(case_id)
-        except NotFound:
-            return self.checks.file(case_id)
-        reports = self.store.listing_reports(case.listing_id)
-        return CaseFile(
-            case=case,
-            decision=self.store.get_decision(case.decision_id),
-            resolutions=self.store.resolutions_in([case_id]).get(case_id, ()),
-            reports=reports,
-            reporters=self.store.reporter_records({report.reporter_id for report in reports}),
-            appeals=self.store.case_appeals(case_id),
-            read_time=self.clock(),
-        )
+        with self.store.reading():
+            try:
+                case = self.store.get_case(case_id)
+            except NotFound:
+                return self.checks.file(case_id)
+            reports = self.store.listing_reports(case.listing_id)
+            return CaseFile(
+                case=case,
+                decision=self.store.get_decision(case.decision_id),
+                resolutions=self.store.resolutions_in([case_id]).get(case_id, ()),
+                reports=reports,
+                reporters=self.store.reporter_records({report.reporter_id for report in reports}),
+                appeals=self.store.case_appeals(case_id),
+                read_time=self.clock(),
+            )
 
     def claim(self, claim: Claim, caller: Caller) -> CaseFile:
         """Take, renew or let go the lease on a case. Raises NotFound, Conflict and Unauthenticated."""

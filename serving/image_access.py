@@ -54,7 +54,8 @@ def visible_photos(store: Store, subject: Subject, caller: Caller) -> SeenPhotos
                 store.get_report(subject.id)
                 return SeenPhotos(store.photos_of(PhotoOwner.REPORT, subject.id), None)
         else:
-            return _of_decision(store, subject, caller)
+            with store.reading():
+                return _of_decision(store, subject, caller)
     except NotFound:
         pass
     raise NotFound(f"There is no {subject.kind} with the id {subject.id!r}; check the id.")

@@ -15,7 +15,6 @@ from index.insight import QueueCounts, QueueFlow, Span
 from index.store.engine import Database
 from index.store.steps import bin_of
 from index.store.tables.cases import cases, resolutions
-from index.store.volumes import ANY_ORIGIN
 
 _H, _D = 3_600.0, 86_400.0
 AGE_EDGES_S = (0.0, _H, 4 * _H, _D, 3 * _D, 7 * _D, 30 * _D, math.inf)
@@ -63,7 +62,7 @@ class QueueCountStore:
     def queue_flow(self, span: Span) -> QueueFlow:
         """Count the cases opened, and the verdicts of people that came into force, in a span."""
         opened = select(func.count()).select_from(cases)
-        opened = opened.where(ANY_ORIGIN, cases.c.create_time >= span.start, cases.c.create_time < span.end)
+        opened = opened.where(cases.c.create_time >= span.start, cases.c.create_time < span.end)
         resolved = (
             select(cases.c.drawn, func.count().label("many"))
             .join_from(resolutions, cases, resolutions.c.case_id == cases.c.case_id)

@@ -24,11 +24,11 @@ class SellerHistoryStore:
 
     def seller_history(self, seller_id: str, *, since: datetime, latest: int) -> SellerHistory:
         """Return the decisions by month from `since` on, and the `latest` ones, the newest first."""
-        day = step_of(decisions.c.create_time, DAY_S).label("day")
+        day = step_of(decisions.c.create_time, DAY_S)
         daily = (
-            select(day, decisions.c.verdict, func.count().label("many"))
+            select(begin_of(day).label("day"), decisions.c.verdict, func.count().label("many"))
             .where(decisions.c.seller_id == seller_id, decisions.c.create_time >= since)
-            .group_by("day", decisions.c.verdict)
+            .group_by(day, decisions.c.verdict)
         )
         last = (
             select(*_SHOWN, IN_FORCE.label("in_force"))
@@ -39,7 +39,7 @@ class SellerHistoryStore:
         months: dict[datetime, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         with self._database.read("read a seller's history") as connection:
             for row in connection.execute(daily):
-                month = datetime.fromtimestamp(begin_of(row.day, DAY_S), UTC).replace(day=1)
+                month = datetime.fromtimestamp(row.day, UTC).replace(day=1)
                 months[month][row.verdict] += row.many
             found = tuple(SellerDecision(**row._asdict()) for row in connection.execute(last))
         return SellerHistory(months={month: dict(months[month]) for month in sorted(months)}, decisions=found)

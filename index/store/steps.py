@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case
+from sqlalchemy import BigInteger, ColumnElement, Integer, case, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -38,19 +38,53 @@ def _in_postgresql(element: seconds_of, compiler: SQLCompiler, **options: Any) -
     return f"CAST(FLOOR(date_part('epoch', {compiler.process(element.clauses, **options)})) AS BIGINT)"
 
 
-def step_of(time: ColumnElement[Any], step_s: int) -> ColumnElement[int]:
-    """Return the number of the step of `step_s` seconds that a moment after 1970 lies in; see `begin_of`."""
-    return (seconds_of(time) - _offset_s(step_s)) // step_s
+class _step(FunctionElement[Any]):  # noqa: N801
+    """The step that a moment lies in, of the step's length and of when the first one began, in seconds."""
+
+    inherit_cache = True
+    name = "step"
 
 
-def begin_of(number: int, step_s: int) -> int:
-    """Return the first second, since 1970, of a step."""
-    return number * step_s + _offset_s(step_s)
+@compiles(_step, "sqlite")
+def _step_in_sqlite(element: _step, compiler: SQLCompiler, **options: Any) -> str:
+    time, length, first = element.clauses
+    return compiler.process((seconds_of(time) - first) // length * length + first, **options)
+
+
+@compiles(_step, "postgresql")
+def _step_in_postgresql(element: _step, compiler: SQLCompiler, **options: Any) -> str:
+    # Half the time of computing with seconds, which are floating-point numbers first; since PostgreSQL 14.
+    time, length, first = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"date_bin(make_interval(secs => {length}), {time}, to_timestamp({first}))"
+
+
+class begin_of(FunctionElement[int]):  # noqa: N801
+    """The first second, since 1970, of a step."""
+
+    type = BigInteger()
+    inherit_cache = True
+    name = "begin_of"
+
+
+@compiles(begin_of, "sqlite")
+def _begin_in_sqlite(element: begin_of, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(begin_of, "postgresql")
+def _begin_in_postgresql(element: begin_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST(date_part('epoch', {compiler.process(element.clauses, **options)}) AS BIGINT)"
+
+
+def step_of(time: ColumnElement[Any], step_s: int) -> ColumnElement[Any]:
+    """Return the step of `step_s` seconds that a moment after 1970 lies in: to group by, and to ask `begin_of`."""
+    # Not as parameters: PostgreSQL would take the step that is selected for another one than is grouped by.
+    return _step(time, literal_column(str(step_s), Integer), literal_column(str(_offset_s(step_s)), Integer))
 
 
 def first_of_step(second: int, step_s: int) -> int:
     """Return the first second, since 1970, of the step that a second lies in."""
-    return begin_of((second - _offset_s(step_s)) // step_s, step_s)
+    return second - (second - _offset_s(step_s)) % step_s
 
 
 def _offset_s(step_s: int) -> int:

@@ -54,8 +54,7 @@ async def case_page(
     done: Done | None = None,
 ) -> Response:
     """Draw the page of a case: with what went wrong, and `dialog` open; `done` is what was decided just now."""
-    answer: GetCaseResponse = await view.ask(GetCaseRequest(case_id=case_id))
-    earlier, stored = await asyncio.gather(_earlier(view, answer.case), _stored(view, case_id))
+    (answer, earlier), stored = await asyncio.gather(_with_earlier(view, case_id), _stored(view, case_id))
     path = wanted.case_address(case_id)
     done = done or last_done(view)
     return view.page(
@@ -85,8 +84,9 @@ async def case_page(
 
 async def viewer_part(view: View, case_id: str, wanted: Wanted) -> Response:
     """Draw the photos of a case alone."""
-    answer: GetCaseResponse = await view.ask(GetCaseRequest(case_id=case_id))
-    return view.page("case/viewer.html", **looks(view, answer.case, await _stored(view, case_id), wanted))
+    asked = view.ask(GetCaseRequest(case_id=case_id))
+    answer, stored = await asyncio.gather(asked, _stored(view, case_id))
+    return view.page("case/viewer.html", **looks(view, answer.case, stored, wanted))
 
 
 def looks(view: View, case: case_pb2.Case, stored: list[StoredImage], wanted: Wanted) -> dict[str, Any]:
@@ -131,6 +131,12 @@ def _evidence(case: case_pb2.Case) -> Mapping[str, Any]:
         "plot": price_plot(found["price"]) if found["price"] is not None else None,
         "heaviest": max([*weights, 1e-9]),
     }
+
+
+async def _with_earlier(view: View, case_id: str) -> tuple[GetCaseResponse, list[case_pb2.Case]]:
+    """Return a case, and the other cases of its listing, which the case names."""
+    answer: GetCaseResponse = await view.ask(GetCaseRequest(case_id=case_id))
+    return answer, await _earlier(view, answer.case)
 
 
 async def _earlier(view: View, case: case_pb2.Case) -> list[case_pb2.Case]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serving.console.formats import locale_of
+
 FOLDER = Path(__file__).parent / "words"
 # The first one is that of people whose languages we lack.
 LANGUAGES = ("en", "zh")
@@ -56,14 +58,12 @@ class Words:
         return message if isinstance(message, str) else name
 
     def _form(self, count: object) -> str:
-        from babel import Locale
-
-        return Locale.parse(self.locale).plural_form(count)  # type: ignore[arg-type]
+        return locale_of(self.locale).plural_form(count)  # type: ignore[arg-type]
 
     def _number(self, count: object) -> str:
         from babel.numbers import format_decimal
 
-        return format_decimal(count, locale=self.locale)  # type: ignore[arg-type]
+        return format_decimal(count, locale=locale_of(self.locale))  # type: ignore[arg-type]
 
 
 def load_words(folder: Path = FOLDER) -> Mapping[str, Words]:

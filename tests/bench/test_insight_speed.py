@@ -18,7 +18,7 @@ from tests.support.postgres import postgres_server
 
 DECISIONS, WAITING = 100_000, 50_000
 # SQLite is for small installations: its figures are told, not bounded.
-ASKED = {"SQLite": 3, "PostgreSQL": 30}
+ASKED = {"SQLite": 3, "PostgreSQL": 20}
 MOST_MS = 300.0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from babel.dates import format_datetime
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -25,6 +26,7 @@ from serving.console.formats import Formats, zone_of
 from serving.console.guard import bounded, host_of, is_ours
 from serving.console.upstream import rpc_name
 from serving.console.view import local
+from serving.console.words import LOCALES
 from serving.rpc_services import SERVICES
 from touchstone.moderation.v1 import (
     case_pb2,
@@ -179,6 +181,18 @@ def test_values_are_written_for_their_readers() -> None:
     )
     assert english.duration(90) == "2 minutes"
     assert english.number(3.4, digits=0) == "3"
+
+
+@pytest.mark.parametrize("locale", LOCALES.values())
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Shanghai", "America/St_Johns", ""])
+def test_a_moment_is_written_as_its_locale_does(locale: str, zone: str) -> None:
+    """As Babel writes date and time, with the name of the zone, in summer as in winter."""
+    written = Formats(locale, zone_of(zone), NOON)
+    for moment in (NOON, NOON + timedelta(days=200, seconds=12_345)):
+        plain = format_datetime(moment, "medium", tzinfo=zone_of(zone), locale=locale)
+        name = format_datetime(moment, "z", tzinfo=zone_of(zone), locale=locale)
+
+        assert written.time(moment) == f"{plain} {name}"
 
 
 @pytest.mark.parametrize("name", ["", "Nowhere/None", "../../etc/passwd", "Europe", "x" * 100, "\0"])

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from index.store.tables.base import UtcDateTime, metadata, number, sha256, words
@@ -53,9 +54,13 @@ cases = Table(
     Index(None, "state", "queue_key", "case_id"),
     Index(None, "state", "lot"),
     Index(None, "state", "create_time", "case_id"),
+    # Who waits, held or not, is counted in it alone; changing a lease writes to every index, but people do that.
+    Index(None, "state", "lease_expire_time"),
     Index(None, "origin", "create_time"),
     Index(None, "listing_id", "state"),
     Index(None, "seller_id", "state"),
+    # Whatever is counted over all cases of a time stands in it, so that rows are not read.
+    Index("ix_cases_figures", "create_time", "verdict", "origin", "brand", "market"),
 )
 
 case_brands = Table(
@@ -122,7 +127,8 @@ reviews = Table(
     Index(None, "reviewer", "answer_time"),
     Index(None, "answer_time", "reviewer"),
     Index(None, "resolution_id"),
-    Index(None, "judges"),
+    # Hardly any answer looks at another one again: with all the others, SQLite would think nothing of this index.
+    Index("ix_reviews_judges", "judges", sqlite_where=text("judges <> ''"), postgresql_where=text("judges <> ''")),
 )
 
 batches = Table(

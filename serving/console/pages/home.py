@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import Response
 
 from serving.console.page import Page
@@ -14,7 +16,8 @@ async def show(view: View) -> Response:
     """Show where to go, and what the person has in hand."""
     if not view.may(ListCasesRequest):
         return view.page("home/show.html", waiting=None, held=[])
-    return view.page("home/show.html", waiting=await waiting(view), held=await held_by(view))
+    count, held = await asyncio.gather(waiting(view), held_by(view))
+    return view.page("home/show.html", waiting=count, held=held)
 
 
 PAGES = (Page(method="GET", path="/", answer=show),)

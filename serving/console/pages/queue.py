@@ -6,6 +6,7 @@ the first that fits the same filter.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -109,7 +110,7 @@ async def show(view: View) -> Response:
         page_size=_PAGE_SIZE,
         page_token=query.get("page", ""),
     )
-    answer: ListCasesResponse = await view.ask(request)
+    answer, held = await asyncio.gather(view.ask(request), held_by(view))
     return view.page(
         "queue/list.html",
         cases=answer.cases,
@@ -118,7 +119,7 @@ async def show(view: View) -> Response:
         is_first=not query.get("page"),
         wanted=wanted,
         thumbnail_address=thumbnail_address if view.may(GetImageRequest) else None,
-        held=await held_by(view),
+        held=held,
         may_claim=view.may(ClaimCaseRequest),
         choices={"state": STATES, "origin": ORIGINS, "verdict": VERDICTS},
         orders=ORDERS,
