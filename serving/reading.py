@@ -30,8 +30,9 @@ SETTLED = 0.9
 _FEWEST_OF_WORD = 3
 
 # Parts of a photo that are read, one after the other until a brand is named: on photos of FlickrLogos-27 that no figure
-# rests on, the second names 2 points more by clean marks alone.
-_PARTS = 2
+# rests on, the second names 2 points more by clean marks alone. Half of the second ones have a confidence below 0.3, and
+# what is read there names next to nothing.
+_PARTS, _WORTH_READING = 2, 0.3
 
 # A name with a letter wrong proposes its brand if so many letters were read, and they are no word: "Goegle" is Google,
 # but "Pump" is not Puma. Clean marks alone name 2 points more so, and a reading of fewer letters is seldom one.
@@ -99,19 +100,18 @@ def read_names(
 
 
 def _rounds(photos: Sequence[Photo], regions: Regions) -> Iterator[list[_Part]]:
-    """Choose what to read: of each photo the region that is a mark most likely, then the next of those it has."""
+    """Choose what to read: of each photo the likeliest mark, then the next one if it is likely enough."""
     found: defaultdict[int, list[Region]] = defaultdict(list)
     for image_index, region in regions.places[regions.photos :]:  # behind the photos' middles
         found[image_index].append(region)
     for regions_of_photo in found.values():
         regions_of_photo.sort(key=lambda region: -region.confidence)
     for number in range(_PARTS):
-        # The whole photo, in which a mark's writing is too small to be read, serves only where no mark is found.
         yield [
             _Part(photo.index, region.box)
             for photo in photos
             for region in found[photo.index][number : number + 1]
-            if number == 0 or region.source != "whole"
+            if number == 0 or region.confidence >= _WORTH_READING
         ]
 
 

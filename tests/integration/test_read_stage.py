@@ -58,11 +58,14 @@ class Boxes:
 
     forwards = 0.0
 
+    def __init__(self, right: float = 0.4) -> None:
+        self._right = right
+
     def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
         """Name the same regions of each photo."""
         found = (
             Region(WHOLE_IMAGE, "whole", confidence=0.0),
-            Region(RIGHT, "mark", confidence=0.3),
+            Region(RIGHT, "mark", confidence=self._right),
             Region(LEFT, "mark", confidence=0.5),
         )
         return [found for _ in photos]
@@ -230,11 +233,12 @@ def test_a_second_mark_is_read_where_the_first_names_nothing(
     assert places == [True, False][:asked]
 
 
-def test_a_lonely_mark_is_read_once(application: Application) -> None:
-    """Where the finder names one mark there is no second to read."""
+@pytest.mark.parametrize("finder", [OneBox(), Boxes(right=0.2)])
+def test_what_is_hardly_a_mark_is_not_read_beside_one(application: Application, finder: Finder) -> None:
+    """Where the finder names one mark, or a second that is an unlikely one, there is one to read."""
     reader = Says("nothing known")
 
-    read_alone(application, "", reader=reader)
+    read_alone(application, "", reader=reader, finder=finder)
 
     assert reader.crops == 1
 
