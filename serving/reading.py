@@ -29,9 +29,9 @@ SETTLED = 0.9
 # Letters and digits from which a line is a word, and none of the signs that are read into ornaments.
 _FEWEST_OF_WORD = 3
 
-# Parts of a photo that are read, one after the other until a brand is named: on photos of FlickrLogos-27 that no figure
-# rests on, the second names 2 points more by clean marks alone. Half of the second ones have a confidence below 0.3, and
-# what is read there names next to nothing.
+# Parts of a photo that are read, one after the other until a brand is named. On photos of FlickrLogos-27 that no figure
+# rests on, the second names 2 points more by clean marks alone. Half of the second ones have a confidence below 0.3,
+# and what is read there names next to nothing.
 _PARTS, _WORTH_READING = 2, 0.3
 
 # A name with a letter wrong proposes its brand if so many letters were read, and they are no word: "Goegle" is Google,
