@@ -28,10 +28,14 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A brand that a line names; `exact` unless one letter is off, or the name is an everyday word as well."""
+    """A brand that a line names; `exact` unless one letter is off, or the name is an everyday word as well.
+
+    Such a word alone is not `distinct`: it means something else more often than the brand.
+    """
 
     brand: Brand
     exact: bool
+    distinct: bool = True
 
 
 class NameTable:
@@ -67,7 +71,8 @@ class NameTable:
         """
         letters = _letters(line)
         if letters in self._exact:
-            return Named(brand=self._exact[letters], exact=letters not in self._everyday)
+            distinct = letters not in self._everyday
+            return Named(brand=self._exact[letters], exact=distinct, distinct=distinct)
         near = self._nearest(letters)
         part = next((self._exact[one] for one in _parts(line) if self._distinct(one)), None)
         if part is not None and near in (None, part):

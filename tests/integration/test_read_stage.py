@@ -30,11 +30,17 @@ from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.decode import DecodeLimits
 from vision.fake import FakeEmbedder
+from vision.finder import Finder
 from vision.reading import BlindReader, Reader, Words, load_reader
-from vision.regions import WHOLE_IMAGE, Region
+from vision.regions import WHOLE_IMAGE, Box, Region
 
 ZEPHYRA = Brand(brand_id="zephyra", name="Zephyra")
 EXPRESS = Brand(brand_id="express", name="Express")  # one of the everyday words of serving/words/data/wording.yaml
+PLANETA = Brand(brand_id="planeta", name="Planeta")  # a letter more than a word of vision/models/.../vocabulary.txt
+VEXIL = Brand(brand_id="vexil", name="Vexil")
+
+
+LEFT, RIGHT = Box(0.0, 0.0, 0.5, 1.0), Box(0.5, 0.0, 1.0, 1.0)
 
 
 class OneBox:
@@ -45,6 +51,24 @@ class OneBox:
     def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
         """Name the one region of each photo."""
         return [(Region(WHOLE_IMAGE, "mark", confidence=0.5),) for _ in photos]
+
+
+class Boxes:
+    """A `Finder` for which the halves of a photo are marks, the right one less likely, and which adds the whole."""
+
+    forwards = 0.0
+
+    def __init__(self, right: float = 0.4) -> None:
+        self._right = right
+
+    def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
+        """Name the same regions of each photo."""
+        found = (
+            Region(WHOLE_IMAGE, "whole", confidence=0.0),
+            Region(RIGHT, "mark", confidence=self._right),
+            Region(LEFT, "mark", confidence=0.5),
+        )
+        return [found for _ in photos]
 
 
 class Says:
@@ -68,20 +92,35 @@ class Says:
         return self.read(photos)
 
 
+class SaysInTurn(BlindReader):
+    """A `Reader` that reads other lines each time that it is asked."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = iter(texts)
+        self.widths: list[int] = []
+
+    def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read the next line in each crop."""
+        self.widths += [crop.shape[1] for crop in crops]
+        return [(Words(next(self._texts), 0.9),) for _ in crops]
+
+
 @pytest.fixture
 def application(own_application: Application) -> Application:
-    """Register two further brands with a mark each, beside those of `fill`."""
-    marks = [_mark(ZEPHYRA, 71), _mark(EXPRESS, 72)]
+    """Register further brands with a mark each, beside those of `fill`."""
+    marks = [_mark(brand, seed) for seed, brand in enumerate((ZEPHYRA, EXPRESS, PLANETA, VEXIL), start=71)]
     add_references(own_application.store, own_application.embedder, marks)
     own_application.knowledge.refresh()
     return own_application
 
 
 @contextmanager
-def reading(application: Application, reader: Reader, *, score: float = 4.0) -> Iterator[Application]:
+def reading(
+    application: Application, reader: Reader, *, score: float = 4.0, finder: Finder | None = None
+) -> Iterator[Application]:
     """Let the application read by `reader` for a block; a likeness counts for little unless `score` says otherwise."""
     curve = Curve(bias=-6.0, score=score, strength=1.0, read=9.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
-    with BatchingEmbedder(FakeEmbedder(), OneBox(), reader) as batching:
+    with BatchingEmbedder(FakeEmbedder(), finder or OneBox(), reader) as batching:
         calibration = MatchCalibration(fingerprint=batching.fingerprint, curves=dict.fromkeys(Shown, curve))
         pipeline = replace(application.pipeline, embedder=batching, calibration=calibration)
         yield replace(application, embedder=batching, moderation=replace(application.moderation, pipeline=pipeline))
@@ -144,9 +183,11 @@ def test_a_settled_photo_is_not_read(application: Application) -> None:
     assert reader.crops == 2
 
 
-def read_alone(application: Application, text: str) -> Readings:
-    """Read a line in a photo for which the embedding proposes nothing."""
-    with reading(application, Says(text)) as reads:
+def read_alone(
+    application: Application, text: str, *, reader: Reader | None = None, finder: Finder | None = None
+) -> Readings:
+    """Read a line, or what `reader` does, in a photo for which the embedding proposes nothing."""
+    with reading(application, reader or Says(text), finder=finder) as reads:
         _, photos = read_photos((draw(500),), DecodeLimits(), Stages(NEVER))
         regions = embed_regions(photos, reads.embedder, NEVER)
         return read_names(photos, regions, (), (), reads.embedder, reads.knowledge.current, NEVER)
@@ -162,9 +203,49 @@ def test_a_name_proposes_a_brand_that_the_embedding_does_not(application: Applic
     assert read.of_brand["zephyra"].box == candidate.region == WHOLE_IMAGE
 
 
-@pytest.mark.parametrize("text", ["Zephyro", "EXPRESS", "Nobody's", "Bodiless"])
+def test_a_name_with_a_letter_wrong_proposes_its_brand(application: Application) -> None:
+    """What can hardly be anything else is taken for the name, less surely than the name itself."""
+    read = read_alone(application, "Zephyro")
+
+    assert [candidate.match.brand_id for candidate in read.named] == ["zephyra"]
+    assert not read.of_brand["zephyra"].exact
+
+
+@pytest.mark.parametrize(
+    ("texts", "asked", "named"),
+    [
+        (("Zephyra", "Vexil"), 1, {"zephyra"}),
+        (("nothing known", "Vexil"), 2, {"vexil"}),
+        (("nothing known", "nor here"), 2, set()),
+    ],
+)
+def test_a_second_mark_is_read_where_the_first_names_nothing(
+    application: Application, texts: tuple[str, str], asked: int, named: set[str]
+) -> None:
+    """The likelier mark comes first; of the whole photo nothing is read beside marks."""
+    reader = SaysInTurn(*texts)
+
+    read = read_alone(application, "", reader=reader, finder=Boxes())
+
+    assert set(read.of_brand) == named
+    assert len(reader.widths) == asked
+    places = [line.box.centre[0] < 0.5 for line in read.lines]
+    assert places == [True, False][:asked]
+
+
+@pytest.mark.parametrize("finder", [OneBox(), Boxes(right=0.2)])
+def test_what_is_hardly_a_mark_is_not_read_beside_one(application: Application, finder: Finder) -> None:
+    """Where the finder names one mark, or a second that is an unlikely one, there is one to read."""
+    reader = Says("nothing known")
+
+    read_alone(application, "", reader=reader, finder=finder)
+
+    assert reader.crops == 1
+
+
+@pytest.mark.parametrize("text", ["Planet", "Vexi", "EXPRESS", "Nobody's", "Bodiless"])
 def test_what_does_not_surely_name_a_brand_proposes_nothing(application: Application, text: str) -> None:
-    """One letter off, an everyday word, no brand at all, and a brand without a reference to show a person."""
+    """A word that a letter parts from a name, too few letters, an everyday word, no brand, one without a reference."""
     application.store.put_brands([Brand(brand_id="bodiless", name="Bodiless")])
     application.knowledge.refresh()
 

@@ -49,7 +49,7 @@ def test_one_letter_off_is_near(line: str) -> None:
 
     assert found is not None
     assert found.brand in (COCA_COLA, ADIDAS)
-    assert not found.exact
+    assert (found.exact, found.distinct) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_an_everyday_word_is_hardly_a_name(line: str, exact: bool | None) -> Non
 
     found = NameTable([express], everyday=["express"]).find(line)
 
-    assert found == (None if exact is None else Named(brand=express, exact=exact))
+    assert found == (None if exact is None else Named(brand=express, exact=exact, distinct=exact))
     assert NameTable([express]).find("EXPRESS") == Named(brand=express, exact=True)
 
 
