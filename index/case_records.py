@@ -101,7 +101,7 @@ def lot_of(case_id: str) -> float:
 class CaseFilter:
     """Which cases: all conditions hold; an empty one leaves out nothing, but empty `states` are OPEN.
 
-    `except_ids` are left out whatever else they are.
+    `except_ids` are left out whatever else they are; `holder` holds a lease on the case that runs.
     """
 
     states: tuple[CaseState, ...] = ()
@@ -115,6 +115,7 @@ class CaseFilter:
     created_from: datetime | None = None
     created_before: datetime | None = None
     except_ids: tuple[str, ...] = ()
+    holder: str = ""
 
 
 class CaseOrder(enum.StrEnum):

@@ -88,6 +88,7 @@ def fits(wanted: CaseFilter, now: datetime, *, states: ColumnElement[bool] | Non
         cases.c.listing_id == wanted.listing_id: bool(wanted.listing_id),
         cases.c.scan_id == wanted.scan_id: bool(wanted.scan_id),
         cases.c.case_id.not_in(wanted.except_ids): bool(wanted.except_ids),
+        and_(_held(now), cases.c.holder == wanted.holder): bool(wanted.holder),
     }
     found = [condition for condition, asked in conditions.items() if asked]
     if wanted.created_from is not None:

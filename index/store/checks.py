@@ -52,7 +52,7 @@ class CheckStore:
 
         Who answered one before `told_before` was told.
         """
-        like = replace(wanted, created_from=None, created_before=None, except_ids=())
+        like = replace(wanted, created_from=None, created_before=None, except_ids=(), holder="")
         query = select(checks).where(checks.c.reviewer == reviewer, _untold(told_before))
         alike = query.join(cases, cases.c.case_id == checks.c.gold_case_id).where(fits(like, now, states=true()))
         with self._database.read("read who has which checks") as connection:
@@ -124,11 +124,13 @@ def _untold(told_before: datetime) -> ColumnElement[bool]:
 
 
 def _lies_in(case: Case, wanted: CaseFilter, now: datetime) -> bool:
-    """Tell whether a check is in the states and times that are asked for, and not left out."""
+    """Tell whether a check is in the states and times that are asked for, held by that person, and not left out."""
     states = wanted.states or (CaseState.OPEN,)
     begun = wanted.created_from is None or case.create_time >= wanted.created_from
     ended = wanted.created_before is not None and case.create_time >= wanted.created_before
-    return case.state_at(now) in states and begun and not ended and case.case_id not in wanted.except_ids
+    lease = case.lease_at(now)
+    held = not wanted.holder or (lease is not None and lease.holder == wanted.holder)
+    return case.state_at(now) in states and begun and not ended and held and case.case_id not in wanted.except_ids
 
 
 def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Check]:

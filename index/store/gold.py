@@ -101,9 +101,9 @@ class GoldStore:
 
         Not one that they marked, had as a check, or whose listing they decided on; nor one that would give itself away:
         whose photos are gone, whose reports brought photos, which say when, or whose listing waits in the queue. Times
-        of `wanted`, its states and exceptions are not used.
+        of `wanted`, its states, exceptions and holder are not used.
         """
-        of_kind = replace(wanted, created_from=None, created_before=None, except_ids=())
+        of_kind = replace(wanted, created_from=None, created_before=None, except_ids=(), holder="")
         query = select(gold_cases).select_from(cases).join(gold_cases, gold_cases.c.case_id == cases.c.case_id)
         query = query.join(decisions, decisions.c.decision_id == cases.c.decision_id)
         query = query.where(

@@ -216,7 +216,7 @@ def _filter_violations(field: str, message: pb.CaseFilter) -> Iterator[FieldViol
             continue
         for index, each in enumerate(ids):
             yield from check_id(f"{field}.{name}[{index}]", each, required=True)
-    for name in ("seller_id", "listing_id", "scan_id", "reason_code"):
+    for name in ("seller_id", "listing_id", "scan_id", "reason_code", "holder"):
         yield from check_id(f"{field}.{name}", getattr(message, name), required=False)
     for name in ("created_from", "created_before"):
         yield from check_time(f"{field}.{name}", getattr(message, name))
@@ -235,4 +235,5 @@ def _filter(message: pb.CaseFilter) -> CaseFilter:
         created_from=to_time(message.created_from) if message.HasField("created_from") else None,
         created_before=to_time(message.created_before) if message.HasField("created_before") else None,
         except_ids=tuple(message.except_case_ids),
+        holder=message.holder,
     )

@@ -329,6 +329,18 @@ class CaseContract(StoreSuite):
         with pytest.raises(NotFound):
             store.claim_next(passed, "ann", reviewer="~ann", now=NOON, duration=HOUR)
 
+    def test_cases_are_listed_by_who_holds_them(self, store: Store) -> None:
+        """Only while the lease runs; somebody else's are left out, and no case has nobody for its holder."""
+        open_case(store)
+        store.claim_next(CaseFilter(), "ann", reviewer="~ann", now=NOON, duration=HOUR)
+
+        def held(holder: str, now: datetime) -> int:
+            return store.list_cases(CaseFilter(states=(CaseState.CLAIMED,), holder=holder), now=now).total
+
+        assert held("ann", NOON) == 1
+        assert (held("ben", NOON), held("ann", NOON + HOUR)) == (0, 0)
+        assert store.list_cases(CaseFilter(holder="ann"), now=NOON + HOUR).total == 0
+
     def test_second_review(self, store: Store) -> None:
         """A grave takedown has no effect until another person confirms it, under the first one's id."""
         case = open_case(store, expected_harm=5.0)

@@ -147,9 +147,11 @@ async def waiting(view: View) -> int:
 
 async def held_by(view: View) -> list[case_pb2.Case]:
     """List the cases that this person holds."""
-    held = CaseFilter(states=[case_pb2.CASE_STATE_CLAIMED])
+    if not view.name:
+        return []
+    held = CaseFilter(states=[case_pb2.CASE_STATE_CLAIMED], holder=view.name)
     answer: ListCasesResponse = await view.ask(ListCasesRequest(filter=held, page_size=_MAX_HELD))
-    return [case for case in answer.cases if view.name and case.lease.holder == view.name]
+    return list(answer.cases)
 
 
 PAGES = (

@@ -125,6 +125,7 @@ class CaseFilter(_message.Message):
     CREATED_FROM_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     EXCEPT_CASE_IDS_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
     seller_id: _builtins.str
     """Only cases of this seller; empty means all."""
     listing_id: _builtins.str
@@ -133,6 +134,8 @@ class CaseFilter(_message.Message):
     """Only cases that this bulk scan opened; empty means all."""
     reason_code: _builtins.str
     """Only cases with a reason of this code; empty means all."""
+    holder: _builtins.str
+    """Only cases that the caller of this name holds by a lease that runs; empty means all. Such cases are CASE_STATE_CLAIMED."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_case_pb2.CaseState.ValueType]:
         """Only cases in one of these states; empty means CASE_STATE_OPEN."""
@@ -175,10 +178,11 @@ class CaseFilter(_message.Message):
         created_from: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
         except_case_ids: _abc.Iterable[_builtins.str] | None = ...,
+        holder: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_ids", b"brand_ids", "created_before", b"created_before", "created_from", b"created_from", "except_case_ids", b"except_case_ids", "listing_id", b"listing_id", "origins", b"origins", "reason_code", b"reason_code", "scan_id", b"scan_id", "seller_id", b"seller_id", "states", b"states", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_ids", b"brand_ids", "created_before", b"created_before", "created_from", b"created_from", "except_case_ids", b"except_case_ids", "holder", b"holder", "listing_id", b"listing_id", "origins", b"origins", "reason_code", b"reason_code", "scan_id", b"scan_id", "seller_id", b"seller_id", "states", b"states", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
