@@ -77,8 +77,8 @@ def test_everyday_words_are_hardly_names(source: KnowledgeSource) -> None:
     names = source.open().names
 
     assert [names.find(line) for line in ("RED", "Express")] == [
-        Named(brand=red, exact=False),
-        Named(brand=express, exact=False),
+        Named(brand=red, exact=False, distinct=False),
+        Named(brand=express, exact=False, distinct=False),
     ]
 
 
