@@ -38,11 +38,14 @@ def registry(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def application(registry: str, touchstone: Touchstone, tmp_path: Path) -> Iterator[Application]:
+def application(
+    registry: str, touchstone: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Application]:
     """Open an application for scans, with the model that ships."""
+    monkeypatch.setenv("TOUCHSTONE_EMBEDDER", "torch")  # the fixture of commands leaves the model out
     if registry != "empty":
         assert touchstone("--data-dir", tmp_path / "data", "brands", "seed").code == 0
-    with open_application(Settings(data_dir=tmp_path / "data"), exactly=SCAN_BATCH) as opened:
+    with open_application(Settings(data_dir=tmp_path / "data", embedder="torch"), exactly=SCAN_BATCH) as opened:
         yield opened
 
 
