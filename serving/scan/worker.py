@@ -118,13 +118,17 @@ class _Run:
         while (code := process.wait(_LOOK_S)) is None:
             if self.stop.is_set():
                 return process.end(within_s=_STOP_WITHIN_S)
-            try:
-                self._look(process)
-            except (LostRace, StoreError) as error:
-                if isinstance(error, Conflict) and not isinstance(error, LostRace):
-                    raise _Lost from error
-                log.warning("the scan %s goes on without the store: %s", self.scan.scan_id, error)
+            self._heed(process)
+        self._heed(process)  # a quick one told everything since the last look
         return code
+
+    def _heed(self, process: ScanProcess) -> None:
+        try:
+            self._look(process)
+        except (LostRace, StoreError) as error:
+            if isinstance(error, Conflict) and not isinstance(error, LostRace):
+                raise _Lost from error
+            log.warning("the scan %s goes on without the store: %s", self.scan.scan_id, error)
 
     def _look(self, process: ScanProcess) -> None:
         latest, now = process.latest, monotonic()

@@ -80,7 +80,8 @@ def cases_in(console: Console, state: int = CASE_STATE_OPEN) -> list[Case]:
 
 
 def case_at(page: Page) -> str:
-    """Wait for a case's page, and name the case."""
+    """Wait for a case's page, whole and with all that comes after it, and name the case."""
+    settled(page)
     expect(page.locator("#viewer")).to_be_visible()
     return page.url.partition("?")[0].rpartition("/")[2]
 

@@ -140,9 +140,11 @@ def kept(service: Service) -> dict[str, list[str]]:
 
 
 def shape(message: Message) -> Any:
-    """Name the fields of a message that are set, however deep, without their values."""
+    """Name the fields of a message that are set, however deep, without values; not `drawn`, which is by chance."""
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
+        if field.name == "drawn":
+            continue
         one = value[0] if field.is_repeated else value
         found[field.name] = shape(one) if isinstance(one, Message) else type(one)
     return found
