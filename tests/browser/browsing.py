@@ -80,10 +80,12 @@ def visiting(
 
 
 def settled(page: Page) -> None:
-    """Wait until htmx has taken up what it put into the page: before that a new link is followed as any link is.
+    """Wait until a new page's scripts run, for keys before that go nowhere, and until htmx has taken up what it put in.
 
+    Before that a new link is followed as any link is.
     Not by `wait_for_function`, which asks a second time by `eval`: the pages' policy does not run that.
     """
+    page.wait_for_load_state()
     expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)
 
 
