@@ -85,7 +85,7 @@ def test_policies_are_swapped_without_dropping_a_request(own_application: Applic
     first, second = names
     activate(own_application, first)
     own_application.policies.refresh()
-    swapped = threading.Event()
+    swapped, between = threading.Event(), list[decision_pb2.Decision]()
 
     def keep_screening(worker: int) -> list[decision_pb2.Decision]:
         found: list[decision_pb2.Decision] = []
@@ -98,8 +98,9 @@ def test_policies_are_swapped_without_dropping_a_request(own_application: Applic
         for swap in range(SWAPS):
             activate(own_application, second if swap % 2 == 0 else first)
             own_application.policies.refresh()
+            between.append(screen(own_application, f"s{swap}"))  # also where swaps are quicker than screening
         swapped.set()
-        decisions = [decision for work in working for decision in work.result()]
+        decisions = between + [decision for work in working for decision in work.result()]
 
     seen = Counter(decision.policy_version for decision in decisions)
     assert set(seen) == {first, second}, seen
