@@ -28,7 +28,7 @@ class BatchingEmbedder:
     """The one owner of an embedder, a finder (without one `GridFinder`) and a reader (`BlindReader`). Thread-safe.
 
     With `exactly`, embedder and finder see batches of that many crops and no other: see `serving.steadying`.
-    Close it, or use it as a context manager, to end its thread.
+    Close it, or use it as a context manager, to end its threads.
     """
 
     def __init__(

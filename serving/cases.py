@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from index.case_records import Case, CasePage, Place
 from index.errors import NotFound
+from index.evidence_records import Restriction
 from index.rulings import InForce, Outcome, RequestKey, Resolution, Ruling
 from index.store.cases import NOTHING_BESIDE
 from index.store.resolutions import Undone
@@ -155,6 +156,13 @@ class CaseDesk:
         if file.check is not None:
             return InForce(verdict=file.decision.verdict, since=file.decision.create_time)
         return self.store.verdict_in_force(file.case.decision_id)
+
+    def restriction(self, file: CaseFile) -> Restriction | None:
+        """Return what takes a case's listing down; a check shows no earlier decisions that did."""
+        if file.check is None:
+            return self.store.restriction_under(file.case.decision_id)
+        shown = self.in_force(file)
+        return Restriction(since=shown.since) if shown.verdict == "TAKEDOWN" else None
 
     def _undo(self, resolution_id: str, reason: str, reviewer: str) -> Undone:
         if self.store.find_check_answer(resolution_id) is not None:

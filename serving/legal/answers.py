@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from index.case_records import Case
-from index.evidence_records import Restriction, TakedownPlace
+from index.evidence_records import TakedownPlace
 from index.legal_steps import LegalStep
-from index.rulings import InForce, RequestKey
+from index.rulings import RequestKey
 from serving.access.caller import Caller
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
@@ -108,7 +107,7 @@ class StatementAnswers:
             appeals=file.appeals,
             steps=steps,
             taken_down=in_force.since if in_force.verdict == "TAKEDOWN" else None,
-            restriction=self._restriction(file.case, in_force),
+            restriction=self.desk.restriction(file),
         )
         now = self.clock()
         return pb.GetLegalClockResponse(
@@ -123,12 +122,6 @@ class StatementAnswers:
         refuse_for_check(self.desk.store, recorded.case_id)
         step = self._step(recorded, caller, now, request=key_of(request, request.request_id, caller))
         return pb.RecordLegalStepResponse(step=from_step(step))
-
-    def _restriction(self, case: Case, in_force: InForce) -> Restriction | None:
-        """Return what takes the case's listing down; a check has no earlier decisions that did."""
-        if self.desk.store.find_check(check_id=case.case_id) is None:
-            return self.desk.store.restriction_under(case.decision_id)
-        return Restriction(since=in_force.since) if in_force.verdict == "TAKEDOWN" else None
 
     def _step(self, recorded: Recorded, caller: Caller, now: datetime, *, request: RequestKey | None) -> LegalStep:
         store = self.desk.store
