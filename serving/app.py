@@ -75,16 +75,19 @@ log = logging.getLogger(__name__)
 
 EMBEDDERS = {
     "torch": "serving.embedders:load_torch",
+    "triton": "serving.embedders:load_triton",
     "fake": "serving.embedders:load_fake",
 }
 # Beside the model's weights.
 CALIBRATION = "calibration.json"
 FINDERS = {  # by embedder: one without a network has no use for one that needs it
     "torch": "serving.embedders:load_mark_finder",
+    "triton": "serving.embedders:load_triton_finder",
     "fake": "serving.embedders:load_grid_finder",
 }
 READERS = {  # likewise
     "torch": "serving.embedders:load_line_reader",
+    "triton": "serving.embedders:load_line_reader",
     "fake": "serving.embedders:load_blind_reader",
 }
 POINTS = {"sift": find_keypoints, "none": find_no_keypoints}

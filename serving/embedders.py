@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from serving.settings import Settings
 from vision.embedder import Embedder
 from vision.finder import Finder
 from vision.reading import Reader
+
+if TYPE_CHECKING:
+    from vision.triton.connection import Server
 
 
 def load_torch(settings: Settings) -> Embedder:
@@ -15,6 +20,24 @@ def load_torch(settings: Settings) -> Embedder:
     return load_embedder(
         settings.model, device=settings.device, threads=settings.threads or None, downloads=settings.downloads
     )
+
+
+def load_triton(settings: Settings) -> Embedder:
+    """Look for an open_clip network in a Triton server. Raises ModelError, CheckpointError, ModelUnavailable."""
+    from vision.networks import load_network
+    from vision.triton.connection import Connection
+    from vision.triton.embedder import TritonEmbedder
+
+    loaded = load_network(settings.model, downloads=settings.downloads)
+    return TritonEmbedder(loaded, Connection(_triton_of(settings)))
+
+
+def load_triton_finder(settings: Settings) -> Finder:
+    """Look for the network that finds marks in the same server. Raises as `load_triton` does."""
+    from vision.triton.connection import Connection
+    from vision.triton.finder import TritonFinder
+
+    return TritonFinder(Connection(_triton_of(settings)))
 
 
 def load_fake(settings: Settings) -> Embedder:  # noqa: ARG001 - loaders are called alike
@@ -55,3 +78,14 @@ def load_blind_reader(settings: Settings) -> Reader:  # noqa: ARG001 - loaders a
     from vision.reading import BlindReader
 
     return BlindReader()
+
+
+def _triton_of(settings: Settings) -> Server:
+    from vision.triton.connection import Server
+
+    return Server(
+        url=settings.triton_url,
+        timeout_s=settings.triton_timeout_s,
+        ca=settings.triton_ca,
+        shared_memory=settings.triton_shared_memory,
+    )

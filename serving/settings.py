@@ -18,7 +18,7 @@ from serving.errors import SettingsError
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
-_PATHS |= {"access", "evidence_font", "evidence_key", "tls_certificate", "tls_key", "tls_client_ca"}
+_PATHS |= {"access", "evidence_font", "evidence_key", "tls_certificate", "tls_key", "tls_client_ca", "triton_ca"}
 _PATH_LISTS = frozenset({"scan_roots"})
 
 
@@ -42,8 +42,19 @@ class Settings(BaseSettings):
         str, Field(description="`touchstone-s`, an open_clip name (`ViT-B-32@file-or-tag`) or `hf-hub:` name")
     ] = "touchstone-s"
     embedder: Annotated[
-        Literal["torch", "fake"], Field(description="`torch`, or `fake` for load tests without a model")
+        Literal["torch", "triton", "fake"],
+        Field(description="`torch`, `triton` for networks in a Triton server, `fake` for load tests without a model"),
     ] = "torch"
+    triton_url: Annotated[str, Field(description="where `triton` answers by gRPC, `HOST:PORT`")] = "127.0.0.1:8001"
+    triton_timeout_s: Annotated[
+        float, Field(gt=0, le=60, description="time for a batch of pictures there and back, tries included")
+    ] = 10.0
+    triton_shared_memory: Annotated[
+        bool, Field(description="send pictures through shared memory where `triton_url` is this machine")
+    ] = True
+    triton_ca: Annotated[
+        Path | None, Field(description="PEM file with the authorities of `triton`'s certificate; unset: plaintext")
+    ] = None
     downloads: Annotated[bool, Field(description="let open_clip fetch `model` from its hubs")] = False
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0

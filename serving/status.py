@@ -52,7 +52,7 @@ from serving.errors import (
     SettingsError,
     Unauthenticated,
 )
-from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
+from vision.errors import CheckpointError, ImageError, ModelError, ModelUnavailable, TaxonomyError, UnsupportedByModel
 
 # `ErrorInfo.domain`: whose reasons these are.
 ERROR_DOMAIN = "touchstone"
@@ -106,6 +106,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     StoreError: _NOT_READY,
     ModelError: _NOT_READY,
+    ModelUnavailable: _NOT_READY,
     CheckpointError: _NOT_READY,
     SnapshotError: _NOT_READY,
     BackendError: _NOT_READY,

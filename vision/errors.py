@@ -6,7 +6,8 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── ImageError               vision   one image cannot be used; carries an `ImageFault`
     ├── ModelError               vision   a model cannot be loaded or does not fit its artefacts
     │   ├── CheckpointError      vision   checkpoint missing, corrupt or not the one its manifest names
-    │   └── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
+    │   ├── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
+    │   └── ModelUnavailable     vision   the server that runs the model is out of reach, or overloaded
     ├── TaxonomyError            vision   a taxonomy or concept file breaks its own rules
     ├── BackendError             index    a vector index backend is unknown, not installed or lacks its device
     ├── SnapshotError            index    an index snapshot is corrupt, foreign or of an unknown format
@@ -86,6 +87,10 @@ class CheckpointError(ModelError):
 
 class UnsupportedByModel(ModelError):
     """The model lacks what was asked of it, for example a trained text tower."""
+
+
+class ModelUnavailable(ModelError):
+    """The server that runs the model is out of reach, overloaded or late; what was asked can be asked again."""
 
 
 class TaxonomyError(TouchstoneError):

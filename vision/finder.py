@@ -22,6 +22,7 @@ from vision.preprocessing import Preprocessing, prepare
 from vision.regions import GRID, WHOLE_IMAGE, Box, Region, windows
 
 FINDER = MODELS / "mark-finder"
+MANIFEST, WEIGHTS = "finder.json", "finder.safetensors"
 FORMAT_VERSION = 1
 
 MOST = 2
@@ -36,7 +37,9 @@ examples a brand 0.719 and 0.711, with clean marks 0.305 and 0.267. Of `eval mar
 _SHARE = 0.9055
 
 _CANDIDATES = 40
-_WHOLE = Region(WHOLE_IMAGE, "whole", confidence=0.0)
+WHOLE = Region(WHOLE_IMAGE, "whole", confidence=0.0)
+"""What a finder names last in any photo."""
+
 _SAME = 0.5  # intersection over union from which two boxes mean one mark
 _SMALLEST = 0.015  # of the photo's edge: a crop of fewer pixels resembles everything
 _RESTORE = "restore vision/models/mark-finder, or write it again with `touchstone train` and `python -m training.ship`"
@@ -78,7 +81,7 @@ class FinderManifest:
     @classmethod
     def load(cls, folder: Path) -> FinderManifest:
         """Read it; raises CheckpointError."""
-        path = folder / "finder.json"
+        path = folder / MANIFEST
         try:
             document = json.loads(path.read_text())
             found = cls(sha256=str(document["sha256"]), edge=int(document["edge"]), remake=str(document["remake"]))
@@ -92,6 +95,16 @@ class FinderManifest:
         return found
 
 
+def input_of(edge: int) -> Preprocessing:
+    """Say how a photo becomes the input of a finder whose edge has `edge` pixels."""
+    return Preprocessing(size=(edge, edge), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def cost_of(*, edge: int) -> float:
+    """Return what a look at one photo costs, in whole-image forwards."""
+    return _SHARE * (edge / 224) ** 2
+
+
 class MarkFinder:
     """The shipped network on one device; make one with `load_finder`."""
 
@@ -99,7 +112,7 @@ class MarkFinder:
         import torch
 
         self._network = network.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
-        self._recipe = Preprocessing(size=(edge, edge), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        self._recipe = input_of(edge)
         self._mean = torch.full((3, 1, 1), 0.5, device=device)
         self._most = most
         self._forwards = 0.0
@@ -121,8 +134,8 @@ class MarkFinder:
         with torch.inference_mode():
             pictures = prepare(photos, self._recipe, mean=self._mean, std=self._mean)
             centres, sides = self._network(pictures)
-            self._forwards += len(photos) * _SHARE * (self._recipe.size[0] / 224) ** 2
-            return [(*self._read(*maps), _WHOLE) for maps in zip(centres, sides, strict=True)]
+            self._forwards += len(photos) * cost_of(edge=self._recipe.size[0])
+            return [(*self._read(*maps), WHOLE) for maps in zip(centres, sides, strict=True)]
 
     def _read(self, centres: Any, sides: Any) -> tuple[Region, ...]:
         """Read one photo's regions off its maps: the peaks, less those that another covers."""
@@ -156,7 +169,7 @@ def load_finder(folder: Path = FINDER, *, device: str = "cpu", most: int = MOST)
     import safetensors.torch
 
     manifest = FinderManifest.load(folder)
-    path = folder / "finder.safetensors"
+    path = folder / WEIGHTS
     try:
         data = path.read_bytes()
     except OSError as error:

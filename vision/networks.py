@@ -42,6 +42,7 @@ class LoadedNetwork:
     preprocessing: Preprocessing
     dim: int
     weights_sha256: str
+    seeing: Mapping[str, Any]  # the part of open_clip's configuration that builds the network that sees
     tokenizer: Any | None  # None: no trained text tower, and `mute` says why
     mute: str = "it has none"
     marks: Any | None = None  # a network for crops of marks, where the model has one
@@ -79,7 +80,9 @@ def _load_folder(folder: Path) -> LoadedNetwork:
         network.text, tokenizer = build_text_tower(manifest, text_config, anchors=anchors)
         weights |= projection
     network = _with_weights(network, weights, manifest)
-    return LoadedNetwork(manifest.name, network, manifest.preprocessing, manifest.dim, digest, tokenizer, mute, marks)
+    return LoadedNetwork(
+        manifest.name, network, manifest.preprocessing, manifest.dim, digest, _seeing(config), tokenizer, mute, marks
+    )
 
 
 def _without_text(config: Mapping[str, Any], manifest: artefact.Manifest) -> Any:
@@ -153,9 +156,14 @@ def _load_open_clip(name: str, source: str, *, downloads: bool) -> LoadedNetwork
         resize_mode=ResizeMode(recipe["resize_mode"]),
         fill=recipe["fill_color"],
     )
-    dim = open_clip.get_model_config(name)["embed_dim"]
+    config = open_clip.get_model_config(name)
     label = f"{name.removeprefix('hf-hub:')}" + ("-random" if source == "random" else "")
-    return LoadedNetwork(label, network, preprocessing, dim, _hash_tensors(network.state_dict()), tokenizer)
+    digest = _hash_tensors(network.state_dict())
+    return LoadedNetwork(label, network, preprocessing, config["embed_dim"], digest, _seeing(config), tokenizer)
+
+
+def _seeing(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: config[key] for key in ("embed_dim", "vision_cfg", "quick_gelu") if key in config}
 
 
 def _check_spelling(name: str, source: str, *, downloads: bool) -> None:

@@ -71,16 +71,27 @@ def prepare(
     The work happens on the device of `mean` and `std`, both float32 [3, 1, 1]. Crops of one size travel and resize
     together; each is resized from its own pixels alone.
     """
+    images = resize(crops, preprocessing, device=mean.device).permute(0, 3, 1, 2)
+    return images.float().div_(255).sub_(mean).div_(std)
+
+
+def resize(
+    crops: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing, *, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Bring RGB `crops`, each uint8 [H, W, 3], to the input's size: uint8 [n, height, width, 3] on `device`.
+
+    What already has that size is taken as it is, so that a second call changes nothing.
+    """
     import torch
 
     by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for place, crop in enumerate(crops):
         by_size[crop.shape].append(place)
-    batch = torch.empty((len(crops), 3, *preprocessing.size), dtype=torch.uint8, device=mean.device)
+    batch = torch.empty((len(crops), *preprocessing.size, 3), dtype=torch.uint8, device=device)
     for places in by_size.values():
-        same = torch.from_numpy(np.stack([crops[place] for place in places])).to(mean.device)
-        batch[places] = _resize(same.permute(0, 3, 1, 2), preprocessing)
-    return batch.to(memory_format=torch.channels_last).float().div_(255).sub_(mean).div_(std)
+        same = torch.from_numpy(np.stack([crops[place] for place in places])).to(device)
+        batch[places] = _resize(same.permute(0, 3, 1, 2), preprocessing).permute(0, 2, 3, 1)
+    return batch
 
 
 def _resize(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

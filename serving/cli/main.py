@@ -40,6 +40,7 @@ COMMANDS = {
     "learn": ("serving.cli.learn:learn", "What verdicts teach: run, status, verify."),
     "fusion": ("training.fusion_cli:fusion", "What all evidence says together: fit, show."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices, decisions."),
+    "export-triton": ("training.export_triton:export_triton", "Write a model repository for a Triton server."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
 }

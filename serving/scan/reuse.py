@@ -136,7 +136,9 @@ def _space(settings: Settings, fingerprint: str) -> str:
     from vision.finder import FINDER, MOST, FinderManifest
 
     finder = FinderManifest.load(FINDER).sha256[:16]
-    return f"{fingerprint} {finder} {MOST} {resolve_device(settings.device)} {SCAN_BATCH}"
+    # Of a server's device no more is known than where it is.
+    device = f"triton {settings.triton_url}" if settings.embedder == "triton" else resolve_device(settings.device)
+    return f"{fingerprint} {finder} {MOST} {device} {SCAN_BATCH}"
 
 
 def _packed(seen: PhotoRegions) -> tuple[str, bytes]:

@@ -1,7 +1,8 @@
-"""What every embedder promises, over the fake, the shipped model and an open_clip architecture with random weights."""
+"""What every embedder promises: the fake, the shipped model, here and in a Triton server, and a random one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
@@ -9,20 +10,41 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tests.support.triton import find_wheel, triton_server
+from training.triton_config import Serving
+from training.triton_repository import write_repository
 from vision.clip import TorchEmbedder, load_embedder
 from vision.embedder import Embedder, TextEmbedder
 from vision.fake import FakeEmbedder
+from vision.networks import DEFAULT_MODEL, load_network
+from vision.triton.connection import Connection, Server
+from vision.triton.embedder import TritonEmbedder
 
 # Batched matrix products and convolutions add in another order than single ones; float32 keeps 7 digits, and some fifty
 # layers may lose three of them. A row that saw its batch mates (say, through batch statistics) would be off by 1e-2.
 BATCH_TOLERANCE = 1e-4
 
 
-@pytest.fixture(scope="module", params=["fake", "touchstone-s", "ViT-B-32@random"])
-def embedder(request: pytest.FixtureRequest) -> Embedder:
-    """One embedder of each kind, on the CPU; with batches so small that the eight crops need two."""
+BATCH = 5  # so small that the eight crops need two
+
+
+@pytest.fixture(scope="module", params=["fake", "touchstone-s", "triton", "ViT-B-32@random"])
+def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
+    """One embedder of each kind, on the CPU."""
     name: str = request.param
-    return FakeEmbedder() if name == "fake" else load_embedder(name, device="cpu", batch_size=5)
+    if name == "fake":
+        yield FakeEmbedder()
+    elif name == "triton":
+        find_wheel()
+        folder = tmp_path_factory.mktemp("triton")
+        models = folder / "models"
+        write_repository(models, load_network(DEFAULT_MODEL, downloads=False), Serving(batch_size=BATCH, threads=1))
+        with triton_server(models, folder) as server:
+            connection = Connection(Server(url=server.url))
+            yield TritonEmbedder(load_network(DEFAULT_MODEL, downloads=False), connection)
+            connection.close()
+    else:
+        yield load_embedder(name, device="cpu", batch_size=BATCH)
 
 
 def reader_of(embedder: Embedder) -> TextEmbedder:

@@ -1,0 +1,170 @@
+"""What goes to a Triton server, and what its Python backend does with it, without a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from google.protobuf import text_format
+from numpy.typing import NDArray
+from tritonclient.grpc import model_config_pb2
+
+from training.triton_config import Serving, config_text
+from training.triton_repository import _finder, _write
+from vision.errors import ModelError
+from vision.finder import WHOLE
+from vision.preprocessing import Preprocessing, ResizeMode, prepare, resize
+from vision.regions import Box, Region
+from vision.triton.backend import TritonPythonModel, check_exchange, load_answer
+from vision.triton.finder import pack_regions, unpack_regions
+from vision.triton.naming import BOXES, IMAGES, PICTURES, ROWS, Served, model_name
+
+SERVED = Served(role=IMAGES, fingerprint="m@0123", manifest_sha256="ab", batch_size=8, threads=2)
+
+
+def test_a_models_name_holds_its_fingerprint() -> None:
+    """Other weights have another name, and a hub's slash makes no folder."""
+    assert model_name("touchstone-s@5f8e1f0f2c9d", IMAGES) == "touchstone-s-5f8e1f0f2c9d-images"
+    assert model_name("timm/ViT-B-16@0123", BOXES) == "timm-ViT-B-16-0123-boxes"
+
+
+def test_what_is_served_survives_a_configuration() -> None:
+    """The parameters that are written are read again from the text that a server gets."""
+    serving = Serving(gpu=True, instances=2, batch_size=8)
+    text = config_text("m-0123-images", SERVED, size=(32, 48), dim=7, serving=serving)
+
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+
+    assert Served.read({key: value.string_value for key, value in config.parameters.items()}) == SERVED
+    assert (list(config.input[0].dims), list(config.output[0].dims)) == ([32, 48, 3], [7])
+    assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
+    assert config.instance_group[0].count == 2
+    assert {one.batch_size for one in config.model_warmup} == {1, 8}
+    assert config.max_batch_size == 8
+    assert config.dynamic_batching.default_queue_policy.allow_timeout_override
+
+
+@pytest.mark.parametrize("parameters", [{}, {"format_version": "0"}, {"format_version": "1", "role": "images"}])
+def test_a_model_of_somebody_else_is_refused(parameters: dict[str, str]) -> None:
+    """A model without our parameters, or of another format, says how to write it."""
+    with pytest.raises(ModelError, match="touchstone export-triton"):
+        Served.read(parameters)
+
+
+def test_boxes_survive_the_way_as_they_are() -> None:
+    """Regions come out bit for bit, fewer than there is room for included."""
+    one = Region(Box(0.1, 0.2, 0.30000000001, 0.4), "mark", confidence=0.7)
+
+    packed = pack_regions([(one, WHOLE), (WHOLE,)])
+
+    assert [unpack_regions(rows) for rows in packed] == [(one, WHOLE), (WHOLE,)]
+
+
+@pytest.mark.parametrize("mode", list(ResizeMode))
+def test_pictures_of_the_inputs_size_are_left_alone(mode: ResizeMode) -> None:
+    """What the client resized the server takes as it is: both together see what one alone would."""
+    recipe = Preprocessing(size=(40, 64), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.5), resize_mode=mode, fill=9)
+    crops = [np.random.default_rng(n).integers(0, 256, (30 + 50 * n, 90, 3), np.uint8) for n in range(3)]
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (recipe.mean, recipe.std))
+
+    sent = resize(crops, recipe).numpy()
+
+    assert sent.shape == (3, 40, 64, 3)
+    np.testing.assert_array_equal(resize(list(sent), recipe).numpy(), sent)
+    there = prepare(list(sent), recipe, mean=mean, std=std)
+    torch.testing.assert_close(there, prepare(crops, recipe, mean=mean, std=std), rtol=0, atol=0)
+
+
+def test_a_version_is_written_once_and_verified(tmp_path: Path) -> None:
+    """What was written answers; written again it stays; with a byte of its manifest changed it is not loaded."""
+    network = _finder()
+    _write(tmp_path, network, Serving())
+    _write(tmp_path, network, Serving())
+    with pytest.raises(ModelError, match="is there with other settings"):
+        _write(tmp_path, network, Serving(instances=2))
+    place = tmp_path / network.name / "1"
+    config = text_format.Parse((place.parent / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    served = Served.read({key: value.string_value for key, value in config.parameters.items()})
+
+    assert load_answer(served, place, device="cpu")([np.zeros((224, 224, 3), np.uint8)]).shape == (1, 2, 5)
+    (place / "finder.json").write_text((place / "finder.json").read_text() + " ")
+    with pytest.raises(ModelError, match="is not the one that was exported"):
+        load_answer(served, place, device="cpu")
+
+
+@dataclass
+class Tensor:
+    """A tensor of the server's, or one that corrupts what passes through it."""
+
+    name: str
+    data: torch.Tensor
+    lies: bool = False
+
+    def to_dlpack(self) -> Any:
+        """Hand it over."""
+        return torch.utils.dlpack.to_dlpack(self.data + 1 if self.lies else self.data)
+
+
+@dataclass
+class Utils:
+    """The server's module `triton_python_backend_utils`, as far as the backend uses it."""
+
+    lies: bool = False
+    Tensor: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        outer = self
+
+        class Made(Tensor):
+            @classmethod
+            def from_dlpack(cls, name: str, data: torch.Tensor) -> Tensor:
+                return Tensor(name, torch.from_dlpack(data), outer.lies)
+
+        self.Tensor = Made
+
+    @staticmethod
+    def get_input_tensor_by_name(request: dict[str, Tensor], name: str) -> Tensor:
+        """Find a request's input."""
+        return request[name]
+
+    @staticmethod
+    def InferenceResponse(outputs: Any = (), error: str | None = None) -> tuple[Any, str | None]:  # noqa: N802
+        """Answer."""
+        return outputs, error
+
+    TritonError = str
+
+
+def test_bytes_that_come_back_otherwise_stop_a_model() -> None:
+    """A server in which tensors do not survive the way is never called ready."""
+    check_exchange(Utils())
+    with pytest.raises(ModelError, match="other bytes"):
+        check_exchange(Utils(lies=True))
+
+
+def test_each_request_of_a_batch_gets_its_own_rows() -> None:
+    """Requests that the server put together pass the network at once; what fails is told to each of them."""
+    seen: list[int] = []
+
+    def answer(pictures: Any) -> NDArray[np.float32]:
+        seen.append(len(pictures))
+        if any(picture.max() > 200 for picture in pictures):
+            raise ModelError("broken")
+        return np.array([[picture[0, 0, 0]] for picture in pictures], np.float32)
+
+    model = TritonPythonModel()
+    model._utils, model._output, model._answer = Utils(), ROWS, answer
+
+    def request(*values: int) -> dict[str, Tensor]:
+        pictures = [torch.full((2, 2, 3), value, dtype=torch.uint8) for value in values]
+        return {PICTURES: Tensor(PICTURES, torch.stack(pictures))}
+
+    responses = model.execute([request(1, 2), request(3)])
+
+    assert [outputs[0].data.tolist() for outputs, _ in responses] == [[[1.0], [2.0]], [[3.0]]]
+    assert seen == [3]
+    assert [error for _, error in model.execute([request(1), request(255)])] == ["broken", "broken"]

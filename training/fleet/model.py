@@ -1,0 +1,168 @@
+"""How does a listing pass through the fleet? Zones of replicas and GPUs, one store, and callers who may try again.
+
+A caller picks the less busy of two replicas that are in the rotation (Mitzenmacher, "The power of two choices", 2001).
+The replica decodes on its cores, asks a GPU of its zone, compares and reads on its cores, and commits to the store.
+Where no GPU of its zone is up it asks another zone's. What fails is told to the caller at once, who tries again after a
+pause, as often as it may. What is not answered by its deadline goes to REVIEW at the caller's, and counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import simpy
+
+from training.fleet.sizing import Costs, Demand
+from training.fleet.stations import BatchServer, Pool, Refused, Steps
+
+CROPS = 5  # a picture: for the finder, whole, and three of marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What the fleet is made of, for all zones together where nothing else is said."""
+
+    zones: int = 3
+    replicas: int = 27
+    cores: int = 16  # of a replica
+    gpus: int = 6
+    gpu_batch: int = 320  # crops: 64 pictures
+    gpu_fixed_s: float = 0.002
+    store_writers: int = 64  # commits that the store works on at a time
+    commit_s: float = 0.004
+    most_waiting: int | None = 256  # listings of a replica; None: no bound
+    early: bool = True  # whether what cannot be done within its time is refused when it comes
+    takes_out_s: float = 5.0  # until a replica that is gone is out of the rotation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callers:
+    """How those who ask behave."""
+
+    deadline_s: float = 3.0
+    tries: int = 3
+    pause_s: float = 0.2  # before the second try, doubled for each further; half of it by chance
+    spread: bool = True
+
+
+@dataclass
+class Replica:
+    """A server of the service."""
+
+    zone: int
+    cores: Pool
+    listed: bool = True  # in the rotation
+
+
+@dataclass
+class Told:
+    """What became of each listing: when it came, how long it took (NaN: failed), and how many tries."""
+
+    came: list[float] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
+    tries: int = 0
+
+
+class Fleet:
+    """A fleet in a simulation; incidents switch its parts off and on."""
+
+    def __init__(
+        self, env: simpy.Environment, shape: Shape, costs: Costs, demand: Demand, callers: Callers, random: Random
+    ) -> None:
+        self.env = env
+        self.shape = shape
+        self.callers = callers
+        self.told = Told()
+        self.surge = 1.0
+        self._costs = costs
+        self._rate = demand.busiest / demand.pictures_a_listing
+        self._pictures = demand.pictures_a_listing
+        self._random = random
+        self.replicas = [
+            Replica(number % shape.zones, Pool(env, shape.cores, most_waiting=shape.most_waiting))
+            for number in range(shape.replicas)
+        ]
+        self.gpus = [
+            (
+                number % shape.zones,
+                BatchServer(env, most=shape.gpu_batch, fixed_s=shape.gpu_fixed_s, each_s=costs.gpu_s / CROPS),
+            )
+            for number in range(shape.gpus)
+        ]
+        self.store = Pool(env, shape.store_writers)
+
+    def arrivals(self, until: float) -> Steps:
+        """Let listings come, at random and independently of each other, until then."""
+        while self.env.now < until:
+            yield self.env.timeout(self._random.expovariate(self._rate * self.surge))
+            self.env.process(self._listing())
+
+    def _listing(self) -> Steps:
+        """Ask as often as a caller does, and note what came of it."""
+        came = self.env.now
+        until = came + self.callers.deadline_s
+        pictures = 1 + self._poisson(self._pictures - 1)
+        took = float("nan")
+        for number in range(self.callers.tries):
+            self.told.tries += 1
+            try:
+                yield from self._screen(pictures, until)
+            except Refused:
+                pause = self.callers.pause_s * 2**number
+                yield self.env.timeout(pause * (self._random.uniform(0.5, 1.0) if self.callers.spread else 1.0))
+                if self.env.now >= until:
+                    break
+                continue
+            if self.env.now <= until:
+                took = self.env.now - came
+            break
+        self.told.came.append(came)
+        self.told.took.append(took)
+
+    def _screen(self, pictures: int, until: float) -> Steps:
+        replica = self._choose(self.replicas)
+        limit = until if self.shape.early else float("inf")
+        work = self._work(pictures)
+        if self.shape.early and self.env.now + self._wait(replica) > until:
+            raise Refused
+        yield from replica.cores.serve(pictures * self._costs.decode_s, until=limit)
+        yield from self._gpu(replica.zone).serve(pictures * CROPS)
+        yield from replica.cores.serve(work, until=limit)
+        if not replica.cores.up:
+            raise Refused
+        yield from self.store.serve(self._random.expovariate(1 / self.shape.commit_s))
+
+    def _work(self, pictures: int) -> float:
+        """Draw the processor time after the networks: some pictures have keypoints found in them, others not."""
+        costs = self._costs
+        found = sum(self._random.random() < costs.keypoint_share for _ in range(pictures))
+        rest = costs.beside_s - costs.keypoints_s - costs.decode_s
+        return pictures * rest + found * costs.keypoints_s / costs.keypoint_share
+
+    def _wait(self, replica: Replica) -> float:
+        """Guess how long a listing would take: those before it on all cores, and then its own on one."""
+        each = self._pictures * self._costs.beside_s
+        return each * (1 + replica.cores.load / self.shape.cores)
+
+    def _choose(self, replicas: Sequence[Replica]) -> Replica:
+        listed = [one for one in replicas if one.listed]
+        if not listed:
+            raise Refused
+        one, other = self._random.choice(listed), self._random.choice(listed)
+        return one if one.cores.load <= other.cores.load else other
+
+    def _gpu(self, zone: int) -> BatchServer:
+        up = [(home, gpu) for home, gpu in self.gpus if gpu.up]
+        near = [gpu for home, gpu in up if home == zone] or [gpu for _, gpu in up]
+        if not near:
+            raise Refused
+        return min(near, key=lambda gpu: gpu.load)
+
+    def _poisson(self, mean: float) -> int:
+        count, left = 0, self._random.expovariate(1.0)
+        while left < mean:
+            count += 1
+            left += self._random.expovariate(1.0)
+        return count
