@@ -19,6 +19,7 @@ from vision.fake import FakeEmbedder
 from vision.networks import DEFAULT_MODEL, load_network
 from vision.triton.connection import Connection, Server
 from vision.triton.embedder import TritonEmbedder
+from vision.triton.naming import IMAGES, MARKS
 
 # Batched matrix products and convolutions add in another order than single ones; float32 keeps 7 digits, and some fifty
 # layers may lose three of them. A row that saw its batch mates (say, through batch statistics) would be off by 1e-2.
@@ -39,7 +40,7 @@ def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         folder = tmp_path_factory.mktemp("triton")
         models = folder / "models"
         write_repository(models, load_network(DEFAULT_MODEL, downloads=False), Serving(batch_size=BATCH, threads=1))
-        with triton_server(models, folder) as server:
+        with triton_server(models, folder, roles=[IMAGES, MARKS]) as server:
             connection = Connection(Server(url=server.url))
             yield TritonEmbedder(load_network(DEFAULT_MODEL, downloads=False), connection)
             connection.close()

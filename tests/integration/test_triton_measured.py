@@ -13,6 +13,7 @@ from training.measure_triton import measure_server
 from training.triton_config import Serving
 from training.triton_repository import write_repository
 from vision.networks import DEFAULT_MODEL, load_network
+from vision.triton.naming import IMAGES, MARKS
 
 LEAST = 0.8
 
@@ -24,7 +25,7 @@ def test_a_server_embeds_nearly_as_much(tmp_path: Path, capsys: pytest.CaptureFi
     models = tmp_path / "models"
     write_repository(models, load_network(DEFAULT_MODEL, downloads=False), Serving(threads=os.cpu_count() or 1))
 
-    with triton_server(models, tmp_path) as server:
+    with triton_server(models, tmp_path, roles=[IMAGES, MARKS]) as server:
         speeds = measure_server(server.url, model=DEFAULT_MODEL)
 
     with capsys.disabled():

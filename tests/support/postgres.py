@@ -7,7 +7,6 @@ binaries are copied to where `nobody` can read them, if need be. It listens on a
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import itertools
 import os
@@ -25,6 +24,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests.support.ending import end_with_parent
+
 _USER = "touchstone"
 _START_S = 60.0
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -33,7 +34,6 @@ _WHEEL_BINARIES = ("pginstall18/bin", "pginstall/bin")
 # What a power cut would take does not matter to a test: the kernel survives every kill.
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 _SIZES = ("shared_buffers=64MB", "max_connections=200", "listen_addresses=", "log_min_messages=warning")
-_PR_SET_PDEATHSIG = 1
 _CUT_OFF = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -106,7 +106,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one call into libc
+                preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - one call into libc
                 **self._identity(),
             )
         deadline = time.monotonic() + _START_S
@@ -230,16 +230,6 @@ def postgres_server(*, durable: bool = False, binaries: Path | None = None) -> I
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end_with_parent() -> Callable[[], None]:
-    """Let the kernel end the server when the tests are killed before they could."""
-    library = ctypes.CDLL(None)  # loaded here: a forked child should do as little as it can
-
-    def arrange() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
-
-    return arrange
 
 
 def _children(pid: int) -> list[int]:

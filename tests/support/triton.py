@@ -15,12 +15,15 @@ import sys
 import sysconfig
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.support.ending import end_with_parent
+from vision.triton.naming import BOXES, IMAGES, MARKS
 
 _ROOT = Path(__file__).parents[2]
 _START_S = 180.0
@@ -53,10 +56,12 @@ def find_wheel() -> Path:
 
 
 @contextmanager
-def triton_server(repository: Path, folder: Path, *, port: int = 0) -> Iterator[TritonServer]:
+def triton_server(
+    repository: Path, folder: Path, *, roles: Sequence[str] = (IMAGES, MARKS, BOXES), port: int = 0
+) -> Iterator[TritonServer]:
     """Serve a model repository for as long as a block runs; what the server needs is put together in `folder`.
 
-    `port` is that of gRPC; 0 takes a free one.
+    Only models of these roles are loaded: each is a process of its own with torch. `port` is gRPC's; 0: a free one.
     """
     wheel = find_wheel()
     ports = [port or _free_port(), _free_port()]
@@ -67,6 +72,8 @@ def triton_server(repository: Path, folder: Path, *, port: int = 0) -> Iterator[
                 wheel / "pytriton/tritonserver/bin/tritonserver",
                 f"--model-repository={repository}",
                 f"--backend-directory={_backends(wheel, folder)}",
+                "--model-control-mode=explicit",
+                *(f"--load-model={path.name}" for path in repository.iterdir() if path.name.endswith(tuple(roles))),
                 "--grpc-address=127.0.0.1",
                 f"--grpc-port={ports[0]}",
                 "--http-address=127.0.0.1",
@@ -78,6 +85,7 @@ def triton_server(repository: Path, folder: Path, *, port: int = 0) -> Iterator[
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - the child calls prctl and nothing else
         )
     server = TritonServer(f"127.0.0.1:{ports[0]}", process, log)
     try:

@@ -10,7 +10,7 @@ import logging
 import re
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from vision.errors import ModelError
 from vision.preprocessing import Preprocessing, resize
-from vision.triton.lane import Lane, Output
+from vision.triton.channel import Channel, Output
 from vision.triton.naming import Served, model_name
 
 _log = logging.getLogger(__name__)
 
-_LANES = 2  # one batch is on its way while another is made ready
+_CHANNELS = 2  # one batch is on its way while another is made ready
 _LOOPBACK = re.compile(r"(127(\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]+")
 
 
@@ -54,14 +54,14 @@ class Model:
 
 
 class Connection:
-    """What the embedder and the finder of one process share. One thread at a time calls it; close it when done."""
+    """What an embedder or a finder asks a server through. One thread at a time calls it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         shared = server.shared_memory and server.is_here
-        self._lanes = [Lane(server.url, ca=server.ca, shared=shared, log=_log.warning) for _ in range(_LANES)]
-        self._threads = ThreadPoolExecutor(_LANES, "triton")
-        self.close = weakref.finalize(self, _close, self._threads, self._lanes)
+        self._channels = [Channel(server.url, ca=server.ca, shared=shared, log=_log.warning) for _ in range(_CHANNELS)]
+        self._threads = ThreadPoolExecutor(_CHANNELS, "triton")
+        self.close = weakref.finalize(self, _close, self._threads, self._channels)
         """End threads and connections; done anyway when nobody has it any more, or the process ends."""
 
     def model(self, fingerprint: str, role: str, output: Output) -> Model:
@@ -73,7 +73,7 @@ class Connection:
 
         """
         name = model_name(fingerprint, role)
-        client = self._lanes[0].client
+        client = self._channels[0].client
         ready = self._call(lambda left: client.is_model_ready(name, client_timeout=left))
         if not ready:
             raise ModelError(
@@ -98,30 +98,31 @@ class Connection:
 
         """
         answers: list[Future[NDArray[np.floating[Any]]]] = []
-        for number, start in enumerate(range(0, len(crops), model.batch_size)):
-            pictures = resize(crops[start : start + model.batch_size], recipe).numpy()
-            if number >= _LANES:
-                answers[number - _LANES].exception()  # its lane is free again then; what it raised is raised below
-            lane = self._lanes[number % _LANES]
-            answers.append(
-                self._threads.submit(lane.infer, model.name, pictures, model.output, timeout_s=self._server.timeout_s)
-            )
-        for answer in answers:
-            answer.exception()  # nobody uses a lane any more when this ends, also where it ends badly
+        try:
+            for number, start in enumerate(range(0, len(crops), model.batch_size)):
+                pictures = resize(crops[start : start + model.batch_size], recipe).numpy()
+                if number >= _CHANNELS:
+                    wait([answers[number - _CHANNELS]])  # its channel is free again then
+                ask = self._channels[number % _CHANNELS].infer
+                answers.append(
+                    self._threads.submit(ask, model.name, pictures, model.output, timeout_s=self._server.timeout_s)
+                )
+        finally:
+            wait(answers)  # nobody uses a channel any more when this ends, also where it ends badly
         nothing = np.empty((0, *model.output.shape), model.output.dtype)
         return np.concatenate([nothing, *(answer.result() for answer in answers)])
 
     def _call(self, do: Callable[[float], Any]) -> Any:
-        return self._lanes[0].call(do, timeout_s=self._server.timeout_s)
+        return self._channels[0].call(do, timeout_s=self._server.timeout_s)
 
     def _names(self) -> str:
         """List what the server has ready."""
-        client = self._lanes[0].client
+        client = self._channels[0].client
         index = self._call(lambda left: client.get_model_repository_index(client_timeout=left))
         return ", ".join(sorted(model.name for model in index.models if model.state == "READY"))
 
 
-def _close(threads: ThreadPoolExecutor, lanes: Sequence[Lane]) -> None:
+def _close(threads: ThreadPoolExecutor, channels: Sequence[Channel]) -> None:
     threads.shutdown()
-    for lane in lanes:
-        lane.close()
+    for channel in channels:
+        channel.close()

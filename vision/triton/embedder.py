@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from vision.embedder import check_crops
 from vision.errors import ModelError
 from vision.preprocessing import for_marks
+from vision.triton.channel import Output
 from vision.triton.connection import Connection
-from vision.triton.lane import Output
 from vision.triton.naming import IMAGES, MARKS, ROWS
 
 if TYPE_CHECKING:

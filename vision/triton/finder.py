@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vision.finder import FINDER, MOST, WHOLE, FinderManifest, cost_of, input_of
 from vision.regions import Box, Region
+from vision.triton.channel import Output
 from vision.triton.connection import Connection
-from vision.triton.lane import Output
 from vision.triton.naming import BOXES, FOUND
 
 

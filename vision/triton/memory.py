@@ -19,7 +19,7 @@ class UnknownHere(Exception):
     """The server cannot see memory of this machine, or there is none to be had."""
 
 
-class Region:
+class SharedRegion:
     """Memory that this process and the server share: the question first, the answer behind it."""
 
     def __init__(self, memory: SharedMemory) -> None:

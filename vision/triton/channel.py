@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import ModelError, ModelUnavailable
-from vision.triton.memory import Region, UnknownHere
+from vision.triton.memory import SharedRegion, UnknownHere
 from vision.triton.naming import PICTURES
 
 _PAUSES_S = (0.05, 0.2, 0.5)
 """Before the second, third and fourth try; with up to as much again, lest a fleet comes back in one moment."""
 
-_CHANNEL = [
+_OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     # gRPC's own pauses between attempts to connect grow to two minutes, in which a server that is back is not seen.
@@ -50,7 +50,7 @@ class Output:
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
 
-class Lane:
+class Channel:
     """One connection to a server, with memory of its own. One thread at a time uses it."""
 
     def __init__(self, url: str, *, ca: Path | None, shared: bool, log: Callable[[str], None]) -> None:
@@ -61,10 +61,10 @@ class Lane:
         self.url = url
         self._grpc = tritonclient.grpc
         self.client = tritonclient.grpc.InferenceServerClient(
-            url, ssl=ca is not None, root_certificates=str(ca) if ca else None, channel_args=_CHANNEL
+            url, ssl=ca is not None, root_certificates=str(ca) if ca else None, channel_args=_OPTIONS
         )
         self._shared = shared
-        self._region: Region | None = None
+        self._region: SharedRegion | None = None
         self._log = log
 
     def call(self, do: Callable[[float], Any], *, timeout_s: float) -> Any:
@@ -121,14 +121,14 @@ class Lane:
         shape = tuple(result.get_output(output.name).shape)
         return region.read(shape, output.dtype, offset=pictures.nbytes)
 
-    def _region_for(self, asked: int, answered: int) -> Region | None:
+    def _region_for(self, asked: int, answered: int) -> SharedRegion | None:
         """Return memory of both sides with room for question and answer, or None to send bytes."""
         if not self._shared:
             return None
         if self._region is None or self._region.size < asked + answered:
             self._drop_region()
             try:
-                self._region = Region.register(self.client, asked + answered)
+                self._region = SharedRegion.register(self.client, asked + answered)
             except UnknownHere as error:
                 self._shared = False
                 self._log(f"the Triton server at {self.url} sees no memory of ours: pictures go by gRPC ({error})")
