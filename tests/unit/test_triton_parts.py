@@ -11,6 +11,7 @@ import pytest
 import torch
 from google.protobuf import text_format
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 from tritonclient.grpc import model_config_pb2
 
 from training.triton_config import Serving, config_text
@@ -106,7 +107,7 @@ class Tensor:
 
     def to_dlpack(self) -> Any:
         """Hand it over."""
-        return torch.utils.dlpack.to_dlpack(self.data + 1 if self.lies else self.data)
+        return (self.data + 1 if self.lies else self.data).__dlpack__()
 
 
 @dataclass
@@ -122,7 +123,7 @@ class Utils:
         class Made(Tensor):
             @classmethod
             def from_dlpack(cls, name: str, data: torch.Tensor) -> Tensor:
-                return Tensor(name, torch.from_dlpack(data), outer.lies)
+                return Tensor(name, from_dlpack(data), outer.lies)
 
         self.Tensor = Made
 

@@ -97,7 +97,7 @@ def check_exchange(utils: Any) -> None:
 
 
 def _from_dlpack(tensor: Any) -> NDArray[Any]:
-    import torch
+    from torch.utils.dlpack import from_dlpack
 
-    array: NDArray[Any] = torch.from_dlpack(tensor.to_dlpack()).cpu().numpy()
+    array: NDArray[Any] = from_dlpack(tensor.to_dlpack()).cpu().numpy()
     return array
