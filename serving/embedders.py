@@ -13,7 +13,11 @@ def load_torch(settings: Settings) -> Embedder:
     from vision.clip import load_embedder
 
     return load_embedder(
-        settings.model, device=settings.device, threads=settings.threads or None, downloads=settings.downloads
+        settings.model,
+        device=settings.device,
+        threads=settings.threads or None,
+        downloads=settings.downloads,
+        path=settings.forward,
     )
 
 
@@ -29,7 +33,7 @@ def load_mark_finder(settings: Settings) -> Finder:
     from vision.clip import resolve_device
     from vision.finder import load_finder
 
-    return load_finder(device=resolve_device(settings.device))
+    return load_finder(device=resolve_device(settings.device), path=settings.forward)
 
 
 def load_grid_finder(settings: Settings) -> Finder:  # noqa: ARG001 - loaders are called alike

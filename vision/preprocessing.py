@@ -78,7 +78,10 @@ def prepare(
         by_size[crop.shape].append(place)
     batch = torch.empty((len(crops), 3, *preprocessing.size), dtype=torch.uint8, device=mean.device)
     for places in by_size.values():
-        same = torch.from_numpy(np.stack([crops[place] for place in places])).to(mean.device)
+        same = torch.from_numpy(np.stack([crops[place] for place in places]))
+        if mean.is_cuda:  # from pinned memory the copy runs beside the GPU's work; not run on one yet
+            same = same.pin_memory()
+        same = same.to(mean.device, non_blocking=True)
         batch[places] = _resize(same.permute(0, 3, 1, 2), preprocessing)
     return batch.to(memory_format=torch.channels_last).float().div_(255).sub_(mean).div_(std)
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "fusion": ("training.fusion_cli:fusion", "What all evidence says together: fit, show."),
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices, decisions."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
+    "bench": ("serving.cli.bench:bench", "How fast is it? The networks, the service, search, side by side."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
 }
 
