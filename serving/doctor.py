@@ -29,6 +29,7 @@ from serving.app import (
     open_store,
 )
 from serving.channel import Credentials
+from serving.embedders import path_of
 from serving.errors import ServingError, SettingsError
 from serving.fusion_file import load_fusion
 from serving.policy import load_policy
@@ -102,6 +103,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     model = _try("model", lambda: load_embedder(settings).fingerprint)
     yield model
     if model.ok:
+        yield _try("forward", lambda: _forward(settings))
         yield _try("calibration", lambda: _calibration(model.detail))
         yield _try("background", lambda: _background(model.detail, settings))
 
@@ -190,6 +192,13 @@ def _reader(settings: Settings) -> str:
     if isinstance(load_reader(settings), BlindReader):
         return "none with this embedder: no words in photos are read"
     return f"the networks of {PACKAGE} {PACKAGE_VERSION}, for words in photos"
+
+
+def _forward(settings: Settings) -> str:
+    path = path_of(settings)
+    if settings.forward == "auto" and path == "channels_last":
+        return f"{path}: OpenVINO, about four times as fast, is not installed; install the extra 'cpu'"
+    return path or "none: no network with this embedder"
 
 
 def _calibration(fingerprint: str) -> str:

@@ -21,6 +21,16 @@ def load_torch(settings: Settings) -> Embedder:
     )
 
 
+def path_of(settings: Settings) -> str:
+    """Name the forward path that the settings come to on this machine; "" without a network. Raises ModelError."""
+    from vision.clip import resolve_device
+    from vision.forward import choose_path
+
+    if settings.embedder != "torch":
+        return ""
+    return choose_path(settings.forward, resolve_device(settings.device))
+
+
 def load_fake(settings: Settings) -> Embedder:  # noqa: ARG001 - loaders are called alike
     """Make the deterministic stand-in for tests and load generation."""
     from vision.fake import FakeEmbedder

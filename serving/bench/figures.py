@@ -48,7 +48,7 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """All that one run measured."""
+    """All that one run measured. `stages_ms` are those of a decision among the most references, by itself, p50."""
 
     device: str
     model: str
@@ -60,6 +60,7 @@ class Figures:
     decode_img_s: float | None = None
     scan_listings_s: float | None = None
     search: Mapping[int, SearchFigures] = field(default_factory=dict)
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Give what `--json` prints; the names are those that other tools rely on."""
@@ -85,6 +86,7 @@ class Figures:
             "decode_img_s": self.decode_img_s,
             "scan_listings_s": self.scan_listings_s,
             "search": {str(size): asdict(figures) for size, figures in self.search.items()},
+            "stages_ms": {stage: round(ms, 3) for stage, ms in self.stages_ms.items()},
             **ratios,
         }
 

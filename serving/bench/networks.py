@@ -21,18 +21,17 @@ from PIL import Image as Pillow
 from serving.app import load_embedder, load_finder
 from serving.bench.figures import Forward
 from serving.bench.timing import median_seconds
+from serving.embedders import path_of
 from serving.settings import Settings
 from serving.visual import SURROUNDINGS
-from vision.clip import resolve_device
 from vision.decode import decode
 from vision.embedder import Embedder
 from vision.finder import Finder
-from vision.forward import choose_path
+from vision.forward import EAGER
 from vision.measuring import gflop_of
 from vision.regions import Box, Region, crop, middle
 
 Crops = Sequence[NDArray[np.uint8]]
-_PLAIN = "eager"
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,11 @@ def measure_forward(settings: Settings, photos: Crops, *, batch: int, repeats: i
     sixteen = seen.first(16)
     at_16 = median_seconds(lambda: sixteen.look(networks), repeats) * 16 / len(sixteen.photos)
     measured = Forward(
-        model=networks.embedder.fingerprint, path=path_of(settings), img_s=batch / seconds, batch_16_ms=1_000 * at_16
+        model=networks.embedder.fingerprint, path=path_of(settings) or settings.embedder, img_s=batch / seconds, batch_16_ms=1_000 * at_16
     )
     if settings.embedder != "torch":
         return measured
-    plain = Networks.load(settings.model_copy(update={"forward": _PLAIN}))
+    plain = Networks.load(settings.model_copy(update={"forward": EAGER}))
     plain_seconds = median_seconds(lambda: seen.look(plain), repeats)
     cosines = np.einsum("ij,ij->i", seen.look(networks), seen.look(plain))
     one = seen.first(1)
@@ -100,7 +99,7 @@ def measure_naive(
     settings: Settings, files: Sequence[bytes], references: NDArray[np.float32], *, repeats: int
 ) -> float:
     """Measure the naive pipeline over files, against references float32 [n, dim]: photos a second."""
-    plain = Networks.load(settings.model_copy(update={"forward": _PLAIN}))
+    plain = Networks.load(settings.model_copy(update={"forward": EAGER}))
     boxes = [Seen.by(plain.finder, [decode(data).pixels]).boxes[0] for data in files]
 
     def run() -> None:
@@ -120,13 +119,6 @@ def measure_decode(files: Sequence[bytes], *, threads: int, seconds: float, repe
                 done += len(list(pool.map(decode, files)))
             rates.append(done / (time.perf_counter() - began))
     return statistics.median(rates)
-
-
-def path_of(settings: Settings) -> str:
-    """Name the path that the settings come to on this machine."""
-    if settings.embedder != "torch":
-        return settings.embedder
-    return choose_path(settings.forward, resolve_device(settings.device))
 
 
 def _naively(data: bytes, boxes: Sequence[Box], plain: Networks, references: NDArray[np.float32]) -> None:

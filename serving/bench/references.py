@@ -8,7 +8,7 @@ taken with each catalogue in turn.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,38 +43,41 @@ def measure_search(
     *,
     sizes: Sequence[int],
     repeats: int,
-) -> dict[int, SearchFigures]:
-    """Measure each size, filled up from the registry's `own` catalogue, which is of one layer.
+) -> tuple[dict[int, SearchFigures], dict[str, float]]:
+    """Measure each size, filled up from the registry's `own` catalogue, which is of one layer; and a decision's stages.
 
-    `queries` are regions, float32 [n, dim], and each of the `listings` is decided on `repeats` times.
+    `queries` are regions, float32 [n, dim], and each of the `listings` is decided on `repeats` times. The stages' times
+    are medians in ms, of decisions among the most references.
     """
     catalogues = {size: _catalogue(own, size, folder / str(size)) for size in sizes}
     timings = _decide(pipeline, listings, catalogues, repeats)
-    return {
+    figures = {
         size: SearchFigures(
             qps=len(queries) / median_seconds(lambda each=catalogue: _search(each, queries), repeats),
             recall_at_10=_recall(catalogue, queries),
             bytes=_bytes(catalogue, folder / str(size)),
-            share=statistics.median(search / whole for search, whole in timings[size]),
-            decision_ms=statistics.median(whole for _, whole in timings[size]),
+            share=statistics.median(each["search"] / each["total"] for each in timings[size]),
+            decision_ms=statistics.median(each["total"] for each in timings[size]),
         )
         for size, catalogue in catalogues.items()
     }
+    largest = timings[max(timings)]
+    return figures, {stage: statistics.median(each[stage] for each in largest) for stage in largest[0]}
 
 
 def _decide(
     pipeline: Pipeline, listings: Sequence[Listing], catalogues: dict[int, ReferenceCatalogue], repeats: int
-) -> dict[int, list[tuple[float, float]]]:
-    """Decide on each listing with each catalogue in turn, so that a slow moment meets all; ms of search and of all."""
+) -> dict[int, list[Mapping[str, float]]]:
+    """Decide on each listing with each catalogue in turn, so that a slow moment meets all; ms by stage."""
     known = pipeline.knowledge()
-    taken: dict[int, list[tuple[float, float]]] = {size: [] for size in catalogues}
+    taken: dict[int, list[Mapping[str, float]]] = {size: [] for size in catalogues}
     for number in range(repeats + 1):
         for listing in listings:
             for size, catalogue in catalogues.items():
                 here = replace(pipeline, knowledge=lambda each=catalogue: replace(known, catalogue=each))
-                timings = here.screen(listing).decision.timings_ms
+                decision = here.screen(listing).decision
                 if number:  # the first round warms caches up
-                    taken[size].append((timings["search"], timings["total"]))
+                    taken[size].append(decision.timings_ms)
     return taken
 
 

@@ -49,6 +49,7 @@ class _Inside:
     """What is measured with the whole application in this process."""
 
     search: dict[int, SearchFigures]
+    stages_ms: dict[str, float]
     scan_listings_s: float
     references: NDArray[np.float32]
 
@@ -87,6 +88,7 @@ def run_here(settings: Settings, plan: Plan, *, say: Say = lambda _words: None) 
         return replace(
             figures,
             search=inside.search,
+            stages_ms=inside.stages_ms,
             scan_listings_s=inside.scan_listings_s,
             naive_img_s=naive,
             service=served,
@@ -112,7 +114,7 @@ def _inside(settings: Settings, plan: Plan, photos: Sequence[BenchPhoto], folder
         _seed(application, plan.brands)
         listings = [Listing(listing_id=f"own-{number}", images=(each.content,)) for number, each in enumerate(photos)]
         catalogue = ReferenceCatalogue.build(application.store, application.embedder.fingerprint)
-        search = measure_search(
+        search, stages = measure_search(
             application.pipeline,
             catalogue,
             listings[: plan.decisions],
@@ -126,7 +128,9 @@ def _inside(settings: Settings, plan: Plan, photos: Sequence[BenchPhoto], folder
         scanned = measure_scan(
             application.pipeline, photos, folder / "photos", listings=plan.scanned, repeats=plan.repeats
         )
-    return _Inside(search=search, scan_listings_s=scanned, references=catalogue.layers[0].columns.vectors)
+    return _Inside(
+        search=search, stages_ms=stages, scan_listings_s=scanned, references=catalogue.layers[0].columns.vectors
+    )
 
 
 def _seed(application: Application, brands: int) -> None:

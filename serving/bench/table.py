@@ -9,6 +9,7 @@ from rich.table import Table
 from serving.bench.figures import Figures, Ratio
 
 _NOT_MEASURED = "-"
+_SHOWN_MS = 0.5
 
 
 def tables(figures: Figures) -> Iterator[Table]:
@@ -16,6 +17,8 @@ def tables(figures: Figures) -> Iterator[Table]:
     yield _measured(figures)
     if figures.search:
         yield _searched(figures)
+    if figures.stages_ms:
+        yield _staged(figures)
     yield _judged(figures.ratios())
 
 
@@ -63,6 +66,15 @@ def _searched(figures: Figures) -> Table:
             f"{one.decision_ms:,.0f}",
             f"{one.share:.1%}",
         )
+    return table
+
+
+def _staged(figures: Figures) -> Table:
+    table = Table("stage of a decision by itself", "p50 ms")
+    table.columns[1].justify = "right"
+    for stage, ms in sorted(figures.stages_ms.items(), key=lambda item: -item[1]):
+        if ms >= _SHOWN_MS:
+            table.add_row(stage, f"{ms:,.1f}")
     return table
 
 
