@@ -37,6 +37,7 @@ from serving.policy_book import PolicySource
 from serving.settings import Settings
 from vision.background import Background
 from vision.calibration import MatchCalibration, Shown
+from vision.clip import resolve_device
 from vision.errors import TouchstoneError
 from vision.reading import PACKAGE, PACKAGE_VERSION, BlindReader
 from vision.taxonomy import load_taxonomy
@@ -196,7 +197,7 @@ def _reader(settings: Settings) -> str:
 
 def _forward(settings: Settings) -> str:
     path = path_of(settings)
-    if settings.forward == "auto" and path == "channels_last":
+    if settings.forward == "auto" and path == "channels_last" and resolve_device(settings.device) == "cpu":
         return f"{path}: OpenVINO, about four times as fast, is not installed; install the extra 'cpu'"
     return path or "none: no network with this embedder"
 

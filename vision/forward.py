@@ -4,7 +4,7 @@
     channels_last  torch, float32, each normalisation folded into its convolution, pixels of all channels side by side
     bfloat16       the same, converted to bfloat16: for processors with AMX or AVX-512 BF16
     openvino       OpenVINO on a CPU, float32 (the extra `cpu` brings it)
-    cuda           torch on a GPU: float16, channels last, compiled with CUDA graphs for fixed sizes of batch
+    cuda           torch on a GPU: float16, channels last, compiled with CUDA graphs for fixed sizes of batch; not run yet
 
 Paths answer like `eager` but for the last digits: tests/contract/test_forward.py holds the cosines to 0.999. That is
 why a path is no part of a model's fingerprint, but for `bfloat16`: a vision transformer keeps to 0.999 in it, and
@@ -36,17 +36,15 @@ BUCKETS = (1, 2, 4, 8, 16, 32)
 
 
 def choose_path(path: str, device: str) -> str:
-    """Say which path a setting means on a device of torch's; `auto` is the fastest one there is for it.
+    """Say which path a setting means on a device of torch's; `auto` is the fastest one that was run on its kind.
 
     Raises:
         ModelError: there is no such path, it is not for this device, or what it needs is not installed.
 
     """
     on_cpu = device == "cpu"
-    if path == AUTO:
-        if not on_cpu:
-            return "cuda"
-        return "openvino" if _has_openvino() else "channels_last"
+    if path == AUTO:  # not `cuda` on a GPU as long as nobody has run it there
+        return "openvino" if on_cpu and _has_openvino() else "channels_last"
     if path not in PATHS:
         raise ModelError(f"there is no forward path {path!r}: choose {AUTO} or one of {', '.join(PATHS)}")
     if path == "openvino" and not _has_openvino():

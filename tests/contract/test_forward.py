@@ -108,7 +108,7 @@ def test_a_path_that_does_not_fit_is_refused() -> None:
         forward.choose_path("openvino", "cuda:0")
 
     assert forward.choose_path("auto", "cpu") == "openvino"
-    assert forward.choose_path("auto", "cuda:0") == "cuda"
+    assert forward.choose_path("auto", "cuda:0") == "channels_last"
 
 
 def test_without_openvino_a_cpu_has_torch(monkeypatch: pytest.MonkeyPatch) -> None:
