@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
     forward: Annotated[
         Literal["auto", "eager", "channels_last", "bfloat16", "openvino", "cuda"],
-        Field(description="path of the networks that see; `auto`: the fastest that was run on such a device, docs/speed.md"),
+        Field(description="how networks run; `auto`: the fastest way that was run on such a device, docs/speed.md"),
     ] = "auto"
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
     points: Annotated[

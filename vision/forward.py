@@ -4,7 +4,7 @@
     channels_last  torch, float32, each normalisation folded into its convolution, pixels of all channels side by side
     bfloat16       the same, converted to bfloat16: for processors with AMX or AVX-512 BF16
     openvino       OpenVINO on a CPU, float32 (the extra `cpu` brings it)
-    cuda           torch on a GPU: float16, channels last, compiled with CUDA graphs for fixed sizes of batch; not run yet
+    cuda           torch on a GPU: float16, channels last, compiled with CUDA graphs for fixed sizes of batch
 
 Paths answer like `eager` but for the last digits: tests/contract/test_forward.py holds the cosines to 0.999. That is
 why a path is no part of a model's fingerprint, but for `bfloat16`: a vision transformer keeps to 0.999 in it, and

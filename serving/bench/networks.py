@@ -79,7 +79,10 @@ def measure_forward(settings: Settings, photos: Crops, *, batch: int, repeats: i
     sixteen = seen.first(16)
     at_16 = median_seconds(lambda: sixteen.look(networks), repeats) * 16 / len(sixteen.photos)
     measured = Forward(
-        model=networks.embedder.fingerprint, path=path_of(settings) or settings.embedder, img_s=batch / seconds, batch_16_ms=1_000 * at_16
+        model=networks.embedder.fingerprint,
+        path=path_of(settings) or settings.embedder,
+        img_s=batch / seconds,
+        batch_16_ms=1_000 * at_16,
     )
     if settings.embedder != "torch":
         return measured
