@@ -31,6 +31,11 @@ def path_of(settings: Settings) -> str:
     return choose_path(settings.forward, resolve_device(settings.device))
 
 
+def depends_on_batch(settings: Settings) -> bool:
+    """Tell whether an answer's last bits may depend on the size of its batch. Raises ModelError."""
+    return path_of(settings) != "openvino"
+
+
 def load_fake(settings: Settings) -> Embedder:  # noqa: ARG001 - loaders are called alike
     """Make the deterministic stand-in for tests and load generation."""
     from vision.fake import FakeEmbedder

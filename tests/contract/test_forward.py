@@ -73,13 +73,14 @@ def test_boxes_are_those_of_the_plain_path(crops: Crops, path: str) -> None:
 
 
 def test_openvino_answers_alike_in_every_batch(crops: Crops) -> None:
-    """Every bit of a row is the same alone and among others: pictures pass one by one."""
-    embedder = load_embedder(device="cpu", path="openvino")
+    """Every bit of an answer is the same alone and among others: pictures pass one by one."""
+    embedder, finder = load_embedder(device="cpu", path="openvino"), load_finder(path="openvino")
 
-    together = embedder.embed(crops)
+    rows, marks, found = embedder.embed(crops), embedder.embed_marks(crops), finder.find(crops)
 
-    alone = np.concatenate([embedder.embed([crop]) for crop in crops])
-    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(rows, np.concatenate([embedder.embed([crop]) for crop in crops]))
+    np.testing.assert_array_equal(marks, np.concatenate([embedder.embed_marks([crop]) for crop in crops]))
+    assert found == [regions for crop in crops for regions in finder.find([crop])]
 
 
 def test_openvino_reports_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
