@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml $(LOCKS) Makefile | sha25
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure fast serve clean
+.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure bench fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ unit: install
 
 measure: install  ## the figures of the model card against their bars (needs the development data; many minutes)
 	$(BIN)/python -m pytest -m measure
+
+bench: install  ## how fast this machine is: the networks, the service, search, in one run (some minutes)
+	$(BIN)/touchstone bench
 
 fast: install  ## the tests of a working minute
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract

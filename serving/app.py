@@ -38,6 +38,7 @@ from serving.cases import CaseDesk
 from serving.catalogues import follow_catalogue
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
+from serving.embedders import depends_on_batch
 from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
 from serving.image_answers import ImageAnswers
@@ -161,7 +162,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
                 load_finder(settings),
                 load_reader(settings),
                 max_waiting=settings.max_waiting,
-                exactly=exactly,
+                exactly=exactly if depends_on_batch(settings) else None,
             )
         )
         shelf = open_blobs(settings)

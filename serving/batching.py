@@ -49,8 +49,8 @@ class BatchingEmbedder:
         self._finding = Work("the finder", steady(self._finder.find, exactly))
         self._reading = Work("the reader", self._reader.read)
         self._paging = Work("the reader of whole photos", self._reader.read_pages)
-        self._seeing = Lane("embedder-owner", max_crops=max_crops, max_waiting=max_waiting)
-        self._spelling = Lane("reader-owner", max_crops=max_crops, max_waiting=max_waiting)
+        self._seeing = Lane("networks that see", max_crops=max_crops, max_waiting=max_waiting)
+        self._spelling = Lane("reader", max_crops=max_crops, max_waiting=max_waiting)
 
     @property
     def fingerprint(self) -> str:
@@ -71,7 +71,7 @@ class BatchingEmbedder:
         """Embed uint8 [H, W, 3] crops of any sizes: float32 [n, dim] unit rows.
 
         Raises:
-            Overloaded: too many callers are waiting.
+            Overloaded: too many callers are waiting, or for longer than the deadline leaves.
             DeadlineExceeded: the deadline passed first; the work is dropped if it has not begun.
             ModelError: from the embedder.
 

@@ -6,13 +6,13 @@ rendered with a font that comes with Pillow, so that it looks alike on a machine
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from markupsafe import Markup, escape
 
 from serving.comparison import VERDICTS, Comparison, Tally
+from serving.drawings import svg_to_png
 
 _WIDTH, _HEIGHT = 1000, 440
 _CELL, _LEFT, _TOP = 98, 120, 82  # the matrix, pixels
@@ -36,18 +36,7 @@ def draw(comparison: Comparison) -> Markup:
 
 def write_png(path: Path, comparison: Comparison) -> None:
     """Render the drawing to a file, two pixels for each of the drawing's."""
-    import resvg_py
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(14)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "font.ttf")
-        file.write_bytes(font.font_bytes)
-        png = resvg_py.svg_to_bytes(
-            svg_string=str(draw(comparison)), width=2 * _WIDTH, skip_system_fonts=True, font_files=[str(file)]
-        )
-    path.write_bytes(bytes(png))
+    path.write_bytes(svg_to_png(str(draw(comparison)), width=2 * _WIDTH))
 
 
 def _head(comparison: Comparison) -> Iterator[str]:

@@ -18,7 +18,11 @@ def load_torch(settings: Settings) -> Embedder:
     from vision.clip import load_embedder
 
     return load_embedder(
-        settings.model, device=settings.device, threads=settings.threads or None, downloads=settings.downloads
+        settings.model,
+        device=settings.device,
+        threads=settings.threads or None,
+        downloads=settings.downloads,
+        path=settings.forward,
     )
 
 
@@ -38,6 +42,19 @@ def load_triton_finder(settings: Settings) -> Finder:
     from vision.triton.finder import TritonFinder
 
     return TritonFinder(Connection(_triton_of(settings)))
+def path_of(settings: Settings) -> str:
+    """Name the forward path that the settings come to on this machine; "" without a network. Raises ModelError."""
+    from vision.clip import resolve_device
+    from vision.forward import choose_path
+
+    if settings.embedder != "torch":
+        return ""
+    return choose_path(settings.forward, resolve_device(settings.device))
+
+
+def depends_on_batch(settings: Settings) -> bool:
+    """Tell whether an answer's last bits may depend on the size of its batch. Raises ModelError."""
+    return path_of(settings) != "openvino"
 
 
 def load_fake(settings: Settings) -> Embedder:  # noqa: ARG001 - loaders are called alike
@@ -52,7 +69,7 @@ def load_mark_finder(settings: Settings) -> Finder:
     from vision.clip import resolve_device
     from vision.finder import load_finder
 
-    return load_finder(device=resolve_device(settings.device))
+    return load_finder(device=resolve_device(settings.device), path=settings.forward)
 
 
 def load_grid_finder(settings: Settings) -> Finder:  # noqa: ARG001 - loaders are called alike

@@ -57,6 +57,10 @@ class RunnerError(ServingError):
     """A scan's workers cannot be started or reached, or are not what the scan was planned with."""
 
 
+class BenchError(ServingError):
+    """What was to be measured cannot be started, or answers nothing."""
+
+
 class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
 

@@ -14,6 +14,7 @@ from serving.deadline import Deadline
 from serving.domain import ImageResult
 from serving.find_pages import to_place, to_token
 from serving.finding import Look, find_all, looks_of_image, looks_of_reference
+from serving.urgency import in_bulk
 from serving.visibility import visible_reference
 from serving.wire.decision import from_image_result
 from serving.wire.find import FindQuery, from_match, to_find_query
@@ -74,9 +75,10 @@ class FindAnswers:
 
     def _looks_of_image(self, query: FindQuery, deadline: Deadline) -> tuple[tuple[Look, ...], ImageResult]:
         image = decode(query.image, self.limits)
-        looks = looks_of_image(
-            image.pixels, query.box, self.embedder, self.calibration, at_least=query.at_least, deadline=deadline
-        )
+        with in_bulk():
+            looks = looks_of_image(
+                image.pixels, query.box, self.embedder, self.calibration, at_least=query.at_least, deadline=deadline
+            )
         return looks, ImageResult(sha256=image.sha256, width=image.width, height=image.height)
 
 

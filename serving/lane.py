@@ -1,14 +1,20 @@
 """How do many callers share what serves one at a time? A queue, and a thread that takes whole batches from it.
 
-The owner takes whatever is queued when it becomes free, up to `max_crops` of one kind of work. Under light load a batch
-is one caller's, under heavy load it fills by itself, and nobody waits on a timer. `serving.batching` has two of these.
+The owner takes whatever is queued when it becomes free, up to `max_crops` of the kind of work that is first in line.
+Under light load a batch is one caller's, under heavy load it fills by itself, and nobody waits on a timer.
+`serving.batching` has two of these.
+
+Uploads go before bulk (`serving.urgency`), and never share a batch with it. Bulk that has waited for `AGED_S` counts as
+an upload, so that it is served at last however many uploads come. Who would still wait in line when the deadline
+passes, by the pace of the last batches, is refused at once instead.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +24,14 @@ from numpy.typing import NDArray
 
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
+from serving.pace import Pace, until_free
+from serving.urgency import is_bulk
 from vision.errors import ModelError
 
 Crops = Sequence[NDArray[np.uint8]]
+
+AGED_S = 2.0
+"""After so long in line bulk goes with the uploads, in the order of arrival."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +48,9 @@ class Lane:
     def __init__(self, owner: str, *, max_crops: int, max_waiting: int) -> None:
         self._max_crops = max_crops
         self._max_waiting = max_waiting
-        self._waiting: deque[_Job] = deque()
+        self._owner_name = owner
+        self._waiting: deque[_Job] = deque()  # in the order of arrival
+        self._paces: dict[Work, Pace] = {}
         self._closed = False
         self._changed = threading.Condition()
         self._owner = threading.Thread(target=self._run, name=owner, daemon=True)
@@ -47,24 +60,23 @@ class Lane:
         """Wait for the owner to do it: an answer for each crop.
 
         Raises:
-            Overloaded: too many callers are waiting.
+            Overloaded: too many callers are waiting, or for longer than the deadline leaves.
             DeadlineExceeded: the deadline passed first; the work is dropped if it has not begun.
             ModelError: there are not as many answers as crops; and whatever the work raises.
 
         """
-        job = _Job(work, crops)
+        job = _Job(work, crops, bulk=is_bulk())
         with self._changed:
             if self._closed:
                 raise Overloaded("the service is shutting down", retry_after_s=1.0)
-            if len(self._waiting) >= self._max_waiting:
-                raise Overloaded(f"{self._max_waiting} requests wait for the embedder already", retry_after_s=1.0)
+            self._check_line(job, deadline)
             self._waiting.append(job)
             self._changed.notify()
         wait([job.result], deadline.remaining)
         if job.result.done():
             return job.result.result()
         self._give_up(job)
-        raise DeadlineExceeded("the deadline passed while the photos were embedded; nothing was recorded")
+        raise DeadlineExceeded(f"the deadline passed while waiting for {work.name}; nothing was recorded")
 
     def close(self) -> None:
         """Finish what is queued, then end the owner's thread."""
@@ -72,6 +84,28 @@ class Lane:
             self._closed = True
             self._changed.notify()
         self._owner.join()
+
+    def _check_line(self, job: _Job, deadline: Deadline) -> None:
+        """Refuse a job for which there is no room, or no time, saying when the line will be done."""
+        if len(self._waiting) >= self._max_waiting:
+            wait_s = self._seconds_of(self._waiting)
+            raise Overloaded(
+                f"{self._max_waiting} requests wait for the {self._owner_name} already",
+                retry_after_s=until_free(wait_s),
+            )
+        now = time.monotonic()
+        ahead_s = self._seconds_of(each for each in self._waiting if each.rank(now) <= job.rank(now))
+        remaining = deadline.remaining
+        if remaining is not None and ahead_s > remaining:
+            raise Overloaded(
+                f"the work in line for the {self._owner_name} takes about {ahead_s:.1f} s, "
+                f"and the deadline leaves {remaining:.1f} s; nothing was recorded",
+                retry_after_s=until_free(ahead_s),
+            )
+
+    def _seconds_of(self, jobs: Iterable[_Job]) -> float:
+        """Estimate how long jobs will take, by what the last ones of their kinds took."""
+        return sum(self._paces[job.work].seconds_for(len(job.crops)) for job in jobs if job.work in self._paces)
 
     def _give_up(self, job: _Job) -> None:
         """Free the place of a caller who left, so that the queue holds only those who still wait."""
@@ -81,28 +115,42 @@ class Lane:
 
     def _run(self) -> None:
         while batch := self._next_batch():
+            began = time.monotonic()
             _run_batch(batch)
+            took_s = time.monotonic() - began
+            with self._changed:
+                self._paces.setdefault(batch[0].work, Pace()).note(took_s, sum(len(job.crops) for job in batch))
 
     def _next_batch(self) -> list[_Job]:
-        """Wait for work and take as many whole jobs of the first one's kind as fit; empty when closed and done."""
+        """Wait for work and take as many whole jobs like the first in line as fit; empty when closed and done."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            batch: list[_Job] = []
-            size = 0
-            while self._waiting and (not batch or self._fits(self._waiting[0], batch[0], size)):
-                batch.append(self._waiting.popleft())
-                size += len(batch[-1].crops)
+            if not self._waiting:
+                return []
+            now = time.monotonic()
+            first = min(self._waiting, key=lambda job: job.rank(now))  # of equals the one that came first
+            batch, size = [first], len(first.crops)
+            for job in self._waiting:
+                fits = size + len(job.crops) <= self._max_crops
+                if job is not first and job.work is first.work and job.bulk == first.bulk and fits:
+                    batch.append(job)
+                    size += len(job.crops)
+            taken = set(batch)
+            self._waiting = deque(job for job in self._waiting if job not in taken)
             return batch
-
-    def _fits(self, job: _Job, first: _Job, size: int) -> bool:
-        return job.work is first.work and size + len(job.crops) <= self._max_crops
 
 
 class _Job:
-    def __init__(self, work: Work, crops: Crops) -> None:
+    def __init__(self, work: Work, crops: Crops, *, bulk: bool) -> None:
         self.work = work
         self.crops = crops
+        self.bulk = bulk
+        self.came = time.monotonic()
         self.result: Future[Sequence[Any]] = Future()
+
+    def rank(self, now: float) -> int:
+        """Say who goes first, the lowest: bulk stands back until it has aged."""
+        return int(self.bulk and now - self.came < AGED_S)
 
 
 def _run_batch(batch: Sequence[_Job]) -> None:

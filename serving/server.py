@@ -103,7 +103,7 @@ async def _serving(
         ReadYourWrite(application.knowledge),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
-    work = Work(workers, max_waiting=settings.max_waiting)
+    work = Work(workers, at_once=settings.workers, max_waiting=settings.max_waiting)
     polling = ExitStack()
     feed = await asyncio.to_thread(polling.enter_context, application.store.following())
     add_services(server, application, work, gate=gate, feed=feed, draining=draining)

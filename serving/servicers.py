@@ -66,7 +66,7 @@ class ModerationServicer(ModerationServiceServicer):
     async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
         """Screen one listing."""
         deadline = self._deadline(context)
-        decision = await self._work(lambda: self._moderation.screen(request, deadline=deadline))
+        decision = await self._work(lambda: self._moderation.screen(request, deadline=deadline), deadline=deadline)
         return pb.ScreenListingResponse(decision=decision)
 
     async def ScreenListings(  # noqa: N802
@@ -75,7 +75,7 @@ class ModerationServicer(ModerationServiceServicer):
         """Screen a stream: each item is answered when it is done; reading waits while `in_stream` are in flight."""
 
         async def answer(sequence: int, request: pb.ScreenListingsRequest) -> pb.ScreenListingsResponse:
-            return await self._item(sequence, request, self._deadline(context))
+            return await self._item(sequence, request, self._deadline(context), context)
 
         try:
             async for response in answer_each(requests, answer, at_once=self._in_stream, stop=self._draining):
@@ -122,7 +122,7 @@ class ModerationServicer(ModerationServiceServicer):
         query, deadline = to_image_query(request), self._deadline(context)
         pipeline = self._moderation.pipeline
         result, matches, version = await self._work(
-            lambda: pipeline.search_image(query.image, most=query.max_results, deadline=deadline)
+            lambda: pipeline.search_image(query.image, most=query.max_results, deadline=deadline), deadline=deadline
         )
         return pb.SearchImageResponse(
             matches=[from_visual_match(match) for match in matches],
@@ -145,13 +145,16 @@ class ModerationServicer(ModerationServiceServicer):
         return self._describe(CALLING.get())
 
     async def _item(
-        self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline
+        self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline, stream: object
     ) -> pb.ScreenListingsResponse:
         response = pb.ScreenListingsResponse(
             sequence=sequence, listing_id=request.listing.listing_id, request_id=request.request_id
         )
         try:
-            response.decision.CopyFrom(await self._work(lambda: self._moderation.screen(request, deadline=deadline)))
+            decision = await self._work(
+                lambda: self._moderation.screen(request, deadline=deadline), rpc=stream, deadline=deadline
+            )
+            response.decision.CopyFrom(decision)
         except Exception as error:  # noqa: BLE001 - one item's failure is its own answer and must not end the stream
             log_failure("ScreenListings", error)
             response.error.CopyFrom(to_status(error))

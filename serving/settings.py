@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     downloads: Annotated[bool, Field(description="let open_clip fetch `model` from its hubs")] = False
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda` or `cuda:N`")] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of the model; 0 lets it choose")] = 0
+    forward: Annotated[
+        Literal["auto", "eager", "channels_last", "bfloat16", "openvino", "cuda"],
+        Field(description="how networks run; `auto`: the fastest way that was run on such a device, docs/speed.md"),
+    ] = "auto"
     index_backend: Annotated[Literal["faiss", "exact"], Field(description="vector index")] = "faiss"
     points: Annotated[
         Literal["sift", "none"],

@@ -38,6 +38,7 @@ from index.errors import (
 from reference_brands.errors import RenderError, SeedError
 from serving.errors import (
     BatchTooLarge,
+    BenchError,
     DeadlineExceeded,
     IndexBehind,
     InvalidListing,
@@ -118,6 +119,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     PolicyError: _NOT_READY,
     SettingsError: _NOT_READY,
     RunnerError: _NOT_READY,
+    BenchError: _NOT_READY,
 }
 
 

@@ -26,10 +26,11 @@ from rich.table import Table
 
 from index import large_index
 from index.catalogue import ReferenceCatalogue
-from index.columns import CatalogueColumns, text
+from index.columns import CatalogueColumns
 from index.faiss_index import FaissIndex
 from index.opening import open_snapshot
 from index.snapshot import write_snapshot
+from index.stand_ins import columns_of
 from index.vectors import Searchable
 from training.progress import progress_bar
 from training.real_vectors import FloatArray, RealVectors, real_vectors, with_jitter
@@ -89,34 +90,6 @@ def measure(real: RealVectors, vectors: FloatArray, folder: Path) -> Iterator[In
         file=file,
         vectors=mapped,
         start=_start(folder / "trained", columns, {"marks": lambda path: path.write_bytes(file.read_bytes())}, real),
-    )
-
-
-def columns_of(vectors: FloatArray) -> CatalogueColumns:
-    """Lay out a catalogue of so many references, one vector each, 250 to a brand."""
-    count = len(vectors)
-    random = np.random.default_rng(0)
-    ids = text(f"{number:032x}" for number in range(count))
-    brands = text(f"brand-{number:06}" for number in range(-(-count // 250)))
-    return CatalogueColumns(
-        vectors=vectors,
-        vector_references=np.arange(count, dtype=np.int32),
-        reference_ids=ids,
-        reference_kinds=np.full(count, b"logo"),
-        reference_brands=(np.arange(count) // 250).astype(np.int32),
-        reference_marks=np.ones(count, np.bool_),
-        reference_digests=random.integers(0, 2**64, count, dtype=np.uint64),
-        brand_ids=brands,
-        brand_names=brands,
-        copy_pdq=random.integers(0, 256, (count, 32), dtype=np.uint8),
-        copy_has_pdq=np.ones(count, np.bool_),
-        copy_sha256=random.integers(0, 256, (count, 32), dtype=np.uint8),
-        copy_sources=np.full(count, b"OFFICIAL_REFERENCE"),
-        copy_source_ids=ids,
-        copy_brands=brands[np.arange(count) // 250],
-        copy_digests=np.zeros(count, np.uint64),
-        lookalike_vectors=np.empty((0, 0), np.float16),
-        lookalike_copies=np.empty(0, np.int32),
     )
 
 

@@ -9,14 +9,14 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vision import forward
 from vision.allocator import keep_freed_memory
 from vision.embedder import check_crops
 from vision.errors import ModelError, UnsupportedByModel
@@ -31,29 +31,29 @@ BATCH_SIZE = 32  # crops a forward pass; beyond it a CPU gains nothing and memor
 class TorchEmbedder:
     """An open_clip network on one device. Any one thread at a time may call it; make one with `load_embedder`."""
 
-    def __init__(self, loaded: LoadedNetwork, *, device: str, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(
+        self, loaded: LoadedNetwork, *, device: str, batch_size: int = BATCH_SIZE, path: str = forward.EAGER
+    ) -> None:
         import torch
 
         self.device = device
         self.preprocessing = loaded.preprocessing
         self._name = loaded.name
         self._dim = loaded.dim
-        self._fingerprint = _fingerprint(loaded)
+        self._fingerprint = _fingerprint(loaded, path)
         self._tokenizer = loaded.tokenizer
         self._mute = loaded.mute
         self._batch_size = batch_size
         self._forwards = 0.0
-        network = loaded.network
-        network.marks = loaded.marks
-        network.eval().requires_grad_(False)
-        # Buffers of the network: they move with it, and preprocessing cannot drift from the weights.
-        network.register_buffer("pixel_mean", torch.tensor(loaded.preprocessing.mean).view(3, 1, 1), persistent=False)
-        network.register_buffer("pixel_std", torch.tensor(loaded.preprocessing.std).view(3, 1, 1), persistent=False)
-        self._network = network.to(device=device, memory_format=torch.channels_last)
+        self._network = loaded.network.eval().requires_grad_(False).to(device)
+        self._mean = torch.tensor(loaded.preprocessing.mean, device=device).view(3, 1, 1)
+        self._std = torch.tensor(loaded.preprocessing.std, device=device).view(3, 1, 1)
+        self._see = forward.through(self._network.visual, path, device=device)
+        self._see_marks = self._see if loaded.marks is None else forward.through(loaded.marks, path, device=device)
 
     @property
     def fingerprint(self) -> str:
-        """`name@` and 12 hex digits over name, weights and preprocessing."""
+        """`name@` and 12 hex digits over name, weights and preprocessing, and a path that is not exact."""
         return self._fingerprint
 
     @property
@@ -68,26 +68,26 @@ class TorchEmbedder:
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed RGB `crops`, each uint8 [H, W, 3] of any size: float32 [n, dim], rows of length 1."""
-        return self._embed(crops, self.preprocessing, self._network.encode_image)
+        return self._embed(crops, self.preprocessing, self._see)
 
     def embed_marks(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed crops of marks by the model's network for marks, or by its only one, at its size for marks."""
-        see = self._network.marks if self._network.marks is not None else self._network.encode_image
-        return self._embed(crops, for_marks(self.preprocessing), see)
+        return self._embed(crops, for_marks(self.preprocessing), self._see_marks)
 
     def _embed(
-        self, crops: Sequence[NDArray[np.uint8]], recipe: Preprocessing, see: Callable[[Any], Any]
+        self, crops: Sequence[NDArray[np.uint8]], recipe: Preprocessing, see: forward.Forward
     ) -> NDArray[np.float32]:
         import torch
 
         check_crops(crops)
         price = math.prod(recipe.size) / math.prod(self.preprocessing.size)
-        mean, std = self._network.pixel_mean, self._network.pixel_std
         batches = []
         with torch.inference_mode():
             for start in range(0, len(crops), self._batch_size):
-                images = prepare(crops[start : start + self._batch_size], recipe, mean=mean, std=std)
-                batches.append(see(images).float().cpu().numpy())
+                images = prepare(crops[start : start + self._batch_size], recipe, mean=self._mean, std=self._std)
+                answer = see(images)
+                rows = answer[0] if isinstance(answer, tuple) else answer  # CoCa's tower gives its tokens, too
+                batches.append(rows.cpu().numpy())
                 self._forwards += len(images) * price
         return self._unit_rows(batches)
 
@@ -127,16 +127,17 @@ def load_embedder(
     threads: int | None = None,
     batch_size: int = BATCH_SIZE,
     downloads: bool = False,
+    path: str = forward.AUTO,
 ) -> TorchEmbedder:
     """Build the embedder that `model` names (see vision.networks) on `device`: `auto`, `cpu`, `cuda` or `cuda:1`.
 
     `checkpoint` is another way to write `model@checkpoint`. `threads` sets torch's threads for the whole process; the
-    library's default is one a core. A forward pass takes at most `batch_size` crops. Nothing is fetched from
-    a network unless `downloads` is true.
+    library's default is one a core. A forward pass takes at most `batch_size` crops, by the `path` that it names (see
+    vision.forward). Nothing is fetched from a network unless `downloads` is true.
 
     Raises:
         CheckpointError: weights missing, corrupt or not of this network.
-        ModelError: no such model or device, or it would have to be downloaded.
+        ModelError: no such model, device or path, or it would have to be downloaded.
 
     """
     import torch
@@ -152,8 +153,10 @@ def load_embedder(
         torch.set_num_threads(threads)
     if place == "cpu":
         keep_freed_memory()
-    embedder = TorchEmbedder(load_network(model, downloads=downloads), device=place, batch_size=batch_size)
-    _log.info("model %s on %s, %d-d", embedder.fingerprint, place, embedder.dim)
+    path = forward.choose_path(path, place)
+    loaded = load_network(model, downloads=downloads)
+    embedder = TorchEmbedder(loaded, device=place, batch_size=batch_size, path=path)
+    _log.info("model %s on %s by %s, %d-d", embedder.fingerprint, place, path, embedder.dim)
     return embedder
 
 
@@ -170,7 +173,8 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _fingerprint(loaded: LoadedNetwork) -> str:
+def _fingerprint(loaded: LoadedNetwork, path: str) -> str:
     recipe = json.dumps(asdict(loaded.preprocessing), sort_keys=True)
-    digest = hashlib.sha256("\n".join((loaded.name, loaded.weights_sha256, recipe)).encode()).hexdigest()
+    parts = [loaded.name, loaded.weights_sha256, recipe, *([path] if path in forward.INEXACT else [])]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{loaded.name}@{digest[:12]}"

@@ -37,6 +37,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── RunnerError          serving  a scan's workers cannot be started, or differ from what was planned
+        ├── BenchError           serving  what was to be measured does not start or answer
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
         ├── BatchTooLarge        serving  a stream holds more than one call may
         ├── IndexBehind          serving  the caller's version of the index is not reached here yet

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vision.checkpoint import MODELS
 from vision.errors import CheckpointError
+from vision.forward import AUTO, EAGER, choose_path, through
 from vision.preprocessing import Preprocessing, prepare
 from vision.regions import GRID, WHOLE_IMAGE, Box, Region, windows
 
@@ -108,10 +109,10 @@ def cost_of(*, edge: int) -> float:
 class MarkFinder:
     """The shipped network on one device; make one with `load_finder`."""
 
-    def __init__(self, network: Any, *, edge: int, device: str, most: int = MOST) -> None:
+    def __init__(self, network: Any, *, edge: int, device: str, most: int = MOST, path: str = EAGER) -> None:
         import torch
 
-        self._network = network.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+        self._see = through(network, path, device=device)
         self._recipe = input_of(edge)
         self._mean = torch.full((3, 1, 1), 0.5, device=device)
         self._most = most
@@ -133,7 +134,7 @@ class MarkFinder:
             return []
         with torch.inference_mode():
             pictures = prepare(photos, self._recipe, mean=self._mean, std=self._mean)
-            centres, sides = self._network(pictures)
+            centres, sides = self._see(pictures)
             self._forwards += len(photos) * cost_of(edge=self._recipe.size[0])
             return [(*self._read(*maps), WHOLE) for maps in zip(centres, sides, strict=True)]
 
@@ -159,30 +160,36 @@ class MarkFinder:
         )
 
 
-def load_finder(folder: Path = FINDER, *, device: str = "cpu", most: int = MOST) -> MarkFinder:
+def load_finder(folder: Path = FINDER, *, device: str = "cpu", most: int = MOST, path: str = AUTO) -> MarkFinder:
     """Build the shipped finder, of at most `most` boxes a photo, on a device of torch's, such as `cpu` or `cuda:0`.
+
+    `path` is one of vision.forward.
 
     Raises:
         CheckpointError: the weights or their manifest are missing, corrupt or of another network.
+        ModelError: the path does not run on the device.
 
     """
     import safetensors.torch
 
     manifest = FinderManifest.load(folder)
-    path = folder / WEIGHTS
+    file = folder / WEIGHTS
     try:
-        data = path.read_bytes()
+        data = file.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_RESTORE}") from error
+        raise CheckpointError(f"{file} cannot be read ({error.strerror}): {_RESTORE}") from error
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
-        raise CheckpointError(f"{path} is not the file that finder.json names: {_RESTORE}")
+        raise CheckpointError(f"{file} is not the file that finder.json names: {_RESTORE}")
     try:
-        return finder_of(safetensors.torch.load(data), edge=manifest.edge, device=device, most=most)
+        weights = safetensors.torch.load(data)
+        return finder_of(weights, edge=manifest.edge, device=device, most=most, path=choose_path(path, device))
     except (safetensors.SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{path} does not fit this network ({error}): {_RESTORE}") from error
+        raise CheckpointError(f"{file} does not fit this network ({error}): {_RESTORE}") from error
 
 
-def finder_of(weights: Mapping[str, Any], *, edge: int, device: str = "cpu", most: int = MOST) -> MarkFinder:
+def finder_of(
+    weights: Mapping[str, Any], *, edge: int, device: str = "cpu", most: int = MOST, path: str = "channels_last"
+) -> MarkFinder:
     """Build a finder for inputs of `edge` pixels from its network's tensors by name.
 
     Raises:
@@ -198,4 +205,4 @@ def finder_of(weights: Mapping[str, Any], *, edge: int, device: str = "cpu", mos
     fold(trunk)
     network = FinderNetwork(trunk)
     network.load_state_dict(weights)
-    return MarkFinder(network.float(), edge=edge, device=device, most=most)
+    return MarkFinder(network.float(), edge=edge, device=device, most=most, path=path)

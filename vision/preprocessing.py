@@ -89,7 +89,10 @@ def resize(
         by_size[crop.shape].append(place)
     batch = torch.empty((len(crops), *preprocessing.size, 3), dtype=torch.uint8, device=device)
     for places in by_size.values():
-        same = torch.from_numpy(np.stack([crops[place] for place in places])).to(device)
+        same = torch.from_numpy(np.stack([crops[place] for place in places]))
+        if batch.is_cuda:  # from pinned memory the copy runs beside the GPU's work; not run on one yet
+            same = same.pin_memory()
+        same = same.to(device, non_blocking=True)
         batch[places] = _resize(same.permute(0, 3, 1, 2), preprocessing).permute(0, 2, 3, 1)
     return batch
 

@@ -26,23 +26,23 @@ _OPTIONS = (
 )
 
 
-def with_credentials(help_text: str) -> Callable[[Command], Command]:
-    """Give a command `--server` and what goes with it; it is called with `server` and `credentials`."""
+def with_credentials(help_text: str, option: str = "--server") -> Callable[[Command], Command]:
+    """Give a command `--server`, or `option`, and what goes with it; it is called with `server` and `credentials`."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def called(*given: Any, **options: Any) -> Any:
             names = {"tls": "tls", "ca": "tls_ca", "certificate": "tls_cert", "key": "tls_key"}
-            shown = {field: options.pop(option) for field, option in names.items()}
+            shown = {field: options.pop(name) for field, name in names.items()}
             token_file = options.pop("token_file")
             token = "" if token_file is not None else from_environment().token
             credentials = Credentials(**shown, token_file=token_file, token=token)
             return command(*given, credentials=credentials, **options)
 
         wrapped: Any = called
-        for option in reversed(_OPTIONS):
-            wrapped = option(wrapped)
-        decorated: Command = click.option("--server", metavar="HOST:PORT", help=help_text)(wrapped)
+        for each in reversed(_OPTIONS):
+            wrapped = each(wrapped)
+        decorated: Command = click.option(option, "server", metavar="HOST:PORT", help=help_text)(wrapped)
         return decorated
 
     return decorate

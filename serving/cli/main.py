@@ -42,6 +42,7 @@ COMMANDS = {
     "eval": ("training.cli:evaluate", "Measure on labelled data: brands, categories, prices, decisions."),
     "export-triton": ("training.export_triton:export_triton", "Write a model repository for a Triton server."),
     "train": ("training.train:train", "Train the networks that ship, or go on with a run."),
+    "bench": ("serving.cli.bench:bench", "How fast is it? The networks, the service, search, side by side."),
     "doctor": ("serving.cli.doctor:doctor", "Find what is wrong and say how to mend it."),
 }
 

@@ -18,6 +18,7 @@ from typing import Self
 
 import numpy as np
 
+from serving.embedders import path_of
 from serving.scan.sight import PhotoRegions
 from serving.settings import Settings
 from serving.steadying import SCAN_BATCH
@@ -129,16 +130,19 @@ def open_reuse(settings: Settings, fingerprint: str) -> EmbeddingFile:
 
 
 def _space(settings: Settings, fingerprint: str) -> str:
-    """Name all that vectors depend on: model, finder, device and the size of batches."""
+    """Name all that vectors depend on: model, finder, device, the path of the networks and the size of batches."""
     if settings.embedder == "fake":
         return f"{fingerprint} grid {SCAN_BATCH}"
     from vision.clip import resolve_device
     from vision.finder import FINDER, MOST, FinderManifest
 
     finder = FinderManifest.load(FINDER).sha256[:16]
-    # Of a server's device no more is known than where it is.
-    device = f"triton {settings.triton_url}" if settings.embedder == "triton" else resolve_device(settings.device)
-    return f"{fingerprint} {finder} {MOST} {device} {SCAN_BATCH}"
+    # Of a server's networks no more is known than where they are.
+    if settings.embedder == "triton":
+        where = f"triton {settings.triton_url}"
+    else:
+        where = f"{resolve_device(settings.device)} {path_of(settings)}"
+    return f"{fingerprint} {finder} {MOST} {where} {SCAN_BATCH}"
 
 
 def _packed(seen: PhotoRegions) -> tuple[str, bytes]:

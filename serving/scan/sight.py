@@ -20,6 +20,7 @@ from serving.batching import BatchingEmbedder
 from serving.deadline import NEVER
 from serving.domain import ImageResult, Reason
 from serving.stages import Stages
+from serving.urgency import in_bulk
 from serving.visual import Photo, Regions, embed_regions, read_photos
 from vision.decode import DecodeLimits
 from vision.errors import ImageFault, ModelError
@@ -143,7 +144,8 @@ def embed_ahead(photos: Sequence[Photo], embedder: BatchingEmbedder, reuse: Reus
 def _embed(photos: Sequence[Photo], embedder: BatchingEmbedder) -> list[PhotoRegions]:
     if not photos:
         return []
-    whole = embed_regions([replace(photo, index=row) for row, photo in enumerate(photos)], embedder, NEVER)
+    with in_bulk():
+        whole = embed_regions([replace(photo, index=row) for row, photo in enumerate(photos)], embedder, NEVER)
     rows: list[list[int]] = [[] for _ in photos]
     for row, (photo, _) in enumerate(whole.places):
         rows[photo].append(row)

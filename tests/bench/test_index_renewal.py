@@ -11,8 +11,8 @@ import numpy as np
 
 from index.catalogue import ReferenceCatalogue
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
+from index.stand_ins import columns_of
 from index.store.store import Store
-from training.measure_index import columns_of
 from training.real_vectors import unit
 
 # docs/index.md states what TOUCHSTONE_BENCH_REFERENCES=1000000 measures.

@@ -20,6 +20,7 @@ from index.listings import ListingMatch, ListingWhere
 from index.records import ReferenceKind, ReferenceState
 from serving.app import Application
 from serving.brand_servicer import RegistryAnswers
+from serving.urgency import is_bulk
 from tests.integration.held import Held
 from tests.integration.support import (
     AURORA,
@@ -30,6 +31,7 @@ from tests.integration.support import (
     Start,
     Touchstone,
     draw,
+    listing,
     violated_fields,
 )
 from touchstone.moderation.v1 import brand_pb2, decision_pb2, evidence_pb2, listing_pb2
@@ -124,6 +126,25 @@ def test_reference_like_no_other_would_be_active(service: Service) -> None:
     assert (found.scope.collision_count, found.scope.background_image_count) == (0, 0)
     assert not found.collisions
     assert not found.listing_hits
+
+
+def test_a_preview_stands_back_for_listings(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a preview asks of the networks is bulk, and what a listing asks is not."""
+    asked: list[bool] = []
+
+    def noted() -> bool:
+        asked.append(is_bulk())
+        return asked[-1]
+
+    monkeypatch.setattr("serving.lane.is_bulk", noted)
+
+    ask(service, draft=draft(draw(NEW)))
+    by_preview = asked.count(True)
+    service.screen(listing(draw(NEW), listing_id="beside-previews"))
+
+    assert by_preview == 1
+    assert asked.count(True) == 1
+    assert len(asked) > 1
 
 
 def test_other_brands_picture_collides(service: Service) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,8 @@ from serving.batching import BatchingEmbedder, Vectors
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from serving.lane import Crops
+from serving.pace import Pace
+from serving.urgency import in_bulk
 from vision.errors import ModelError
 from vision.fake import FakeEmbedder
 from vision.reading import Words
@@ -121,6 +123,16 @@ def callers() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+def _in_bulk(batching: BatchingEmbedder) -> Callable[[Crops], Vectors]:
+    """Embed as a preview does."""
+
+    def embed(crops: Crops) -> Vectors:
+        with in_bulk():
+            return batching.embed(crops)
+
+    return embed
+
+
 def _crops(count: int, *, seed: int = 0) -> Crops:
     random = np.random.default_rng(seed)
     return [random.integers(0, 256, (8 + n, 12, 3), dtype=np.uint8) for n in range(count)]
@@ -170,7 +182,7 @@ def test_no_crops_need_no_embedder(held: HeldEmbedder) -> None:
 
 
 def test_batches_form_while_the_owner_is_busy(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
-    """What queued meanwhile goes together, whole jobs up to `max_crops`, and one that is larger goes alone."""
+    """What queued meanwhile goes together, whole jobs up to `max_crops`; one that is larger goes alone in its turn."""
     with BatchingEmbedder(held, max_crops=6) as batching:
         waiting = [_occupy(batching, held, callers)]
         for place, count in enumerate([3, 3, 2, 9, 1, 1], start=1):
@@ -180,7 +192,7 @@ def test_batches_form_while_the_owner_is_busy(held: HeldEmbedder, callers: Threa
         counts = [len(future.result(PATIENCE_S)) for future in waiting]
 
     assert counts == [1, 3, 3, 2, 9, 1, 1]
-    assert held.batches == [1, 6, 2, 9, 2]
+    assert held.batches == [1, 6, 4, 9]
 
 
 def test_error_reaches_every_caller_and_the_owner_survives(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
@@ -243,7 +255,7 @@ def test_the_reader_s_work_is_counted() -> None:
 
 
 def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
-    """Neighbours of one kind go together, another kind waits its turn, and each caller gets its own crops' answers."""
+    """Those of the kind that is first in line go together, and each caller gets its own crops' answers."""
     embedder, alone = TellingEmbedder(), FakeEmbedder(dim=16)
     kinds = ["embed", "embed_marks", "embed_marks", "find", "find", "embed"]
     queued = list(zip(kinds, [2, 2, 1, 3, 1, 2], strict=True))
@@ -258,7 +270,7 @@ def test_kinds_of_work_never_share_a_batch(callers: ThreadPoolExecutor) -> None:
         embedder.go.set()
         answers = [future.result(PATIENCE_S) for future in waiting]
 
-    assert embedder.passes == [("embed", 1), ("embed", 2), ("embed_marks", 3), ("find", 4), ("embed", 2)]
+    assert embedder.passes == [("embed", 1), ("embed", 4), ("embed_marks", 3), ("find", 4)]
     for (kind, _), crops, answer in zip(queued, wanted, answers, strict=True):
         if kind == "find":
             assert answer == [region_of(photo) for photo in crops]
@@ -336,8 +348,69 @@ def test_full_queue_refuses_with_a_time_to_come_back(held: HeldEmbedder, callers
         held.go.set()
         counts = [len(future.result(PATIENCE_S)) for future in waiting]
 
-    assert caught.value.retry_after_s > 0
+    assert caught.value.retry_after_s == pytest.approx(0.1)  # nothing was measured yet
     assert counts == [1, 1, 1]
+
+
+def test_uploads_go_before_bulk(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+    """A preview that came first stands back for uploads, and shares no batch with them."""
+    with BatchingEmbedder(held) as batching:
+        waiting = [_occupy(batching, held, callers)]
+        for place, (embed, count) in enumerate([(_in_bulk(batching), 5), (batching.embed, 2), (batching.embed, 1)]):
+            waiting.append(callers.submit(embed, _crops(count)))
+            _wait_for_queue(batching, place + 1)
+        held.go.set()
+        counts = [len(future.result(PATIENCE_S)) for future in waiting]
+
+    assert counts == [1, 5, 2, 1]
+    assert held.batches == [1, 3, 5]
+
+
+def test_bulk_that_has_waited_long_is_served(
+    held: HeldEmbedder, callers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many uploads come, bulk has its turn once it has aged."""
+    monkeypatch.setattr("serving.lane.AGED_S", 0.0)
+    with BatchingEmbedder(held) as batching:
+        waiting = [_occupy(batching, held, callers)]
+        for place, (embed, count) in enumerate([(_in_bulk(batching), 5), (batching.embed, 2)]):
+            waiting.append(callers.submit(embed, _crops(count)))
+            _wait_for_queue(batching, place + 1)
+        held.go.set()
+        for future in waiting:
+            future.result(PATIENCE_S)
+
+    assert held.batches == [1, 5, 2]
+
+
+def test_who_would_still_wait_at_the_deadline_is_refused_at_once(
+    held: HeldEmbedder, callers: ThreadPoolExecutor
+) -> None:
+    """By the pace of the last passes the line is too long: the caller learns when to come back, and nothing is done."""
+    with BatchingEmbedder(held) as batching:
+        for _ in range(3):
+            batching._seeing._paces.setdefault(batching._wholes, Pace()).note(10.0)
+        waiting = [_occupy(batching, held, callers), callers.submit(batching.embed, _crops(2))]
+        _wait_for_queue(batching, 1)
+        with pytest.raises(Overloaded, match=r"takes about 20\.0 s, and the deadline leaves 5\.0 s") as caught:
+            batching.embed(_crops(1), deadline=Deadline.after(5.0))
+        patient = callers.submit(batching.embed, _crops(1), deadline=Deadline.after(2 * PATIENCE_S))
+        _wait_for_queue(batching, 2)
+        held.go.set()
+        counts = [len(future.result(PATIENCE_S)) for future in (*waiting, patient)]
+
+    assert caught.value.retry_after_s == pytest.approx(20.0)
+    assert counts == [1, 2, 1]
+
+
+def test_nobody_is_refused_where_nobody_waits(held: HeldEmbedder) -> None:
+    """However slow the last passes were, a line without anybody in it is tried."""
+    held.go.set()
+    with BatchingEmbedder(held) as batching:
+        for _ in range(3):
+            batching._seeing._paces.setdefault(batching._wholes, Pace()).note(1_000.0)
+
+        assert len(batching.embed(_crops(1), deadline=Deadline.after(PATIENCE_S))) == 1
 
 
 def test_closing_serves_those_who_wait_and_refuses_newcomers(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:

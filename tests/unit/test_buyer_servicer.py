@@ -58,7 +58,7 @@ class Call:
 def servicer(answers: SlowQuestions, threads: ThreadPoolExecutor, **settings: Any) -> BuyerServicer:
     """Make a servicer over fake answers."""
     limits = BuyerLimits.of(Settings(**settings))
-    return BuyerServicer(answers, Work(threads, max_waiting=64), limits=limits, max_deadline_s=PATIENCE_S)  # type: ignore[arg-type]
+    return BuyerServicer(answers, Work(threads, at_once=8, max_waiting=64), limits=limits, max_deadline_s=PATIENCE_S)  # type: ignore[arg-type]
 
 
 async def test_questions_do_not_keep_a_report_waiting() -> None:

@@ -13,12 +13,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from serving.app import EMBEDDERS, READERS, load_embedder, open_store
-from serving.doctor import Finding, examine, examine_server
+from serving.doctor import Finding, _forward, examine, examine_server
 from serving.settings import Settings
 from vision import checkpoint
 from vision.calibration import Curve, MatchCalibration, Shown
 from vision.embedder import Embedder
-from vision.errors import CheckpointError
+from vision.errors import CheckpointError, ModelError
 from vision.reading import PACKAGE, Reader
 
 MODEL_PARTS = [
@@ -33,6 +33,7 @@ MODEL_PARTS = [
     "access",
     "reader",
     "model",
+    "forward",
     "calibration",
     "background",
 ]
@@ -161,6 +162,19 @@ def test_file_that_cannot_be_used_is_named(
     assert list(failures) == [check, "index"]
     assert str(path) in failures[check]
     assert [finding.check for finding in findings] == [*MODEL_PARTS, "index"]
+
+
+def test_the_path_of_the_networks_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor says which path the networks take, and where the fast one is missing what to install."""
+    real = settings.model_copy(update={"embedder": "torch", "device": "cpu"})
+    assert _forward(settings) == "none: no network with this embedder"
+    assert _forward(real) == "openvino"
+
+    monkeypatch.setattr("vision.forward._has_openvino", lambda: False)
+
+    assert "install the extra 'cpu'" in _forward(real)
+    with pytest.raises(ModelError, match="needs OpenVINO"):
+        _forward(real.model_copy(update={"forward": "openvino"}))
 
 
 def refuse_model(settings: Settings) -> Embedder:

@@ -71,7 +71,8 @@ class ModerationServiceStub:
     * `INVALID_ARGUMENT`: the listing has no image or too many, an oversized image, an unusable price, ..., or
       `request_id` was used before for a different listing. The client MUST correct the fields named before it sends
       the request again.
-    * `RESOURCE_EXHAUSTED`: the queue is full. The client SHOULD wait as `RetryInfo` says and send the request again.
+    * `RESOURCE_EXHAUSTED`: the queue is full, or takes longer than the deadline leaves. The client SHOULD wait as
+      `RetryInfo` says and send the request again.
     * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
       listing as REVIEW or try again with a longer deadline and the same `request_id`.
     * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
@@ -134,7 +135,8 @@ class ModerationServiceStub:
     Errors:
 
     * `INVALID_ARGUMENT`: no image, an image over the limit, or `max_results` out of range. The client MUST correct it.
-    * `RESOURCE_EXHAUSTED`: the queue is full. The client SHOULD wait as `RetryInfo` says.
+    * `RESOURCE_EXHAUSTED`: the queue is full, or takes longer than the deadline leaves. The client SHOULD wait as
+      `RetryInfo` says.
     * `DEADLINE_EXCEEDED`: the deadline is shorter than the work. The client MAY try again with a longer one.
     """
     GetDecision: _grpc.UnaryUnaryMultiCallable[_moderation_service_pb2.GetDecisionRequest, _moderation_service_pb2.GetDecisionResponse]
@@ -213,7 +215,8 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     * `INVALID_ARGUMENT`: the listing has no image or too many, an oversized image, an unusable price, ..., or
       `request_id` was used before for a different listing. The client MUST correct the fields named before it sends
       the request again.
-    * `RESOURCE_EXHAUSTED`: the queue is full. The client SHOULD wait as `RetryInfo` says and send the request again.
+    * `RESOURCE_EXHAUSTED`: the queue is full, or takes longer than the deadline leaves. The client SHOULD wait as
+      `RetryInfo` says and send the request again.
     * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
       listing as REVIEW or try again with a longer deadline and the same `request_id`.
     * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
@@ -276,7 +279,8 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     Errors:
 
     * `INVALID_ARGUMENT`: no image, an image over the limit, or `max_results` out of range. The client MUST correct it.
-    * `RESOURCE_EXHAUSTED`: the queue is full. The client SHOULD wait as `RetryInfo` says.
+    * `RESOURCE_EXHAUSTED`: the queue is full, or takes longer than the deadline leaves. The client SHOULD wait as
+      `RetryInfo` says.
     * `DEADLINE_EXCEEDED`: the deadline is shorter than the work. The client MAY try again with a longer one.
     """
     GetDecision: _aio.UnaryUnaryMultiCallable[_moderation_service_pb2.GetDecisionRequest, _moderation_service_pb2.GetDecisionResponse]  # type: ignore[assignment]
@@ -358,7 +362,8 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         * `INVALID_ARGUMENT`: the listing has no image or too many, an oversized image, an unusable price, ..., or
           `request_id` was used before for a different listing. The client MUST correct the fields named before it sends
           the request again.
-        * `RESOURCE_EXHAUSTED`: the queue is full. The client SHOULD wait as `RetryInfo` says and send the request again.
+        * `RESOURCE_EXHAUSTED`: the queue is full, or takes longer than the deadline leaves. The client SHOULD wait as
+          `RetryInfo` says and send the request again.
         * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
           listing as REVIEW or try again with a longer deadline and the same `request_id`.
         * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
@@ -445,7 +450,8 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
 
         * `INVALID_ARGUMENT`: no image, an image over the limit, or `max_results` out of range. The client MUST correct it.
-        * `RESOURCE_EXHAUSTED`: the queue is full. The client SHOULD wait as `RetryInfo` says.
+        * `RESOURCE_EXHAUSTED`: the queue is full, or takes longer than the deadline leaves. The client SHOULD wait as
+          `RetryInfo` says.
         * `DEADLINE_EXCEEDED`: the deadline is shorter than the work. The client MAY try again with a longer one.
         """
 
