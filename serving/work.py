@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
+from serving.deadline import NEVER, Deadline
 from serving.errors import Overloaded
 
 T = TypeVar("T")
 
+# Share of the latest call in what calls usually take.
+_SMOOTHING = 0.1
+
 
 class Work:
-    """Runs blocking calls on `workers`, at most `max_waiting` at once, for every servicer of a server together."""
+    """Runs blocking calls on `workers`, at most `max_waiting` at once, for every servicer of a server together.
 
-    def __init__(self, workers: Executor, *, max_waiting: int) -> None:
+    With `threads`, how many of them there are, a call that would wait past its deadline is refused at once.
+    """
+
+    def __init__(self, workers: Executor, *, max_waiting: int, threads: int = 0) -> None:
         self._workers = workers
         self._max_waiting = max_waiting
+        self._threads = threads
+        self._usual_s = 0.0  # seconds that calls took of late, exponentially smoothed
         self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def run(self, blocking: Callable[[], T]) -> T:
-        """Run one call. Raises Overloaded when too many are in work."""
+    async def run(self, blocking: Callable[[], T], deadline: Deadline = NEVER) -> T:
+        """Run one call. Raises Overloaded when too many are in work, or so many that it would not begin in time."""
         if self._unfinished >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} requests are in work already", retry_after_s=1.0)
+        if deadline.remaining is not None and (wait := self.expected_wait_s()) > deadline.remaining:
+            raise Overloaded(
+                f"{self._unfinished} requests are in work: this one would begin in {wait:.1f} s, past its deadline",
+                retry_after_s=max(wait, 0.1),
+            )
         self._unfinished += 1
         self._idle.clear()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
+            return await asyncio.get_running_loop().run_in_executor(self._workers, self._timed, blocking)
         finally:
             self._unfinished -= 1
             if self._unfinished == 0:
                 self._idle.set()
+
+    def expected_wait_s(self) -> float:
+        """Estimate after how many seconds another call would begin."""
+        if not self._threads:
+            return 0.0
+        return max(0, self._unfinished + 1 - self._threads) / self._threads * self._usual_s
+
+    def _timed(self, blocking: Callable[[], T]) -> T:
+        began = time.monotonic()
+        try:
+            return blocking()
+        finally:  # several threads may write it: one of their figures is as good as the other
+            self._usual_s += _SMOOTHING * (time.monotonic() - began - self._usual_s)
 
     async def finished(self) -> None:
         """Wait until nothing is in work."""
