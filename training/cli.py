@@ -97,6 +97,7 @@ def copies(context: click.Context, /, photos: Path, **options: Any) -> None:
 @evaluate.command()
 @click.argument("photos", type=_manifest)
 @_references
+@click.option("--max-per-brand", type=click.IntRange(min=1), help="Only the first N references of each brand.")
 @click.option("--others", required=True, type=_manifest, help="Photos without a brand, to hide marks among.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many photos.")
 @_seed

@@ -76,20 +76,22 @@ def evaluate_tricks(
     others: Path,
     *,
     settings: Settings,
+    max_per_brand: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrickReport:
     """Play every trick on the boxed photos of the manifest `photos`, or on `limit` of them, drawn by `seed`.
 
-    `references` is "seed" or a manifest; of `others` the photos that are labelled with no brand are used. Calls
-    `progress(done, total)` after each reference, then after each listing.
+    `references` is "seed" or a manifest, of each brand the first `max_per_brand`; of `others` the photos that are
+    labelled with no brand are used. Calls `progress(done, total)` after each reference, then after each listing.
 
     Raises:
         CatalogueError: a manifest cannot be used, or there is no photo with a box, or without a brand.
 
     """
-    follow, random, source = progress or silent, np.random.default_rng(seed), ReferenceSource(references)
+    follow, random = progress or silent, np.random.default_rng(seed)
+    source = ReferenceSource(references, max_per_brand=max_per_brand)
     hidden_among = _others(others, random)
     with throwaway_registry(settings, source.references, progress=follow, total=source.expected) as registry:
         marked = _marked(photos, registry, hidden_among, random, limit)

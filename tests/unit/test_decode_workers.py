@@ -51,6 +51,9 @@ def decode(data, limits):
         pass
     if data.startswith(b"HANG"):
         time.sleep(600)
+    if data.startswith(b"HALF"):
+        os.write(int(sys.argv[1]), b"\\0\\0\\0\\x09{{")
+        time.sleep(600)
     if data.startswith(b"HUGE"):
         return real.Image(real.np.zeros((4000, 4000, 3), "u1"), 1, 1, "PNG", "")
     if data.startswith(b"FILE"):
@@ -125,6 +128,7 @@ def test_faults_are_those_of_decoding_here(pool: DecodePool, data: bytes) -> Non
         (b"BOMB", "more than 256 MiB of memory"),
         (b"LOOP", "more than 1 s of a processor"),
         (b"HUGE", "what is no image"),
+        (b"HALF", "stopped answering"),
     ],
 )
 def test_a_hostile_file_costs_one_worker_and_gets_its_own_fault(pool: DecodePool, command: bytes, told: str) -> None:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from vision.decode import DecodeLimits, Image, decode
+from vision.decoding.shared import CAPACITY
 from vision.decoding.worker import Allowance, Worker, WorkerLost
 from vision.errors import ImageError, ImageFault, NoDecoder
 
@@ -68,8 +69,11 @@ class DecodePool:
         Raises:
             ImageError: from the decoder; with DECODER_FAILED it crashed, hung, or took too much memory or time.
             NoDecoder: no worker could begin with it: all are busy, none can be started, or the pool is closed.
+            ValueError: file or pixels may be larger than the memory that passes them.
 
         """
+        if max(limits.max_bytes, 3 * limits.working_edge**2) > CAPACITY:
+            raise ValueError(f"workers decode within {CAPACITY:,} bytes, files and pixels alike; these are {limits}")
         if not 0 < len(data) <= limits.max_bytes:
             return decode(data, limits)  # which refuses it unread
         until = None if within_s is None else time.monotonic() + within_s
@@ -81,8 +85,11 @@ class DecodePool:
                 self._replace(worker, loss)
                 if loss.why is not None and not self._closed:
                     raise _failed(loss.why) from loss
-            except BaseException:
+            except ImageError:
                 self._give(worker)
+                raise
+            except BaseException:  # its answer may be on its way, and must not be taken for the next image's
+                self._replace(worker, WorkerLost("was interrupted"))
                 raise
             else:
                 self._give(worker)
