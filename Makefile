@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml $(LOCKS) Makefile | sha25
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure bench fast serve clean
+.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure bench fuzz fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,12 @@ measure: install  ## the figures of the model card against their bars (needs the
 
 bench: install  ## how fast this machine is: the networks, the service, search, in one run (some minutes)
 	$(BIN)/touchstone bench
+
+CASES ?= 20000
+SEED ?= 1
+fuzz: install  ## hostile input for decoding, policy files and every rpc; CASES=200000 SEED=1 for the whole run
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[fuzz]'
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python -m tests.fuzz --cases $(CASES) --seed $(SEED)
 
 fast: install  ## the tests of a working minute
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract

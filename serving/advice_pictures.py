@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from index.blobs import BlobStore
 from index.records import Reference
+from serving.decoding import Decoder, decode_here
 from serving.new_reference import read_picture
 from vision.regions import Box
 from vision.thumbnails import thumbnail
@@ -22,8 +23,8 @@ REMEMBERED = 256
 class AdvicePictures:
     """Copies of references' pictures. Thread-safe; of more than `remembered` the one unused for longest goes."""
 
-    def __init__(self, blobs: BlobStore, *, remembered: int = REMEMBERED) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: BlobStore, *, remembered: int = REMEMBERED, decoder: Decoder = decode_here) -> None:
+        self._blobs, self._decoder = blobs, decoder
         self._copy = lru_cache(maxsize=remembered)(self._draw)
 
     def copy_of(self, reference: Reference) -> bytes:
@@ -31,4 +32,5 @@ class AdvicePictures:
         return self._copy(reference.image_sha256, reference.box)
 
     def _draw(self, sha256: str, box: Box | None) -> bytes:
-        return thumbnail(read_picture(self._blobs.get(sha256), box).views[0], edge=PICTURE_EDGE)
+        picture = read_picture(self._blobs.get(sha256), box, decoder=self._decoder)
+        return thumbnail(picture.views[0], edge=PICTURE_EDGE)

@@ -38,6 +38,7 @@ from serving.cases import CaseDesk
 from serving.catalogues import follow_catalogue
 from serving.complaints import Complaints
 from serving.copying import CopyFinder
+from serving.decoding import Decoder, decode_here, open_decoder
 from serving.embedders import depends_on_batch
 from serving.find_answers import FindAnswers
 from serving.fusion_file import load_fusion
@@ -116,6 +117,7 @@ class Application:
     scans: ScanParts
     images: ImageAnswers
     insight: InsightAnswers
+    decoder: Decoder
 
     @property
     def pipeline(self) -> Pipeline:
@@ -141,8 +143,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_application(settings: Settings, *, exactly: int | None = None) -> Iterator[Application]:
+def open_application(
+    settings: Settings, *, exactly: int | None = None, decode_workers: int = 0
+) -> Iterator[Application]:
     """Build everything that screening needs; closed in reverse order on exit. `exactly` is `BatchingEmbedder`'s.
+
+    Uploads are decoded in `decode_workers` processes; 0: in the threads that ask.
 
     Raises:
         TouchstoneError: a checkpoint, snapshot, policy, fusion model, taxonomy or rate table cannot be used; it names
@@ -165,6 +171,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
                 exactly=exactly if depends_on_batch(settings) else None,
             )
         )
+        decoder = resources.enter_context(open_decoder(settings, decode_workers))
         shelf = open_blobs(settings)
         photos = resources.enter_context(PhotoKeeper.of(settings, shelf))
         backend = backend_on(settings.index_backend, settings.device)
@@ -202,9 +209,12 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             judge=in_force.judge,
             holds=store,
             find_points=POINTS[settings.points],
+            decoder=decoder,
             max_matches=settings.max_matches,
         )
-        cases = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key)
+        cases = make_case_answers(
+            store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key, decoder=decoder
+        )
         yield Application(
             settings=settings,
             store=store,
@@ -216,19 +226,20 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             cases=cases,
             registry=RegistryAnswers(
                 brands=brands,
-                references=make_reference_answers(store, embedder, knowledge, shelf, assessor),
-                previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue),
-                listings=FindAnswers(store, catalogue, embedder, calibration),
+                references=make_reference_answers(store, embedder, knowledge, shelf, assessor, decoder),
+                previews=PreviewAnswers(store, embedder, assessor, calibration, catalogue, decoder),
+                listings=FindAnswers(store, catalogue, embedder, calibration, decoder=decoder),
             ),
-            buyers=BuyerAnswers(store, cases.complaints, AdvicePictures(shelf)),
+            buyers=BuyerAnswers(store, cases.complaints, AdvicePictures(shelf, decoder=decoder)),
             portal=PortalAnswers(store),
             applications=ApplicationAnswers(store, brands),
             blobs=shelf,
             listings=listings,
             catalogue=catalogue,
             scans=ScanParts.of(settings, store, calibration),
-            images=ImageAnswers(store, shelf),
+            images=ImageAnswers(store, shelf, decoder=decoder),
             insight=InsightAnswers(store, cases.desk, in_force.gate.versions, audit_share=settings.audit_share),
+            decoder=decoder,
         )
 
 
@@ -238,13 +249,18 @@ def open_blobs(settings: Settings) -> BlobShelf:
 
 
 def make_reference_answers(
-    store: Store, embedder: BatchingEmbedder, knowledge: Holder[Knowledge], shelf: BlobStore, assessor: Assessor
+    store: Store,
+    embedder: BatchingEmbedder,
+    knowledge: Holder[Knowledge],
+    shelf: BlobStore,
+    assessor: Assessor,
+    decoder: Decoder = decode_here,
 ) -> ReferenceAnswers:
     """Put together what takes references in and decides on them."""
     return ReferenceAnswers(
         store=store,
         knowledge=knowledge,
-        uploads=Uploads(store, shelf, embedder, assessor),
+        uploads=Uploads(store, shelf, embedder, assessor, decoder),
         reviews=Reviews(store, assessor, embedder.fingerprint),
     )
 
@@ -257,11 +273,12 @@ def make_case_answers(
     *,
     font: Path | None = None,
     key: Path | None = None,
+    decoder: Decoder = decode_here,
 ) -> CaseAnswers:
     """Put together what people work on cases with; it needs no model. `font` and `key` are evidence packages'."""
     desk = CaseDesk(store, rules)
-    packages = Packages(desk=desk, blobs=shelf, photos=BlobPhotos(shelf), font=font, key=key)
-    return CaseAnswers(desk, Complaints(store, CaseOpening(store, rules), photos), packages)
+    packages = Packages(desk=desk, blobs=shelf, photos=BlobPhotos(shelf), font=font, key=key, decoder=decoder)
+    return CaseAnswers(desk, Complaints(store, CaseOpening(store, rules), photos, decoder=decoder), packages)
 
 
 def load_embedder(settings: Settings) -> Embedder:

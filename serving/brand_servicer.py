@@ -16,6 +16,7 @@ from serving.access.caller import CALLING, Caller
 from serving.brand_answers import BrandAnswers
 from serving.deadline import Deadline
 from serving.find_answers import FindAnswers
+from serving.limits.callers import CallerLimits
 from serving.preview_answers import PreviewAnswers
 from serving.reference_answers import ReferenceAnswers
 from serving.servicers import deadline_of
@@ -44,9 +45,19 @@ class RegistryAnswers:
 class BrandServicer(BrandServiceServicer):
     """BrandService, for callers whom `serving.access.admission` let in."""
 
-    def __init__(self, answers: RegistryAnswers, work: Work, *, draining: asyncio.Event, max_deadline_s: float) -> None:
+    def __init__(
+        self,
+        answers: RegistryAnswers,
+        work: Work,
+        *,
+        limits: CallerLimits,
+        draining: asyncio.Event,
+        max_deadline_s: float,
+    ) -> None:
         self._answers = answers
-        self._uploads = UploadStreams(answers.references, work, draining=draining, patience_s=max_deadline_s)
+        self._uploads = UploadStreams(
+            answers.references, work, charge=limits.uploads, draining=draining, patience_s=max_deadline_s
+        )
         self._work = work.run
         self._look = Turns(work, at_once=_LOOKING, max_waiting=_MAY_WAIT).run
         self._max_deadline_s = max_deadline_s

@@ -23,6 +23,7 @@ from serving.access.caller import BRAND_OWNER, Caller
 from serving.case_opening import CaseOpening
 from serving.case_rules import CaseRules
 from serving.deadline import Deadline
+from serving.decoding import Decoder, decode_here
 from serving.domain import ImageResult
 from serving.errors import FieldViolation, InvalidListing, Overloaded
 from serving.photo_keeping import PhotoKeeper
@@ -48,6 +49,7 @@ class Complaints:
     opening: CaseOpening
     photos: PhotoKeeper
     limits: DecodeLimits = field(default_factory=DecodeLimits)
+    decoder: Decoder = decode_here
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
@@ -77,7 +79,7 @@ class Complaints:
 
         """
         brand_id = self._brand_of(complaint, caller)
-        results, _ = read_photos(complaint.images, self.limits, Stages(deadline))
+        results, _ = read_photos(complaint.images, self.limits, Stages(deadline), self.decoder)
         earlier = self.store.find_request(request) if request is not None else None
         if earlier is not None:
             return self.store.get_report(earlier), results

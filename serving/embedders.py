@@ -42,6 +42,8 @@ def load_triton_finder(settings: Settings) -> Finder:
     from vision.triton.finder import TritonFinder
 
     return TritonFinder(Connection(_triton_of(settings)))
+
+
 def path_of(settings: Settings) -> str:
     """Name the forward path that the settings come to on this machine; "" without a network. Raises ModelError."""
     from vision.clip import resolve_device

@@ -86,8 +86,12 @@ class ScanBusy(ScanError):
 
 
 class Overloaded(ServingError):
-    """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again."""
+    """A bounded queue is full, or the service is going away. `retry_after_s` says when it is worth trying again.
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    `limit` names the setting that bounds this caller; "" for what is bounded for all of them together.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float, limit: str = "") -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.limit = limit

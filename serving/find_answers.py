@@ -11,6 +11,7 @@ from index.store.store import Store
 from serving.access.caller import Caller
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
+from serving.decoding import Decoder, decode_here
 from serving.domain import ImageResult
 from serving.find_pages import to_place, to_token
 from serving.finding import Look, find_all, looks_of_image, looks_of_reference
@@ -20,7 +21,7 @@ from serving.wire.decision import from_image_result
 from serving.wire.find import FindQuery, from_match, to_find_query
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from vision.calibration import MatchCalibration
-from vision.decode import DecodeLimits, decode
+from vision.decode import DecodeLimits
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class FindAnswers:
     embedder: BatchingEmbedder
     calibration: MatchCalibration
     limits: DecodeLimits = DecodeLimits()
+    decoder: Decoder = decode_here
 
     def find(self, request: pb.FindListingsRequest, caller: Caller, *, deadline: Deadline) -> pb.FindListingsResponse:
         """Answer FindListings.
@@ -74,7 +76,7 @@ class FindAnswers:
         return looks_of_reference(reference, views, self.calibration, at_least=query.at_least)
 
     def _looks_of_image(self, query: FindQuery, deadline: Deadline) -> tuple[tuple[Look, ...], ImageResult]:
-        image = decode(query.image, self.limits)
+        image = self.decoder(query.image, self.limits, deadline=deadline)
         with in_bulk():
             looks = looks_of_image(
                 image.pixels, query.box, self.embedder, self.calibration, at_least=query.at_least, deadline=deadline

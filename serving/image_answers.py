@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from index.blobs import BlobStore
 from index.errors import NotFound
@@ -15,6 +16,7 @@ from index.photos import Photo, PhotoState
 from index.store.store import Store
 from serving.access.caller import Caller
 from serving.access.permissions import GRANTS, Permission, entitled
+from serving.decoding import Decoder, decode_here
 from serving.errors import PermissionDenied
 from serving.image_access import SeenPhotos, reads_cases, visible_photos
 from serving.image_views import (
@@ -55,6 +57,7 @@ class ImageAnswers:
     store: Store
     blobs: BlobStore
     recent: Recent[str, Shown] = field(default_factory=_made_recently)
+    decoder: Decoder = decode_here
 
     def list(self, request: pb.ListImagesRequest, caller: Caller) -> pb.ListImagesResponse:
         """Answer ListImages."""
@@ -91,11 +94,13 @@ class ImageAnswers:
         reference = visible_reference(self.store, wanted.reference_id, caller)
         sha256, view = reference.image_sha256, wanted.view
         if wanted.original:
-            return sha256, lambda: original(self.blobs.get(sha256))
+            return sha256, lambda: original(self.blobs.get(sha256), self.decoder)
         if wanted.matched_frame:
             box = reference.box
-            return etag_of(sha256, "frame", box, view), lambda: shown_frame(self.blobs.get(sha256), box, view)
-        return etag_of(sha256, "reference", view), lambda: shown_reference(self.blobs.get(sha256), view)
+            frame = partial(shown_frame, box=box, view=view, decoder=self.decoder)
+            return etag_of(sha256, "frame", box, view), lambda: frame(self.blobs.get(sha256))
+        whole = partial(shown_reference, view=view, decoder=self.decoder)
+        return etag_of(sha256, "reference", view), lambda: whole(self.blobs.get(sha256))
 
     def _photo(self, wanted: Wanted, caller: Caller) -> tuple[str, Callable[[], Shown]]:
         """Name a photo's picture, and say how it is made."""
@@ -103,15 +108,17 @@ class ImageAnswers:
         seen = visible_photos(self.store, wanted.subject, caller)
         photo, view = _kept(seen, wanted), wanted.view
         if wanted.original:
-            return photo.sha256, lambda: original(self.blobs.get(photo.sha256))
+            return photo.sha256, lambda: original(self.blobs.get(photo.sha256), self.decoder)
         if not wanted.aligned_to:
-            return etag_of(photo.sha256, "photo", view), lambda: shown_photo(self.blobs.get(photo.sha256), view)
+            whole = partial(shown_photo, view=view, decoder=self.decoder)
+            return etag_of(photo.sha256, "photo", view), lambda: whole(self.blobs.get(photo.sha256))
         reference = visible_reference(self.store, wanted.aligned_to, caller)
         outline = outline_of(seen.decision, photo.position, reference.reference_id)
         sha256, box = reference.image_sha256, reference.box
 
         def make() -> Shown:
-            return shown_aligned(self.blobs.get(photo.sha256), outline, self.blobs.get(sha256), box, view)
+            kept, frame = self.blobs.get(photo.sha256), self.blobs.get(sha256)
+            return shown_aligned(kept, outline, frame, box, view, self.decoder)
 
         return etag_of(photo.sha256, "aligned", sha256, box, outline, view), make
 

@@ -14,7 +14,9 @@ from reference_brands.render import on_paper
 from reference_brands.renderings import DRAWING_EDGE, renderings
 from reference_brands.seed import WHITE
 from reference_brands.untrusted import render_untrusted
-from vision.decode import DecodeLimits, decode
+from serving.deadline import NEVER, Deadline
+from serving.decoding import Decoder, decode_here
+from vision.decode import DecodeLimits
 from vision.regions import Box, crop
 
 # A crop of a few pixels, blown up, resembles every blurry window: on FlickrLogos-27 the handful of boxes below this
@@ -74,18 +76,26 @@ def reference_id_of(brand_id: str, kind: ReferenceKind, image_sha256: str, box: 
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def read_picture(content: bytes, box: Box | None, limits: DecodeLimits = _LIMITS) -> Picture:
+def read_picture(
+    content: bytes,
+    box: Box | None,
+    limits: DecodeLimits = _LIMITS,
+    *,
+    decoder: Decoder = decode_here,
+    deadline: Deadline = NEVER,
+) -> Picture:
     """Read a file that nobody vouches for: a photo or scan, or an SVG, which is drawn.
 
     Raises:
         ImageError: the file is no picture that can be used.
         RenderError: the SVG must not or cannot be drawn.
         ReferenceTooSmall: what counts of it has too few pixels.
+        DeadlineExceeded, Overloaded: from the decoder.
 
     """
     if is_svg(content):
         return _drawn(content, box)
-    image = decode(content, limits)
+    image = decoder(content, limits, deadline=deadline)
     return Picture(
         views=_views(image.pixels, box),
         sha256=image.sha256,

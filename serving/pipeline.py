@@ -24,6 +24,7 @@ from serving.batching import BatchingEmbedder
 from serving.considering import Records, consider, read_words
 from serving.copying import CopyFinder, records_of, regions_of
 from serving.deadline import Deadline
+from serving.decoding import Decoder, decode_here
 from serving.domain import Attribute, Category, Decision, ImageResult, Listing, Reason
 from serving.evidence import settled
 from serving.facts import Facts
@@ -100,6 +101,7 @@ class Pipeline:
     judge: Callable[[], Judge]
     holds: HoldRecords
     find_points: Callable[[Sequence[Photo]], Mapping[int, LocalFeatures]] = find_keypoints
+    decoder: Decoder = decode_here
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
 
@@ -114,7 +116,7 @@ class Pipeline:
         stages, known, last = Stages(deadline), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
         words = read_words(listing, stages, known)
-        sight = sight or OwnFiles(listing.images, self.limits, self.embedder)
+        sight = sight or OwnFiles(listing.images, self.limits, self.embedder, self.decoder)
         results, photos = sight.photos(stages)
         keypoints = stages.run("keypoints", lambda: self.find_points(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, sight, stages, known)
@@ -188,7 +190,7 @@ class Pipeline:
         An unreadable image gives its fault and no match. Raises as `screen` does, and whatever a stage raises.
         """
         known = self.knowledge()
-        (result,), photos = read_photos((data,), self.limits, Stages(deadline))
+        (result,), photos = read_photos((data,), self.limits, Stages(deadline), self.decoder)
         regions = embed_regions(photos, self.embedder, deadline)
         candidates = find_candidates(regions, known.catalogue, most=most)
         verified = self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying)

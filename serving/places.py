@@ -14,10 +14,22 @@ from serving.errors import Overloaded
 
 
 class Places:
-    """Lets `most` in at once, `of_one` of them by the same name. For one event loop; `what` is said when it refuses."""
+    """Lets `most` in at once, `of_one` of them by the same name. For one event loop.
 
-    def __init__(self, what: str, *, most: int, of_one: int, retry_after_s: float) -> None:
-        self._what = what
+    `what` is said when it refuses, with `whose` they are for one name; `setting` is the operator's for that.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        most: int,
+        of_one: int,
+        retry_after_s: float,
+        whose: str = " from your address",
+        setting: str = "",
+    ) -> None:
+        self._what, self._whose, self._setting = what, whose, setting
         self._most = most
         self._of_one = of_one
         self._retry_after_s = retry_after_s
@@ -30,7 +42,9 @@ class Places:
             raise Overloaded(f"{self._most} {self._what} already", retry_after_s=self._retry_after_s)
         if self._taken[name] >= self._of_one:
             raise Overloaded(
-                f"{self._of_one} {self._what} from your address already", retry_after_s=self._retry_after_s
+                f"{self._of_one} {self._what}{self._whose} already",
+                retry_after_s=self._retry_after_s,
+                limit=self._setting,
             )
         self._taken[name] += 1
         try:

@@ -15,6 +15,7 @@ from index.store.store import Store
 from serving.access.caller import Caller
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
+from serving.decoding import Decoder, decode_here
 from serving.domain import ImageResult
 from serving.evidence import SEEN
 from serving.matching import SHOWN
@@ -52,6 +53,7 @@ class PreviewAnswers:
     assessor: Assessor
     calibration: MatchCalibration
     listings: ListingSource | None = None
+    decoder: Decoder = decode_here
 
     def preview(
         self, request: pb.PreviewReferenceRequest, caller: Caller, *, deadline: Deadline
@@ -81,7 +83,7 @@ class PreviewAnswers:
 
     def _draft(self, draft: Draft, caller: Caller, deadline: Deadline) -> _Subject:
         brand = visible_brand(self.store, draft.brand_id, caller)
-        picture = read_picture(draft.image, draft.box)
+        picture = read_picture(draft.image, draft.box, decoder=self.decoder, deadline=deadline)
         deadline.check("embedding")
         marks = shows_mark(draft.kind, draft.box)
         with in_bulk():  # nobody's upload waits for a preview

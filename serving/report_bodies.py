@@ -1,20 +1,18 @@
 """How much of strangers' reports may be in memory at once? A place for each, taken before its message is read.
 
-grpc.aio reads the message of a unary rpc before anybody is asked, 64 MiB from whoever likes. As a stream of requests,
-which looks the same on the wire, it is read when there is a place for it, and given up when it does not arrive in time.
+Whoever reports has no credential, so the message is read (`serving.limits.messages`) where there is a place for it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 
 from serving.access.caller import Trust
 from serving.access.client_address import address_of
-from serving.errors import DeadlineExceeded, InvalidListing
 from serving.interceptor import Behaviour, Context, Handler, Item, behaviour_of, reporting
+from serving.limits.messages import only
 from serving.places import Places
 from touchstone.moderation.v1 import buyer_service_pb2
 
@@ -23,7 +21,7 @@ AT_ONCE, OF_ONE = 8, 2
 BODY_WITHIN_S = 60.0
 # What most reports take, photos and all.
 RETRY_AFTER_S = 5.0
-_RPC = f"{buyer_service_pb2.DESCRIPTOR.services_by_name['BuyerService'].full_name}/Report"
+REPORT = f"{buyer_service_pb2.DESCRIPTOR.services_by_name['BuyerService'].full_name}/Report"
 
 
 class ReportBodies(grpc.aio.ServerInterceptor):
@@ -40,7 +38,7 @@ class ReportBodies(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Wrap the handler of a report; all others pass untouched."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method != f"/{_RPC}":
+        if handler is None or handler_call_details.method != f"/{REPORT}":
             return handler
         call = self._bounded(behaviour_of(handler))
         made: Handler = grpc.stream_unary_rpc_method_handler(
@@ -50,19 +48,8 @@ class ReportBodies(grpc.aio.ServerInterceptor):
 
     def _bounded(self, behaviour: Behaviour) -> Behaviour:
         async def call(requests: AsyncIterator[Item], context: Context) -> Item:
-            async with reporting(context, _RPC):
+            async with reporting(context, REPORT):
                 with self._places.taken(address_of(context, self._trust)):
-                    return await behaviour(await _only(requests), context)
+                    return await behaviour(await only(requests, within_s=BODY_WITHIN_S), context)
 
         return call
-
-
-async def _only(requests: AsyncIterator[Item], within_s: float = BODY_WITHIN_S) -> Item:
-    """Read the one message of a call. Raises DeadlineExceeded, and InvalidListing when there is none."""
-    try:
-        async with asyncio.timeout(within_s):
-            return await anext(requests)
-    except TimeoutError as error:
-        raise DeadlineExceeded(f"the report did not arrive within {within_s:.0f} s; nothing was recorded") from error
-    except StopAsyncIteration as error:
-        raise InvalidListing(()) from error

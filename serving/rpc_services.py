@@ -19,6 +19,7 @@ from serving.image_servicer import ImageServicer
 from serving.insight_servicer import InsightServicer
 from serving.legal.answers import StatementAnswers
 from serving.legal.servicer import StatementServicer
+from serving.limits.callers import CallerLimits
 from serving.portal_servicer import PortalServicer
 from serving.scan.servicer import ScanServicer
 from serving.servicers import ModerationServicer
@@ -65,6 +66,7 @@ def add_services(
     work: Work,
     *,
     gate: Gate,
+    limits: CallerLimits,
     feed: ChangeFeed,
     draining: asyncio.Event,
 ) -> None:
@@ -75,14 +77,15 @@ def add_services(
         application.moderation,
         lambda: capabilities_of(application),
         work,
+        limits=limits,
         describe=lambda caller: from_caller(caller, gate),
         feed=feed,
         draining=draining,
         max_deadline_s=until,
     )
     buyers = BuyerServicer(application.buyers, work, limits=BuyerLimits.of(settings), max_deadline_s=until)
-    brands = BrandServicer(application.registry, work, draining=draining, max_deadline_s=until)
-    scans = ScanServicer(application.scans.answers, work, draining=draining, max_deadline_s=until)
+    brands = BrandServicer(application.registry, work, limits=limits, draining=draining, max_deadline_s=until)
+    scans = ScanServicer(application.scans.answers, work, limits=limits, draining=draining, max_deadline_s=until)
     add_ModerationServiceServicer_to_server(moderation, server)
     add_CaseServiceServicer_to_server(CaseServicer(application.cases, work, max_deadline_s=until), server)
     add_BrandServiceServicer_to_server(brands, server)

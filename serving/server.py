@@ -24,16 +24,17 @@ from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
 from index.store.changes import CHANGES
-from serving.access.admission import AdmissionInterceptor, Gate
+from serving.access.admission import AdmissionInterceptor, Gate, Times
 from serving.access.signing_in import check_listening, open_gate
 from serving.app import Application
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
+from serving.limits.callers import CallerLimits
+from serving.limits.connections import channel_options
 from serving.read_your_write import ReadYourWrite
 from serving.report_bodies import ReportBodies
 from serving.rpc_services import SERVICES, add_services
 from serving.tls import CertificateFiles, server_credentials
-from serving.wire.requests import MAX_MESSAGE_BYTES
 from serving.work import Work
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,6 @@ CANARY_INTERVAL_S = 15.0
 _LAME_DUCK_S = 0.3
 # What answers on their way out get after that; watchers of health, who never leave by themselves, are cut off.
 _FLUSH_S = 1.0
-# A message may be one image limit larger than the fields we count: framing and text come on top.
-_CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a load balancer
-]
 _OFFERED = tuple(service.full_name for service in SERVICES)
 
 
@@ -94,19 +89,19 @@ async def _serving(
     settings = application.settings
     await asyncio.to_thread(application.check)
     workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
-    draining = asyncio.Event()
+    draining, limits = asyncio.Event(), CallerLimits(settings)
     interceptors = [
         DrainInterceptor("/touchstone.", draining),
         ReportBodies(settings.trust_caller),
         StatusInterceptor(),
-        AdmissionInterceptor(gate, again_s=settings.refresh_s),
+        AdmissionInterceptor(gate, limits, Times.of(settings)),
         ReadYourWrite(application.knowledge),
     ]
-    server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
+    server = grpc.aio.server(interceptors=interceptors, options=channel_options(settings))
     work = Work(workers, at_once=settings.workers, max_waiting=settings.max_waiting)
     polling = ExitStack()
     feed = await asyncio.to_thread(polling.enter_context, application.store.following())
-    add_services(server, application, work, gate=gate, feed=feed, draining=draining)
+    add_services(server, application, work, gate=gate, limits=limits, feed=feed, draining=draining)
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)

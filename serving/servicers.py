@@ -19,6 +19,7 @@ from serving.access.caller import CALLING, Caller
 from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure
+from serving.limits.callers import CallerLimits
 from serving.moderation import Moderation, event_of
 from serving.status import to_status
 from serving.streams import Interrupted, answer_each
@@ -48,6 +49,7 @@ class ModerationServicer(ModerationServiceServicer):
         capabilities: Callable[[], pb.GetCapabilitiesResponse],
         work: Work,
         *,
+        limits: CallerLimits,
         describe: Callable[[Caller], pb.GetCallerResponse],
         feed: ChangeFeed,
         draining: asyncio.Event,
@@ -58,6 +60,7 @@ class ModerationServicer(ModerationServiceServicer):
         self._capabilities = capabilities
         self._describe = describe
         self._work = work.run
+        self._limits = limits
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
         self._feed = feed
@@ -66,6 +69,7 @@ class ModerationServicer(ModerationServiceServicer):
     async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
         """Screen one listing."""
         deadline = self._deadline(context)
+        self._limits.screens(CALLING.get(), images=len(request.listing.images))
         decision = await self._work(lambda: self._moderation.screen(request, deadline=deadline), deadline=deadline)
         return pb.ScreenListingResponse(decision=decision)
 
@@ -75,7 +79,9 @@ class ModerationServicer(ModerationServiceServicer):
         """Screen a stream: each item is answered when it is done; reading waits while `in_stream` are in flight."""
 
         async def answer(sequence: int, request: pb.ScreenListingsRequest) -> pb.ScreenListingsResponse:
-            return await self._item(sequence, request, self._deadline(context), context)
+            return await self._item(sequence, request, caller, self._deadline(context), context)
+
+        caller = CALLING.get()
 
         try:
             async for response in answer_each(requests, answer, at_once=self._in_stream, stop=self._draining):
@@ -120,6 +126,7 @@ class ModerationServicer(ModerationServiceServicer):
     async def SearchImage(self, request: pb.SearchImageRequest, context: Context) -> pb.SearchImageResponse:  # noqa: N802
         """Search by image."""
         query, deadline = to_image_query(request), self._deadline(context)
+        self._limits.screens(CALLING.get(), images=1)
         pipeline = self._moderation.pipeline
         result, matches, version = await self._work(
             lambda: pipeline.search_image(query.image, most=query.max_results, deadline=deadline), deadline=deadline
@@ -145,12 +152,13 @@ class ModerationServicer(ModerationServiceServicer):
         return self._describe(CALLING.get())
 
     async def _item(
-        self, sequence: int, request: pb.ScreenListingsRequest, deadline: Deadline, stream: object
+        self, sequence: int, request: pb.ScreenListingsRequest, caller: Caller, deadline: Deadline, stream: object
     ) -> pb.ScreenListingsResponse:
         response = pb.ScreenListingsResponse(
             sequence=sequence, listing_id=request.listing.listing_id, request_id=request.request_id
         )
         try:
+            self._limits.screens(caller, images=len(request.listing.images), streamed=True)
             decision = await self._work(
                 lambda: self._moderation.screen(request, deadline=deadline), rpc=stream, deadline=deadline
             )

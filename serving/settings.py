@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from index.money import is_currency
 from serving.errors import SettingsError
+from serving.limits.settings import LimitSettings
 
 # Paths in the file are relative to the file, so that a folder of settings can be moved as a whole.
 _PATHS = frozenset({"data_dir", "store", "blobs", "policy", "fusion", "taxonomy", "exchange_rates", "case_rules"})
@@ -32,8 +33,8 @@ def _parts(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings):
-    """Everything an operator can set. Frozen; see each field's description."""
+class _General(BaseSettings):
+    """What there is to set, but for the limits."""
 
     model_config = SettingsConfigDict(env_prefix="TOUCHSTONE_", frozen=True, extra="forbid")
 
@@ -156,6 +157,19 @@ class Settings(BaseSettings):
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
     workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
     max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
+    decode_workers: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="processes that `serve` decodes uploads in; 0: its own threads; unset: one for each processor",
+        ),
+    ] = None
+    decode_memory_mib: Annotated[
+        int, Field(ge=64, description="MiB of memory that decoding one image may take in such a process")
+    ] = 2048  # the most of all formats and 100 megapixels, WebP's 16 bytes a pixel (vision/decode.py), and a fifth more
+    decode_processor_s: Annotated[
+        int, Field(ge=1, description="seconds of a processor that it may take, and four times as many on the clock")
+    ] = 15
     ray_workers: Annotated[
         int,
         Field(ge=0, description="workers of a scan over Ray; 0: one for each GPU, without GPUs one for each processor"),
@@ -231,6 +245,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave out .env and secret files: what is not named on the command line or in the environment is not read."""
         return init_settings, env_settings
+
+
+class Settings(LimitSettings, _General):
+    """Everything an operator can set. Frozen; see each field's description."""
 
 
 def load_settings(config: Path | None = None, **given: object) -> Settings:

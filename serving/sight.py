@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from serving.batching import BatchingEmbedder
+from serving.decoding import Decoder, decode_here
 from serving.domain import ImageResult
 from serving.stages import Stages
 from serving.visual import Photo, Regions, embed_regions, read_photos
@@ -33,10 +34,11 @@ class OwnFiles:
     images: Sequence[bytes]
     limits: DecodeLimits
     embedder: BatchingEmbedder
+    decoder: Decoder = decode_here
 
     def photos(self, stages: Stages) -> tuple[tuple[ImageResult, ...], tuple[Photo, ...]]:
         """Decode each image by itself."""
-        return read_photos(self.images, self.limits, stages)
+        return read_photos(self.images, self.limits, stages, self.decoder)
 
     def regions(self, photos: Sequence[Photo], stages: Stages) -> Regions:
         """Find and embed the regions of the listing's photos."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from index.errors import (
@@ -53,7 +53,15 @@ from serving.errors import (
     SettingsError,
     Unauthenticated,
 )
-from vision.errors import CheckpointError, ImageError, ModelError, ModelUnavailable, TaxonomyError, UnsupportedByModel
+from vision.errors import (
+    CheckpointError,
+    ImageError,
+    ModelError,
+    ModelUnavailable,
+    NoDecoder,
+    TaxonomyError,
+    UnsupportedByModel,
+)
 
 # `ErrorInfo.domain`: whose reasons these are.
 ERROR_DOMAIN = "touchstone"
@@ -97,6 +105,7 @@ ANSWERS: dict[type[BaseException], Answer] = {
     NotPermitted: Answer(grpc.StatusCode.PERMISSION_DENIED),
     Unauthenticated: Answer(grpc.StatusCode.UNAUTHENTICATED),
     KeysUnavailable: _NOT_READY,
+    NoDecoder: _NOT_READY,
     IndexBehind: Answer(grpc.StatusCode.UNAVAILABLE),
     DeadlineExceeded: Answer(grpc.StatusCode.DEADLINE_EXCEEDED),
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
@@ -156,7 +165,9 @@ def _details(error: BaseException) -> list[Message]:
     if isinstance(error, Overloaded):
         delay = Duration()
         delay.FromMilliseconds(max(1, round(error.retry_after_s * 1_000)))
-        return [RetryInfo(retry_delay=delay)]
+        # A quota's description says which it is; the subject is whoever asks.
+        quota = QuotaFailure.Violation(subject="caller", description=error.limit)
+        return [RetryInfo(retry_delay=delay), *([QuotaFailure(violations=[quota])] if error.limit else [])]
     return []
 
 

@@ -45,10 +45,22 @@ class Received:
 
 
 class UploadStreams:
-    """Answers streams of references. A client that sends nothing for `patience_s` seconds loses its stream."""
+    """Answers streams of references. A client that sends nothing for `patience_s` seconds loses its stream.
 
-    def __init__(self, references: ReferenceAnswers, work: Work, *, draining: asyncio.Event, patience_s: float) -> None:
+    `charge` is asked for each reference whether its caller may bring one more, and raises Overloaded.
+    """
+
+    def __init__(
+        self,
+        references: ReferenceAnswers,
+        work: Work,
+        *,
+        charge: Callable[[Caller], None] = lambda _: None,
+        draining: asyncio.Event,
+        patience_s: float,
+    ) -> None:
         self._references = references
+        self._charge = charge
         self._work = work.run
         self._draining = draining
         self._patience_s = patience_s
@@ -100,6 +112,7 @@ class UploadStreams:
             result.request_id = received.header.request_id
         try:
             _check_size(received.size)
+            self._charge(caller)
             reference = await self._work(
                 lambda: self._references.upload(received.header, received.content, caller, deadline=deadline)
             )

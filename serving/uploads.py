@@ -21,6 +21,7 @@ from index.store.store import Store
 from serving.access.caller import BRAND_OWNER, Caller
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
+from serving.decoding import Decoder, decode_here
 from serving.errors import FieldViolation, InvalidListing
 from serving.narrowing import unless_narrowed
 from serving.new_reference import NewReference, read_picture, reference_id_of
@@ -45,6 +46,7 @@ class Uploads:
     blobs: BlobStore
     embedder: BatchingEmbedder
     assessor: Assessor
+    decoder: Decoder = decode_here
 
     def upload(
         self, header: pb.UploadReferenceHeader, content: bytes, caller: Caller, *, deadline: Deadline
@@ -78,7 +80,7 @@ class Uploads:
             brand=brand,
             mark=mark,
             kind=wanted.kind,
-            picture=read_picture(content, wanted.box),
+            picture=read_picture(content, wanted.box, decoder=self.decoder, deadline=deadline),
             box=wanted.box,
             provenance=_provenance(wanted.provenance, caller),
             bank_id=wanted.bank_id,

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from index.catalogue import ReferenceCatalogue
 from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
+from serving.decoding import Decoder, decode_here
 from serving.domain import Attribute, Category, ImageResult
 from serving.findings import CategoryGuess, Duplicate
 from serving.stages import Stages
 from vision.attributes import AttributeClassifier
 from vision.classify import CategoryClassifier, product_views
 from vision.colour import measure_colours
-from vision.decode import DecodeLimits, Image, decode
+from vision.decode import DecodeLimits, Image
 from vision.errors import ImageError, ImageFault
 from vision.hashing import PdqHash, as_matrix, pdq
 from vision.keypoints import LocalFeatures, photo_features
@@ -64,11 +65,11 @@ class Regions:
 
 
 def read_photos(
-    images: Sequence[bytes], limits: DecodeLimits, stages: Stages
+    images: Sequence[bytes], limits: DecodeLimits, stages: Stages, decoder: Decoder = decode_here
 ) -> tuple[tuple[ImageResult, ...], tuple[Photo, ...]]:
     """Decode each image by itself; one that cannot be used leaves its fault, and the others go on."""
     read = [
-        stages.run("decode", partial(_read, index, data, limits), None) or _failed(data)
+        stages.run("decode", partial(_read, index, data, limits, decoder, stages.deadline), None) or _failed(data)
         for index, data in enumerate(images)
     ]
     return tuple(result for result, _ in read), tuple(photo for _, photo in read if photo is not None)
@@ -173,9 +174,11 @@ def measure_attributes(
     return (*colours, *(Attribute(each.name, each.value, each.probability) for each in said))
 
 
-def _read(index: int, data: bytes, limits: DecodeLimits) -> tuple[ImageResult, Photo | None]:
+def _read(
+    index: int, data: bytes, limits: DecodeLimits, decoder: Decoder, deadline: Deadline
+) -> tuple[ImageResult, Photo | None]:
     try:
-        image = decode(data, limits)
+        image = decoder(data, limits, deadline=deadline)
     except ImageError as error:
         return ImageResult(sha256=_digest(data), fault=error.fault, message=str(error)), None
     result = ImageResult(sha256=image.sha256, width=image.width, height=image.height)

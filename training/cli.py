@@ -95,6 +95,24 @@ def copies(context: click.Context, /, photos: Path, **options: Any) -> None:
 
 
 @evaluate.command()
+@click.argument("photos", type=_manifest)
+@_references
+@click.option("--max-per-brand", type=click.IntRange(min=1), help="Only the first N references of each brand.")
+@click.option("--others", required=True, type=_manifest, help="Photos without a brand, to hide marks among.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many photos.")
+@_seed
+@click.pass_context
+def tricks(context: click.Context, /, photos: Path, references: str, others: Path, **options: Any) -> None:
+    """Photos of the listing manifest PHOTOS with boxed marks, doctored as sellers do, and what is decided on them."""
+    from training.evaluate_tricks import evaluate_tricks
+
+    settings = settings_of(context)
+    with counting("references, listings") as progress:
+        figures = evaluate_tricks(photos, references, others, settings=settings, progress=progress, **options)
+    _print(context, figures)
+
+
+@evaluate.command()
 @click.argument("test", type=_manifest)
 @click.option("--train", type=_manifest, help="Fit a head on this manifest first.")
 @click.option("--taxonomy", is_flag=True, help="Use the shipped head and taxonomy; nothing is fitted.")

@@ -4,6 +4,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
 
     TouchstoneError
     ├── ImageError               vision   one image cannot be used; carries an `ImageFault`
+    ├── NoDecoder                vision   no process can decode an image now; it was not looked at
     ├── ModelError               vision   a model cannot be loaded or does not fit its artefacts
     │   ├── CheckpointError      vision   checkpoint missing, corrupt or not the one its manifest names
     │   ├── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
@@ -68,6 +69,7 @@ class ImageFault(enum.StrEnum):
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
     TOO_MANY_FRAMES = "TOO_MANY_FRAMES"
     EXTREME_ASPECT = "EXTREME_ASPECT"
+    DECODER_FAILED = "DECODER_FAILED"
 
 
 class ImageError(TouchstoneError):
@@ -76,6 +78,10 @@ class ImageError(TouchstoneError):
     def __init__(self, fault: ImageFault, message: str) -> None:
         super().__init__(message)
         self.fault = fault
+
+
+class NoDecoder(TouchstoneError):
+    """No process can decode an image now: all are busy, none can be started, or they were shut down."""
 
 
 class ModelError(TouchstoneError):

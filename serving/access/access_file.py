@@ -37,6 +37,7 @@ class TokenRules(_Part):
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256", "EdDSA")
     roles_claim: str = "roles"
     brands_claim: str = "brands"
+    revoked: str | None = None  # a file of token ids and subjects that hold no more, relative to this one
     leeway_s: Annotated[float, Field(ge=0, le=300)] = 30.0
     refresh_s: Annotated[float, Field(ge=10)] = 300.0
     max_stale_s: Annotated[float, Field(gt=0)] = 86_400.0
@@ -80,7 +81,11 @@ def load_access(path: Path) -> Access:
         raise SettingsError(f"{path}: {faults}") from error
     if access == Access():
         raise SettingsError(f"{path} lets nobody in; set tokens, api_keys, certificates or proxy")
-    if access.tokens is None or "://" in access.tokens.jwks:
+    if access.tokens is None:
         return access
-    place = str(path.parent / access.tokens.jwks)
-    return access.model_copy(update={"tokens": access.tokens.model_copy(update={"jwks": place})})
+    beside = {
+        name: str(path.parent / value)
+        for name in ("jwks", "revoked")
+        if (value := getattr(access.tokens, name)) and "://" not in value
+    }
+    return access.model_copy(update={"tokens": access.tokens.model_copy(update=beside)})

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -21,17 +21,24 @@ import grpc
 from serving.access.caller import CALLING, NOBODY, Caller
 from serving.access.identity import Authenticator, Call, Identity
 from serving.access.permissions import NO_CREDENTIAL, RPCS, Permission, may, require
-from serving.errors import PermissionDenied, Unauthenticated
+from serving.errors import DeadlineExceeded, PermissionDenied, Unauthenticated
 from serving.interceptor import Behaviour, Context, Handler, Item, behaviour_of, reporting, rewrapped
+from serving.limits.callers import CallerLimits
+from serving.limits.messages import only, unless_idle
+from serving.report_bodies import REPORT
+from serving.settings import Settings
 from serving.streams import read_next
 
 log = logging.getLogger(__name__)
 
 # Two clocks are compared, so a credential may have a moment left when it was asked about.
 _LEAST_WAIT_S = 0.01
+# What has a deadline of its own is left to say so itself.
+_GRACE_S = 1.0
 
 T = TypeVar("T")
 Admit = Callable[[], Awaitable[Identity]]
+Again = tuple[Identity, Admit]
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,36 @@ class Gate:
         return None
 
 
-class AdmissionInterceptor(grpc.aio.ServerInterceptor):
-    """Asks `gate` before each rpc; streams are admitted anew every `again_s` seconds."""
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Seconds: between two admissions of a stream, for a message to arrive, without a request, and for an answer."""
 
-    def __init__(self, gate: Gate, *, again_s: float) -> None:
+    again_s: float
+    message_s: float
+    idle_s: float
+    answer_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Times:
+        """Take them from the settings."""
+        return cls(
+            again_s=settings.refresh_s,
+            message_s=settings.message_within_s,
+            idle_s=settings.stream_idle_s,
+            answer_s=settings.max_deadline_s + _GRACE_S,
+        )
+
+
+class AdmissionInterceptor(grpc.aio.ServerInterceptor):
+    """Asks `gate` before each rpc, and `limits`, and only then has the call's message read.
+
+    Streams are admitted anew every so often, and end when no request comes; other calls end when there is no answer.
+    """
+
+    def __init__(self, gate: Gate, limits: CallerLimits, times: Times) -> None:
         self._gate = gate
-        self._again_s = again_s
+        self._limits = limits
+        self._times = times
 
     async def intercept_service(
         self,
@@ -102,44 +133,81 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
         if handler is None or RPCS.get(rpc) is Permission.PROBE:
             return handler
         behaviour = behaviour_of(handler)
+        if rpc == REPORT:  # whose message `ReportBodies` has read
+            return rewrapped(handler, self._given(behaviour, rpc), handler.request_deserializer)
         wrap = self._yielding if inspect.isasyncgenfunction(behaviour) else self._returning
-        return rewrapped(handler, wrap(behaviour, rpc, handler), handler.request_deserializer)
+        kind = f"stream_{'stream' if handler.response_streaming else 'unary'}_rpc_method_handler"
+        made: Handler = getattr(grpc, kind)(
+            wrap(behaviour, rpc, handler), handler.request_deserializer, handler.response_serializer
+        )
+        return made
+
+    def _given(self, behaviour: Behaviour, rpc: str) -> Behaviour:
+        async def call(request: Item, context: Context) -> Item:
+            async with self._let_in(rpc, context), self._answering():
+                return await behaviour(request, context)
+
+        return call
 
     def _returning(self, behaviour: Behaviour, rpc: str, handler: Handler) -> Behaviour:
-        async def call(request: Item, context: Context) -> Item:
-            who, admit = await self._begin(rpc, context)
-            if handler.request_streaming and self._gate.required:
-                request = while_admitted(request, who, admit, again_s=self._again_s)
-            return await behaviour(request, context)
+        async def call(requests: AsyncIterator[Item], context: Context) -> Item:
+            async with self._let_in(rpc, context) as again:
+                if handler.request_streaming:
+                    return await behaviour(self._stream(requests, again), context)
+                request = await only(requests, within_s=self._times.message_s)
+                async with self._answering():
+                    return await behaviour(request, context)
 
         return call
 
     def _yielding(self, behaviour: Behaviour, rpc: str, handler: Handler) -> Behaviour:
-        async def call(request: Item, context: Context) -> AsyncIterator[Item]:
-            who, admit = await self._begin(rpc, context)
-            if handler.request_streaming and self._gate.required:
-                # What was taken in is answered; nothing more is taken in.
-                request = while_admitted(request, who, admit, again_s=self._again_s)
-            responses = behaviour(request, context)
-            if not handler.request_streaming and self._gate.required:
-                responses = while_admitted(responses, who, admit, again_s=self._again_s)
-            async with aclosing(responses):
-                async for response in responses:
-                    yield response
+        async def call(requests: AsyncIterator[Item], context: Context) -> AsyncIterator[Item]:
+            async with self._let_in(rpc, context) as again:
+                if handler.request_streaming:
+                    # What was taken in is answered; nothing more is taken in.
+                    responses = behaviour(self._stream(requests, again), context)
+                else:
+                    request = await only(requests, within_s=self._times.message_s)
+                    responses = self._while_admitted(behaviour(request, context), again)
+                async with aclosing(responses):
+                    async for response in responses:
+                        yield response
 
         return call
 
-    async def _begin(self, rpc: str, context: Context) -> tuple[Identity, Admit]:
+    def _stream(self, requests: AsyncIterator[Item], again: Again) -> AsyncIterator[Item]:
+        return self._while_admitted(unless_idle(requests, idle_s=self._times.idle_s), again)
+
+    def _while_admitted(self, items: AsyncIterator[Item], again: Again) -> AsyncIterator[Item]:
+        who, admit = again
+        return while_admitted(items, who, admit, again_s=self._times.again_s) if self._gate.required else items
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """End a call that has no answer in time; most end themselves before, saying what they were at."""
+        try:
+            async with asyncio.timeout(self._times.answer_s):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"no answer within {self._times.answer_s:g} s; it may yet be recorded: send the same request_id again"
+            ) from error
+
+    @asynccontextmanager
+    async def _let_in(self, rpc: str, context: Context) -> AsyncIterator[Again]:
+        """Admit and charge a call, which is open for as long as the block runs; give what admits it anew."""
         credential = Call.of(context)
 
         def admit() -> Awaitable[Identity]:
             return self._gate.admit(rpc, credential)
 
-        # Here, not in `StatusInterceptor`, which leaves handlers without a deserialiser as they are.
-        async with reporting(context, rpc):
-            who = await admit()
-        CALLING.set(who.caller)
-        return who, admit
+        with ExitStack() as place:
+            # Here, not in `StatusInterceptor`, which leaves handlers without a deserialiser as they are.
+            async with reporting(context, rpc):
+                who = await admit()
+                place.enter_context(self._limits.calling(rpc, who.caller))
+            CALLING.set(who.caller)
+            yield who, admit
 
 
 async def while_admitted(items: AsyncIterator[T], who: Identity, admit: Admit, *, again_s: float) -> AsyncIterator[T]:

@@ -15,6 +15,7 @@ import jwt
 from serving.access.caller import Caller, name_of
 from serving.access.identity import Call, Identity
 from serving.access.jwks import KeySet
+from serving.access.revoked import Revoked
 from serving.errors import Unauthenticated
 from serving.remembered import Remembered
 
@@ -40,12 +41,14 @@ class ByToken:
         roles_claim: str,
         brands_claim: str,
         leeway_s: float,
+        revoked: Revoked | None = None,
     ) -> None:
         self._keys = keys
+        self._revoked = revoked
         self._expected: dict[str, Any] = {"issuer": issuer, "audience": audience, "algorithms": list(algorithms)}
         self._claims = (roles_claim, brands_claim)
         self._leeway = timedelta(seconds=leeway_s)
-        self._remembered: Remembered[Identity] = Remembered(_REMEMBERED)
+        self._remembered: Remembered[tuple[Identity, str]] = Remembered(_REMEMBERED)  # with the token's id
 
     async def identify(self, call: Call) -> Identity | None:
         """Verify the call's bearer token."""
@@ -53,13 +56,15 @@ class ByToken:
         if not token:
             return None
         known = self._remembered.get(token)
-        if known is not None and known.until is not None and datetime.now(UTC) < known.until:
-            return known
-        identity = await self._verified(token)
-        self._remembered.note(token, identity, for_s=_REMEMBER_S)
+        if known is None or known[0].until is None or datetime.now(UTC) >= known[0].until:
+            known = await self._verified(token)
+            self._remembered.note(token, known, for_s=_REMEMBER_S)
+        identity, token_id = known
+        if self._revoked is not None and self._revoked.covers(token_id, identity.caller.name):
+            raise Unauthenticated("The token was revoked; ask an administrator.")
         return identity
 
-    async def _verified(self, token: str) -> Identity:
+    async def _verified(self, token: str) -> tuple[Identity, str]:
         try:
             if len(token) > _MAX_TOKEN_CHARACTERS:
                 raise jwt.InvalidTokenError(f"it is longer than {_MAX_TOKEN_CHARACTERS} characters")
@@ -79,7 +84,8 @@ class ByToken:
         if not name:
             raise Unauthenticated("The token's sub is empty; it must name who calls.")
         roles, brands = (listed(claims, claim) for claim in self._claims)
-        return Identity(Caller(name, roles, brands), "token", until)
+        token_id = claims.get("jti")
+        return Identity(Caller(name, roles, brands), "token", until), token_id if isinstance(token_id, str) else ""
 
 
 def listed(claims: Mapping[str, Any], claim: str) -> frozenset[str]:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from index.reports import ReporterType
 from serving.errors import Unauthenticated
+from serving.wire.rules import BIDI
 
 ACTOR = "touchstone-actor"
 ROLES = "touchstone-roles"
@@ -78,7 +79,7 @@ CALLING: ContextVar[Caller] = ContextVar("calling")
 def name_of(text: str, source: str) -> str:
     """Return the name that a credential gives, without spaces around it. Raises Unauthenticated when it is none."""
     name = text.strip()
-    if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(one) == "Cc" for one in name):
+    if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(one) == "Cc" for one in name) or BIDI.search(name):
         raise Unauthenticated(f"{source} is no name of at most {_MAX_NAME_CHARACTERS} characters.")
     return name
 

@@ -17,7 +17,10 @@ MOST_NAMES = 100_000
 
 
 class RateLimit:
-    """Lets `most` calls of one name through in `within_s` seconds, at once or spread. For one event loop."""
+    """Lets `most` calls of one name through in `within_s` seconds, at once or spread. For one event loop.
+
+    `setting` names what the operator sets it by, and is told to whoever is refused.
+    """
 
     def __init__(
         self,
@@ -25,12 +28,14 @@ class RateLimit:
         *,
         most: int,
         within_s: float,
+        setting: str = "",
         names: int = MOST_NAMES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._what = what
         self._most = most
         self._rate = most / within_s
+        self._setting = setting
         self._names = names
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and when
@@ -46,7 +51,9 @@ class RateLimit:
         if len(self._buckets) > self._names:
             self._buckets.popitem(last=False)
         if not allowed:
-            raise Overloaded(f"too many {self._what}; wait a little", retry_after_s=(1.0 - left) / self._rate)
+            raise Overloaded(
+                f"too many {self._what}; wait a little", retry_after_s=(1.0 - left) / self._rate, limit=self._setting
+            )
 
     def __len__(self) -> int:
         """Count the names that are remembered."""

@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from index.store.store import Store
 from serving.access.access_file import Access, TokenRules, load_access
@@ -20,6 +21,7 @@ from serving.access.bearer import ByToken
 from serving.access.grants import Grants
 from serving.access.identity import Authenticator, ByCertificate, ByProxy
 from serving.access.jwks import KeySet, reader
+from serving.access.revoked import Revoked
 from serving.errors import SettingsError
 from serving.settings import Settings
 from serving.tls import CertificateFiles
@@ -55,6 +57,11 @@ def open_gate(settings: Settings, store: Store) -> Iterator[Gate]:
 def key_set(rules: TokenRules) -> KeySet:
     """Return the key set that tokens are verified by, not read yet. Raises SettingsError."""
     return KeySet(reader(rules.jwks), max_stale_s=rules.max_stale_s)
+
+
+def revoked_by(rules: TokenRules) -> Revoked | None:
+    """Read which tokens are revoked; None where no file says so. Raises SettingsError."""
+    return Revoked(Path(rules.revoked)) if rules.revoked else None
 
 
 def check_listening(listen: str, settings: Settings) -> None:
@@ -94,7 +101,9 @@ def describe_access(settings: Settings, store: Store, *, now: datetime) -> str:
     known = [f"{len(access.certificates)} certificates"] if access.certificates else []
     list(_by_connection(access, settings))
     if access.tokens is not None:
-        known.append(f"tokens by {key_set(access.tokens).refresh()} keys")
+        revoked = revoked_by(access.tokens)
+        less = f", {len(revoked)} revoked" if revoked is not None else ""
+        known.append(f"tokens by {key_set(access.tokens).refresh()} keys{less}")
     if access.api_keys:
         holding = [key for key in store.list_keys() if key.holds_at(now)]
         soon = sorted(key.name for key in holding if not key.holds_at(now + _SOON))
@@ -113,6 +122,7 @@ def _by_token(rules: TokenRules, keys: KeySet) -> ByToken:
         roles_claim=rules.roles_claim,
         brands_claim=rules.brands_claim,
         leeway_s=rules.leeway_s,
+        revoked=revoked_by(rules),
     )
 
 

@@ -17,6 +17,7 @@ from serving.cli.common import print_json, wants_json
 from serving.domain import Verdict
 from serving.scan.diff import EXAMPLES, Change, ScanDiff, comparing
 from serving.scan.file import open_scan
+from serving.spreadsheets import as_cell
 
 _SCHEMA = pa.schema(
     [
@@ -58,7 +59,10 @@ def _write(path: Path, changes: Iterable[Change]) -> None:
     unfinished = path.with_name(f"{path.name}.tmp")
     with _WRITERS[path.suffix](unfinished, _SCHEMA) as writer:
         for page in in_batches(changes, _PAGE):
-            writer.write_table(pa.Table.from_pylist([vars(one) for one in page], schema=_SCHEMA))
+            rows = [vars(one) for one in page]
+            if path.suffix == ".csv":
+                rows = [{name: as_cell(value) for name, value in row.items()} for row in rows]
+            writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
     unfinished.replace(path)
 
 

@@ -10,6 +10,7 @@ import click
 from serving.access.signing_in import check_listening
 from serving.app import open_application
 from serving.cli.common import address_of, settings_of
+from serving.decoding import serving_workers
 from serving.server import serve_until_signalled
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
@@ -39,7 +40,7 @@ def serve(
     settings = settings_of(context, config=config, allow_insecure_public=allow_insecure_public)
     for address in filter(None, (listen, console)):
         check_listening(address, settings)  # before the model is loaded, which takes seconds
-    with open_application(settings) as application:
+    with open_application(settings, decode_workers=serving_workers(settings)) as application:
         catalogue = application.knowledge.current.catalogue
         if len(catalogue) == 0:
             click.echo("the registry holds no references yet: run `touchstone brands seed`", err=True)

@@ -20,12 +20,19 @@ from pydantic import ValidationError
 from index.blobs import digest_of
 from serving.errors import PackageError
 from serving.packages.chain import GENESIS, commitment, link_hash
+from serving.packages.pictures import MOST_BYTES
 from serving.packages.redaction import missing
 from serving.packages.schema import SCHEMA_VERSION, Document
 from serving.packages.signing import is_signed
 from serving.packages.zip import SIGNATURE, SUMS
 
 _REQUIRED = ("package.json", "statement.json", "chain.json", "package.pdf", SUMS)
+
+_MOST_FILES = 1_000
+"""Files of a package: one for each photo, reference, crop and overlay of a decision, a few hundred at most."""
+
+_MOST_BYTES = 2 * MOST_BYTES
+"""Bytes of all files together: pictures up to `MOST_BYTES`, and as much for drawings and the PDF."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +72,54 @@ def check_package(path: Path, key: Ed25519PublicKey | None = None) -> Checked:
 def _read(path: Path) -> tuple[dict[str, bytes], str]:
     try:
         if path.is_dir():
-            found = {one.relative_to(path).as_posix(): one.read_bytes() for one in path.rglob("*") if one.is_file()}
-            sha256 = ""
+            found, sha256 = _of_folder(path), ""
         else:
             with zipfile.ZipFile(path) as archive:
-                found = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+                found = _of_zip(path, archive)
             sha256 = digest_of(path.read_bytes())
-    except zipfile.BadZipFile as error:  # also raised where a file's own checksum does not hold
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # also raised where a file's own checksum does not hold
         raise PackageError(f"{path}: {error}; the file was changed or cut off, ask for the package again") from error
     except OSError as error:
         raise PackageError(f"{path}: {error.strerror or error}") from error
     if SUMS not in found:
         raise PackageError(f"{path} has no {SUMS}, so it is no evidence package; name the zip, or its folder")
     return found, sha256
+
+
+def _of_folder(path: Path) -> dict[str, bytes]:
+    found: dict[str, Path] = {}
+    for one in path.rglob("*"):
+        if one.is_symlink():
+            raise PackageError(f"{path}: {one.name} is a link, and a package holds files only")
+        if one.is_file():
+            found[one.relative_to(path).as_posix()] = one
+        _check_extent(path, len(found))
+    _check_extent(path, len(found), sum(one.stat().st_size for one in found.values()))
+    return {name: one.read_bytes() for name, one in found.items()}
+
+
+def _of_zip(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """Read the files of a zip that claims to be as `serving.packages.zip` makes them. Raises PackageError."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    _check_extent(path, len(entries), sum(entry.file_size for entry in entries))
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise PackageError(f"{path} holds two files of one name, so that it can be read in two ways")
+    for entry in entries:
+        # What is not compressed cannot be a bomb: no more comes out than the file itself has.
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise PackageError(f"{path}: {entry.filename} is compressed, which packages are not; it was made elsewhere")
+    return {entry.filename: archive.read(entry) for entry in entries}
+
+
+def _check_extent(path: Path, files: int, size: int = 0) -> None:
+    if files > _MOST_FILES or size > _MOST_BYTES:
+        raise PackageError(
+            f"{path} holds {files:,} files of {size:,} bytes; packages have {_MOST_FILES:,} of {_MOST_BYTES:,} at most"
+        )
 
 
 def _sums(files: Mapping[str, bytes]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from index.evidence_records import Audience, EvidencePackage
 from serving.case_rules import CaseRules
 from serving.cases import CaseDesk
 from serving.checks import refuse_for_check
+from serving.decoding import Decoder, decode_here
 from serving.disclosure import disclosure
 from serving.legal.statements import SellerStatement, Statements
 from serving.legal.text import as_text
@@ -60,7 +61,8 @@ class Wish:
 class Packages:
     """Makes evidence packages and reads them. Blocking and thread-safe.
 
-    `font` is that of the PDF, `key` the file of the private key that signs packages; None: they are not signed.
+    `font` is that of the PDF, `key` the file of the private key that signs packages; None: they are not signed. Photos
+    are read by `decoder`.
     """
 
     desk: CaseDesk
@@ -68,6 +70,7 @@ class Packages:
     photos: Photos
     font: Path | None = None
     key: Path | None = None
+    decoder: Decoder = decode_here
     being_read: Recent[str, bytes] = field(default_factory=_being_read)
 
     @property
@@ -144,8 +147,8 @@ class Packages:
         told = disclosure(wish.audience, wish.basis, identity)
         secret = self.desk.store.secret(SALTS)
         links = chain(events_of(material.history), secret, disclose=told.everything)
-        photos = StandingPhotos(self.photos, material.gone, originals=told.everything)
-        pictures = pictures_of(material.decision, material.references, photos, self.blobs)
+        photos = StandingPhotos(self.photos, material.gone, originals=told.everything, decoder=self.decoder)
+        pictures = pictures_of(material.decision, material.references, photos, self.blobs, self.decoder)
         making = Making(
             package_id=package_id,
             created_at=stamp(now),
@@ -172,7 +175,7 @@ class Packages:
         }
 
     def _pdf(self, document: Document, text: str, files: Mapping[str, bytes]) -> bytes:
-        return pdf_of(document, text, files, font=self.font)
+        return pdf_of(document, text, files, font=self.font, decoder=self.decoder)
 
     def _statement(self, material: Material, *, everything: bool) -> SellerStatement | None:
         """Compose what the seller is told, without what it says of them unless everything is disclosed."""

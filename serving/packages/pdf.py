@@ -13,10 +13,10 @@ from typing import Any
 
 from PIL import Image as Pillow
 
+from serving.decoding import Decoder, decode_here
 from serving.packages.fonts import Letters
 from serving.packages.parts import Match, Part
 from serving.packages.schema import Document
-from vision.decode import decode
 from vision.errors import ImageError
 
 _MARGIN, _WIDTH = 48, 595 - 2 * 48  # points of an A4 page
@@ -24,11 +24,18 @@ _EDGE = 900  # pixels of a picture as it stands in the PDF
 _QUALITY = 85
 
 
-def pdf_of(document: Document, statement: str, files: Mapping[str, bytes], *, font: Path | None = None) -> bytes:
+def pdf_of(
+    document: Document,
+    statement: str,
+    files: Mapping[str, bytes],
+    *,
+    font: Path | None = None,
+    decoder: Decoder = decode_here,
+) -> bytes:
     """Write the PDF; `statement` is what the seller is told, as text, "" without a takedown. Raises SettingsError."""
     from reportlab.platypus import SimpleDocTemplate
 
-    page = _Page(Letters(font))
+    page = _Page(Letters(font), decoder)
     stream = io.BytesIO()
     template = SimpleDocTemplate(
         stream,
@@ -127,10 +134,10 @@ def _text(value: object) -> str:
 class _Page:
     """Makes reportlab's flowables, in one style."""
 
-    def __init__(self, letters: Letters) -> None:
+    def __init__(self, letters: Letters, decoder: Decoder) -> None:
         from reportlab.lib.styles import ParagraphStyle
 
-        self._letters = letters
+        self._letters, self._decoder = letters, decoder
         self._text = ParagraphStyle("text", fontName=letters.plain, fontSize=8, leading=11, wordWrap="CJK")
         self._heading = ParagraphStyle(
             "heading", fontName=letters.bold, fontSize=11, leading=15, spaceBefore=10, keepWithNext=1
@@ -159,7 +166,7 @@ class _Page:
         """Set pictures side by side, none larger than half the page's width."""
         from reportlab.platypus import Table
 
-        found = [image for content in contents if (image := _image(content)) is not None]
+        found = [image for content in contents if (image := _image(content, self._decoder)) is not None]
         if found:
             yield Table([found], hAlign="LEFT")
 
@@ -174,12 +181,12 @@ class _Page:
         return Paragraph(self._letters.markup(text), style)
 
 
-def _image(content: bytes) -> Any:
+def _image(content: bytes, decoder: Decoder) -> Any:
     """Return a picture made small, None for what is no photo, such as a drawing of a mark."""
     from reportlab.platypus import Image
 
     try:
-        small = Pillow.fromarray(decode(content).pixels)
+        small = Pillow.fromarray(decoder(content).pixels)
     except ImageError:
         return None
     small.thumbnail((_EDGE, _EDGE))

@@ -19,8 +19,8 @@ from PIL import ImageDraw, ImageFont
 from index.blobs import BlobStore
 from index.errors import BlobDamaged, BlobMissing
 from index.records import Reference
+from serving.decoding import Decoder, decode_here
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
-from vision.decode import decode
 from vision.errors import ImageError
 from vision.headers import read_header
 
@@ -62,6 +62,7 @@ class StandingPhotos:
     photos: Photos
     gone: Collection[str]
     originals: bool
+    decoder: Decoder = decode_here
 
     def photo(self, sha256: str) -> bytes | None:
         """Return a photo, None when it is not kept, or its pixels cannot be read."""
@@ -69,7 +70,7 @@ class StandingPhotos:
         if content is None or self.originals:
             return content
         try:
-            return _png(Pillow.fromarray(decode(content).pixels))
+            return _png(Pillow.fromarray(self.decoder(content).pixels))
         except ImageError as error:
             log.warning("a photo is left out of an evidence package: %s", error)
             return None
@@ -95,7 +96,11 @@ def kept(blobs: BlobStore, sha256: str) -> bytes | None:
 
 
 def pictures_of(
-    decision: decision_pb2.Decision, references: Mapping[str, Reference], photos: Photos, blobs: BlobStore
+    decision: decision_pb2.Decision,
+    references: Mapping[str, Reference],
+    photos: Photos,
+    blobs: BlobStore,
+    decoder: Decoder = decode_here,
 ) -> Pictures:
     """Collect the pictures of a decision, photos before references, as far as they fit `MOST_BYTES`."""
     matches = [one.visual_match for one in decision.evidence if one.HasField("visual_match")]
@@ -111,7 +116,7 @@ def pictures_of(
         path = names.get(f"photo {index}")
         own = [(number, match) for number, match in enumerate(matches) if match.image_index == index]
         if path is not None and own:
-            for name, drawn in _drawings(files[path], index, own):
+            for name, drawn in _drawings(files[path], index, own, decoder):
                 names[name] = f"overlays/{name.replace(' ', '-')}.png"
                 files[names[name]] = drawn
     return Pictures(files, names)
@@ -135,10 +140,10 @@ def _references(
 
 
 def _drawings(
-    photo: bytes, index: int, matches: Sequence[tuple[int, evidence_pb2.VisualMatch]]
+    photo: bytes, index: int, matches: Sequence[tuple[int, evidence_pb2.VisualMatch]], decoder: Decoder
 ) -> Iterator[tuple[str, bytes]]:
     try:
-        upright = Pillow.fromarray(decode(photo).pixels)
+        upright = Pillow.fromarray(decoder(photo).pixels)
     except ImageError as error:
         log.warning("photo %d of an evidence package cannot be drawn on: %s", index, error)
         return

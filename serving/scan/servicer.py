@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 
 from serving.access.caller import CALLING
+from serving.limits.callers import CallerLimits
 from serving.scan.answers import ScanAnswers
 from serving.servicers import deadline_of
 from serving.wire.scan import from_scan, to_scan_id
@@ -31,16 +32,26 @@ _WATCH_S = 1.0
 class ScanServicer(ScanServiceServicer):
     """ScanService, for callers whom `serving.access.admission` let in."""
 
-    def __init__(self, answers: ScanAnswers, work: Work, *, draining: asyncio.Event, max_deadline_s: float) -> None:
+    def __init__(
+        self,
+        answers: ScanAnswers,
+        work: Work,
+        *,
+        limits: CallerLimits,
+        draining: asyncio.Event,
+        max_deadline_s: float,
+    ) -> None:
         self._answers = answers
         self._work = work.run
         self._plan = Turns(work, at_once=_PLANNING, max_waiting=_MAY_WAIT).run
+        self._limits = limits
         self._draining = draining
         self._max_deadline_s = max_deadline_s
 
     async def StartScan(self, request: pb.StartScanRequest, context: Context) -> pb.StartScanResponse:  # noqa: N802
         """Plan and start a scan, or resume one."""
         caller, deadline = CALLING.get(), deadline_of(context, self._max_deadline_s)
+        self._limits.starts_scan(caller)
         return await self._plan(lambda: self._answers.start(request, caller, deadline=deadline))
 
     async def GetScan(self, request: pb.GetScanRequest, context: Context) -> pb.GetScanResponse:  # noqa: ARG002, N802

@@ -20,7 +20,7 @@ from index.records import Brand
 from serving.errors import FieldViolation
 from serving.wire.case import refuse
 from serving.wire.rights import MAX_TEXT_CHARACTERS, right_violations, to_right
-from serving.wire.rules import check_id, check_length, check_range, check_request_id, check_text, shown
+from serving.wire.rules import BIDI, check_id, check_length, check_range, check_request_id, check_text, shown
 from serving.words.tokens import fold
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
@@ -165,6 +165,8 @@ def _check_name(field: str, value: str) -> Iterator[FieldViolation]:
     yield from check_length(field, value, limit=MAX_NAME_CHARACTERS)
     if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in value):
         yield FieldViolation(field, f"{shown(value)} holds a character that nobody can read; remove it")
+    elif BIDI.search(value):
+        yield FieldViolation(field, f"{shown(value)} holds a sign that turns the direction of writing; remove it")
     elif not normalise_name(value) or not fold(value):
         yield FieldViolation(field, f"{shown(value)} has no letter or digit; send a name")
     elif value != value.strip():

@@ -22,6 +22,8 @@ MAX_REQUEST_ID_CHARACTERS = 128
 # How much of a bad value a description repeats.
 _SHOWN_CHARACTERS = 40
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
+# Embeddings, overrides and isolates, which make a name read as another one (UTS #39, UAX #9).
+BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,6 +36,8 @@ def check_id(field: str, value: str, *, required: bool) -> Iterator[FieldViolati
     yield from check_length(field, value, limit=MAX_ID_CHARACTERS)
     if _CONTROL.search(value):
         yield FieldViolation(field, f"{shown(value)} holds a control character; remove it")
+    if BIDI.search(value):
+        yield FieldViolation(field, f"{shown(value)} holds a sign that turns the direction of writing; remove it")
     if value != value.strip():
         yield FieldViolation(field, f"{shown(value)} begins or ends with a space; remove it")
 

@@ -15,12 +15,13 @@ import grpc
 import pytest
 
 from index.store.store import Store
-from serving.access.admission import AdmissionInterceptor, Gate
+from serving.access.admission import AdmissionInterceptor, Gate, Times
 from serving.access.api_keys import make_key
 from serving.access.identity import ByProxy, Call
 from serving.access.signing_in import open_gate
 from serving.channel import Credentials
 from serving.interceptor import StatusInterceptor
+from serving.limits.callers import CallerLimits
 from serving.settings import Settings
 from serving.tls import CertificateFiles, server_credentials
 from tests.integration.access_support import Authority, Issuer, access_file, bearer, issuer_at, token_rules
@@ -105,7 +106,9 @@ def test_admission(tmp_path: Path, issuer: Issuer, key: tuple[Store, Metadata]) 
 @asynccontextmanager
 async def echo(gate: Gate | None, certificates: CertificateFiles | None) -> AsyncIterator[int]:
     """Serve an rpc that does nothing, with the interceptors of the service."""
-    interceptors = [StatusInterceptor(), *([] if gate is None else [AdmissionInterceptor(gate, again_s=1.0)])]
+    settings = Settings(reads_per_minute=0, screens_per_minute=0)
+    limits, times = CallerLimits(settings), Times.of(settings)
+    interceptors = [StatusInterceptor(), *([] if gate is None else [AdmissionInterceptor(gate, limits, times)])]
     server = grpc.aio.server(interceptors=interceptors)
 
     async def answer(request: bytes, _: object) -> bytes:

@@ -271,6 +271,8 @@ def _spread(values: str, count: int) -> list[str]:
 
 def documented_default(value: object) -> str:
     """Write a default as the page does."""
+    if value is None:
+        return "unset"
     if isinstance(value, tuple):
         return ", ".join(f"`{one}`" for one in value)
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

@@ -15,7 +15,8 @@ from grpc_status import rpc_status
 from serving.access.client_address import CLIENT
 from serving.errors import DeadlineExceeded, InvalidListing
 from serving.interceptor import Context, StatusInterceptor
-from serving.report_bodies import ReportBodies, _only
+from serving.limits.messages import only
+from serving.report_bodies import ReportBodies
 from touchstone.moderation.v1 import buyer_service_pb2 as pb
 from touchstone.moderation.v1.buyer_service_pb2_grpc import BuyerServiceStub
 from touchstone.moderation.v1.listing_pb2 import Image
@@ -133,6 +134,6 @@ async def test_one_that_does_not_arrive_is_given_up() -> None:
             yield request
 
     with pytest.raises(DeadlineExceeded, match="did not arrive"):
-        await _only(never(), within_s=0.01)
+        await only(never(), within_s=0.01)
     with pytest.raises(InvalidListing):
-        await _only(nothing())
+        await only(nothing(), within_s=PATIENCE_S)

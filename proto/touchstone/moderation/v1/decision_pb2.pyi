@@ -77,6 +77,8 @@ class _ImageStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImageStat
     """It is an animation with too many frames. Send a still image."""
     IMAGE_STATUS_EXTREME_ASPECT: _ImageStatus.ValueType  # 10
     """It is too long and narrow to be judged. Crop it."""
+    IMAGE_STATUS_DECODER_FAILED: _ImageStatus.ValueType  # 11
+    """Decoding it crashed, hung, or took more memory or time than one image may. Export it again."""
 
 class ImageStatus(_ImageStatus, metaclass=_ImageStatusEnumTypeWrapper):
     """What became of one image."""
@@ -103,6 +105,8 @@ IMAGE_STATUS_TOO_MANY_FRAMES: ImageStatus.ValueType  # 9
 """It is an animation with too many frames. Send a still image."""
 IMAGE_STATUS_EXTREME_ASPECT: ImageStatus.ValueType  # 10
 """It is too long and narrow to be judged. Crop it."""
+IMAGE_STATUS_DECODER_FAILED: ImageStatus.ValueType  # 11
+"""Decoding it crashed, hung, or took more memory or time than one image may. Export it again."""
 Global___ImageStatus: _TypeAlias = ImageStatus  # noqa: Y015
 
 @_typing.final
