@@ -57,6 +57,10 @@ class RunnerError(ServingError):
     """A scan's workers cannot be started or reached, or are not what the scan was planned with."""
 
 
+class NotKept(ServingError):
+    """A decision can be kept neither in the store nor on disk until the store is back; it was not taken."""
+
+
 class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
 

@@ -29,6 +29,7 @@ from serving.access.signing_in import check_listening, open_gate
 from serving.app import Application
 from serving.errors import SettingsError
 from serving.interceptor import DrainInterceptor, StatusInterceptor
+from serving.outage.opening import recovering
 from serving.read_your_write import ReadYourWrite
 from serving.report_bodies import ReportBodies
 from serving.rpc_services import SERVICES, add_services
@@ -126,6 +127,8 @@ async def _serving(
     polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
+    moderation = application.moderation
+    polling.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
     polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
     try:
         yield Running(port, asyncio.Event())

@@ -33,6 +33,7 @@ from index.errors import (
     ReferenceTooSmall,
     SellerDataError,
     SnapshotError,
+    StoreAway,
     StoreError,
 )
 from reference_brands.errors import RenderError, SeedError
@@ -42,6 +43,7 @@ from serving.errors import (
     IndexBehind,
     InvalidListing,
     KeysUnavailable,
+    NotKept,
     Overloaded,
     PackageError,
     PermissionDenied,
@@ -52,10 +54,19 @@ from serving.errors import (
     SettingsError,
     Unauthenticated,
 )
-from vision.errors import CheckpointError, ImageError, ModelError, TaxonomyError, UnsupportedByModel
+from vision.errors import (
+    CheckpointError,
+    ImageError,
+    ModelError,
+    ModelUnavailable,
+    TaxonomyError,
+    UnsupportedByModel,
+)
 
 # `ErrorInfo.domain`: whose reasons these are.
 ERROR_DOMAIN = "touchstone"
+# When to ask again for what is UNAVAILABLE: a store that comes back is noticed about that soon.
+AGAIN_S = 1.0
 # Message and details travel in HTTP/2 trailers, which gRPC refuses from 8 KiB on.
 _MAX_MESSAGE_CHARACTERS = 1_000
 _MAX_VIOLATIONS_BYTES = 3_000  # which become a third more on the wire, and the message stands there twice
@@ -105,7 +116,10 @@ ANSWERS: dict[type[BaseException], Answer] = {
     BatchTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     StoreError: _NOT_READY,
+    StoreAway: _NOT_READY,
+    NotKept: _NOT_READY,
     ModelError: _NOT_READY,
+    ModelUnavailable: _NOT_READY,
     CheckpointError: _NOT_READY,
     SnapshotError: _NOT_READY,
     BackendError: _NOT_READY,
@@ -151,10 +165,16 @@ def _details(error: BaseException) -> list[Message]:
     if isinstance(error, ImageError):
         return [ErrorInfo(reason=f"IMAGE_{error.fault.name}", domain=ERROR_DOMAIN)]
     if isinstance(error, Overloaded):
-        delay = Duration()
-        delay.FromMilliseconds(max(1, round(error.retry_after_s * 1_000)))
-        return [RetryInfo(retry_delay=delay)]
+        return [_retry_after(error.retry_after_s)]
+    if answer_to(error).code is grpc.StatusCode.UNAVAILABLE:
+        return [_retry_after(AGAIN_S)]
     return []
+
+
+def _retry_after(seconds: float) -> RetryInfo:
+    delay = Duration()
+    delay.FromMilliseconds(max(1, round(seconds * 1_000)))
+    return RetryInfo(retry_delay=delay)
 
 
 def _violations(error: InvalidListing) -> list[BadRequest.FieldViolation]:

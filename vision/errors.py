@@ -6,11 +6,13 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── ImageError               vision   one image cannot be used; carries an `ImageFault`
     ├── ModelError               vision   a model cannot be loaded or does not fit its artefacts
     │   ├── CheckpointError      vision   checkpoint missing, corrupt or not the one its manifest names
-    │   └── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
+    │   ├── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
+    │   └── ModelUnavailable     vision   what runs the model cannot be reached; nothing is wrong with the photos
     ├── TaxonomyError            vision   a taxonomy or concept file breaks its own rules
     ├── BackendError             index    a vector index backend is unknown, not installed or lacks its device
     ├── SnapshotError            index    an index snapshot is corrupt, foreign or of an unknown format
     ├── StoreError               index    the store cannot be opened, read or written
+    │   ├── StoreAway            index    it does not answer in time, or is known not to
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
     │   ├── Conflict             index    it exists already, or was changed by somebody else
     │   │   ├── NameTaken        index    another brand goes by that name
@@ -36,6 +38,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── PolicyError          serving  a policy file cannot be used; names file, line and what is allowed
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── RunnerError          serving  a scan's workers cannot be started, or differ from what was planned
+        ├── NotKept              serving  a decision can be kept neither in the store nor on disk
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
         ├── BatchTooLarge        serving  a stream holds more than one call may
         ├── IndexBehind          serving  the caller's version of the index is not reached here yet
@@ -86,6 +89,10 @@ class CheckpointError(ModelError):
 
 class UnsupportedByModel(ModelError):
     """The model lacks what was asked of it, for example a trained text tower."""
+
+
+class ModelUnavailable(ModelError):
+    """What runs the model cannot be reached or is overloaded: nothing is wrong with the photos, ask again later."""
 
 
 class TaxonomyError(TouchstoneError):
