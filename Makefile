@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml requirements.lock Makefil
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure fast serve clean
+.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure chaos fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ unit: install
 
 measure: install  ## the figures of the model card against their bars (needs the development data; many minutes)
 	$(BIN)/python -m pytest -m measure
+
+chaos: install  ## ten minutes of faults under full load; the report lies in build/chaos
+	$(BIN)/python -m tests.integration.chaos.run --seconds 600 --report build/chaos
 
 fast: install  ## the tests of a working minute
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract

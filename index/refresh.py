@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from index.background import background
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -83,17 +85,15 @@ class Holder(Generic[T]):
         """
         if interval_s <= 0:
             raise ValueError(f"interval_s is {interval_s}, but a poll needs a pause of more than 0 seconds")
-        stop, bell = threading.Event(), threading.Event()
+        bell = threading.Event()
         self._confirmed_at = time.monotonic()
-        thread = threading.Thread(target=self._poll, args=(stop, bell, interval_s), name="refresh", daemon=True)
-        thread.start()
         try:
-            with nullcontext() if announcer is None else announcer(bell.set):
+            with (
+                background("refresh", lambda stop: self._poll(stop, bell, interval_s), vital=True, wake=bell.set),
+                nullcontext() if announcer is None else announcer(bell.set),
+            ):
                 yield
         finally:
-            stop.set()
-            bell.set()
-            thread.join()
             self._confirmed_at = None
 
     def _refresh(self) -> bool:

@@ -36,7 +36,7 @@ _WATCH_BATCH = 500
 
 
 class ModerationServicer(ModerationServiceServicer):
-    """ModerationService. `work` runs what blocks; `in_stream` bounds the items of one stream in flight.
+    """ModerationService. `work` runs what blocks, `screening` listings; `in_stream` bounds a stream's items in flight.
 
     `describe` says who a caller is, `feed` tells watchers of events. Streams end when `draining` is set; requests that
     are in work are finished all the same.
@@ -48,6 +48,7 @@ class ModerationServicer(ModerationServiceServicer):
         capabilities: Callable[[], pb.GetCapabilitiesResponse],
         work: Work,
         *,
+        screening: Work,
         describe: Callable[[Caller], pb.GetCallerResponse],
         feed: ChangeFeed,
         draining: asyncio.Event,
@@ -58,6 +59,7 @@ class ModerationServicer(ModerationServiceServicer):
         self._capabilities = capabilities
         self._describe = describe
         self._work = work.run
+        self._screening = screening.run
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
         self._feed = feed
@@ -66,7 +68,7 @@ class ModerationServicer(ModerationServiceServicer):
     async def ScreenListing(self, request: pb.ScreenListingRequest, context: Context) -> pb.ScreenListingResponse:  # noqa: N802
         """Screen one listing."""
         deadline = self._deadline(context)
-        decision = await self._work(lambda: self._moderation.screen(request, deadline=deadline))
+        decision = await self._screening(lambda: self._moderation.screen(request, deadline=deadline))
         return pb.ScreenListingResponse(decision=decision)
 
     async def ScreenListings(  # noqa: N802
@@ -151,7 +153,8 @@ class ModerationServicer(ModerationServiceServicer):
             sequence=sequence, listing_id=request.listing.listing_id, request_id=request.request_id
         )
         try:
-            response.decision.CopyFrom(await self._work(lambda: self._moderation.screen(request, deadline=deadline)))
+            decision = await self._screening(lambda: self._moderation.screen(request, deadline=deadline))
+            response.decision.CopyFrom(decision)
         except Exception as error:  # noqa: BLE001 - one item's failure is its own answer and must not end the stream
             log_failure("ScreenListings", error)
             response.error.CopyFrom(to_status(error))

@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     ] = 500_000
     store_connections: Annotated[int, Field(ge=2, description="most connections of one process to PostgreSQL")] = 20
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
+    stuck_s: Annotated[
+        float, Field(ge=0, description="seconds of hanging inference after which the process ends with 1; 0: never")
+    ] = 300.0
     stale_index_s: Annotated[
         float, Field(gt=0, description="seconds without a refresh of the index after which listings go to REVIEW")
     ] = 300.0

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from index.background import background
 from index.errors import Conflict, KeyReused, NotFound, StoreError
 from serving.outage.rules import store_is_away
 from serving.outage.spool import Spool, Waiting
@@ -34,15 +35,8 @@ class Drain:
     @contextmanager
     def running(self, *, interval_s: float = 1.0) -> Iterator[None]:
         """Take up what was left, and record what waits as soon as the store takes it, until the block ends."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._work, args=(stop, interval_s), name="spool", daemon=True)
-        thread.start()
-        try:
+        with background("spool", lambda stop: self._work(stop, interval_s), wake=self.spool.arrived.set):
             yield
-        finally:
-            stop.set()
-            self.spool.arrived.set()
-            thread.join()
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """Record what waits, until the store does not take it; return how many are on record now."""

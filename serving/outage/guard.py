@@ -16,6 +16,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
+from index.background import background
 from index.errors import StoreAway
 from serving.deadline import NEVER, Deadline
 from serving.outage.rules import store_is_away
@@ -102,15 +103,11 @@ class StoreGuard:
     @contextmanager
     def probing(self, *, interval_s: float = PROBE_S) -> Iterator[None]:
         """Probe the store each `interval_s` seconds, until the block ends."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._probe, args=(stop, interval_s), name="store probe", daemon=True)
-        thread.start()
         self._probed = True
         try:
-            yield
+            with background("store probe", lambda stop: self._probe(stop, interval_s)):
+                yield
         finally:
-            stop.set()
-            thread.join()
             self._probed = False
 
     def _probe(self, stop: threading.Event, interval_s: float) -> None:

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
+from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from index.store.store import Store
-from serving.app import open_application
+from serving.app import Application, open_application
+from serving.moderation import Moderation
 from serving.settings import Settings
-from tests.integration.support import KNOWN_FAKE, PATIENCE_S, Service, Start, codes, draw, fill, listing
+from serving.status import to_status
+from tests.integration.support import (
+    KNOWN_FAKE,
+    PATIENCE_S,
+    Service,
+    Start,
+    codes,
+    draw,
+    fill,
+    listing,
+    settings_at,
+    with_embedder,
+)
 from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
+from vision.errors import ModelError, ModelUnavailable
+from vision.fake import FakeEmbedder
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +139,73 @@ def test_what_needs_the_store_is_unavailable_at_once_and_the_service_stays_healt
     assert health.status == health_pb2.HealthCheckResponse.SERVING
 
 
+def test_those_who_read_a_store_that_hangs_hold_up_no_listing(
+    own_application: Application, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many look something up, listings are screened on threads of their own."""
+    answers = threading.Event()
+    monkeypatch.setattr(own_application.store, "get_decision", lambda _: answers.wait(PATIENCE_S))
+    with start(own_application) as service:
+        request = pb.GetDecisionRequest(decision_id="d")
+        reading = [
+            service.stub.GetDecision.future(request, timeout=PATIENCE_S)
+            for _ in range(2 * own_application.settings.workers)
+        ]
+        decision = service.screen(listing()).decision
+        unanswered = sum(not call.done() for call in reading)
+        for call in reading:
+            call.cancel()
+        answers.set()
+
+    assert decision.verdict == decision_pb2.VERDICT_ALLOW
+    assert unanswered == len(reading)
+
+
+def test_an_index_that_is_not_refreshed_is_said_in_the_decision(start: Start, tmp_path: Path) -> None:
+    """REVIEW with the version that was searched; in a process that renews nothing there is nothing to say."""
+    settings = settings_at(tmp_path).model_copy(update={"stale_index_s": 0.01, "refresh_s": 3600.0})
+    with open_application(settings) as application:
+        fill(application)
+        fresh = application.moderation.screen(pb.ScreenListingRequest(listing=listing(listing_id="fresh")))
+        with start(application) as service:
+            _until(lambda: (application.knowledge.behind_s or 0.0) > 0.01)
+            stale = service.screen(listing(listing_id="stale")).decision
+
+    assert fresh.verdict == decision_pb2.VERDICT_ALLOW
+    assert stale.verdict == decision_pb2.VERDICT_REVIEW
+    (reason,) = [reason for reason in stale.reasons if reason.code == "INDEX_STALE"]
+    assert stale.index_version in reason.text
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("the model's server is away"), ModelError("3 answers for 4 crops")])
+def test_a_model_that_cannot_be_reached_is_asked_again_and_one_that_fails_is_a_review(
+    own_application: Application, start: Start, error: ModelError
+) -> None:
+    """The one is UNAVAILABLE with when to ask again and leaves nothing behind, the other a decision with a reason."""
+
+    class Broken(FakeEmbedder):
+        def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+            raise error
+
+    before = own_application.store.counts().decisions
+    with start(own_application) as service:
+        with with_embedder(own_application, Broken()) as broken:
+            answer = _screened(broken.moderation)
+        after = own_application.store.counts().decisions
+        mended = service.screen(listing(listing_id="mended")).decision
+
+    assert mended.verdict == decision_pb2.VERDICT_ALLOW
+    if isinstance(error, ModelUnavailable):
+        assert isinstance(answer, ModelUnavailable)
+        assert to_status(answer).code == grpc.StatusCode.UNAVAILABLE.value[0]
+        assert after == before
+    else:
+        assert isinstance(answer, decision_pb2.Decision)
+        assert answer.verdict == decision_pb2.VERDICT_REVIEW
+        assert "STAGE_FAILED" in codes(answer)
+        assert after == before + 1
+
+
 def test_without_room_on_disk_a_listing_is_refused_and_not_lost(
     start: Start, settings: Settings, server: PostgresServer
 ) -> None:
@@ -153,6 +237,13 @@ def test_what_waited_survives_the_process(start: Start, settings: Settings, serv
         found = _look_up(service, given.decision_id)
 
     assert found == given
+
+
+def _screened(moderation: Moderation) -> decision_pb2.Decision | Exception:
+    try:
+        return moderation.screen(pb.ScreenListingRequest(listing=listing(listing_id="l")))
+    except ModelError as error:
+        return error
 
 
 def _look_up(service: Service, decision_id: str) -> decision_pb2.Decision:
