@@ -17,7 +17,7 @@ from index.background import background
 from index.build_lock import building
 from index.catalogue import ReferenceCatalogue
 from index.columns import ReferenceSource
-from index.errors import SnapshotError
+from index.errors import SnapshotError, StoreAway
 from index.opening import build_catalogue, is_due, open_snapshot
 from index.snapshot import check_vectors_file, current_snapshot
 from vision.errors import TouchstoneError
@@ -64,6 +64,8 @@ class Upkeep:
         """
         try:
             self._look(in_use)
+        except StoreAway as error:
+            logger.debug("%s", error)
         except TouchstoneError as error:
             logger.warning("%s The index in use goes on.", error)
 

@@ -130,7 +130,7 @@ class Moderation:
             except StoreError as error:
                 if not store_is_away(error):
                     raise
-                log.warning("the decision on %s is not on record yet: %s", asked.listing.listing_id, error)
+                log.info("the decision on %s is not on record yet: %s", asked.listing.listing_id, error)
         screening = replace(screening, decision=unrecorded(screening.decision, decision_id=uuid.uuid4().hex))
         recording = self._with_photos(self._recording(screening, asked), screening, asked.listing, deadline)
         deadline.check("the decision was kept")

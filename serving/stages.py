@@ -44,7 +44,7 @@ class Stages:
             if ends_the_listing(name, error):
                 raise
             if store_is_away(error):
-                log.warning("stage %s goes without the store: %s", name, error)
+                log.info("stage %s goes without the store: %s", name, error)
             else:  # a defect in one stage must not lose the listing: a person looks instead
                 log.exception("stage %s failed", name)
             self.faults.append(fault_of(name, error))

@@ -19,21 +19,20 @@ from typing import Protocol, TypeVar
 from index.background import background
 from index.errors import StoreAway
 from serving.deadline import NEVER, Deadline
+from serving.errors import DeadlineExceeded
 from serving.outage.rules import store_is_away
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_S = 1.0
-# Of the time that a caller has left, what one question to the store may take at most.
-_SHARE = 0.5
 
 
 class Ask(Protocol):
     """Asks the store something, and answers within bounds; the pipeline's question of records is asked by one."""
 
     def __call__(self, question: Callable[[], T], /, *, deadline: Deadline) -> T:
-        """Return what `question` does. Raises StoreAway when it takes too long, and whatever it raises."""
+        """Return what `question` does. Raises StoreAway or DeadlineExceeded when that takes too long, or its error."""
 
 
 def directly(question: Callable[[], T], /, *, deadline: Deadline) -> T:  # noqa: ARG001 - an `Ask` without bounds
@@ -70,10 +69,11 @@ class StoreGuard:
             raise StoreAway(f"the store has not answered since {self._away_since:%H:%M:%S} UTC; try again later")
 
     def ask(self, question: Callable[[], T], /, *, deadline: Deadline = NEVER) -> T:
-        """Ask the store, for the guard's patience at most and half of the time that is left.
+        """Ask the store, for the guard's patience at most.
 
         Raises:
             StoreAway: it is away, did not answer in time, or too many questions to it are open.
+            DeadlineExceeded: the deadline passed first, which says nothing of the store.
             StoreError, and whatever else the question raises.
 
         """
@@ -87,12 +87,12 @@ class StoreGuard:
             raise
         answer.add_done_callback(lambda _: self._free.release())
         left = deadline.remaining
-        patience_s = self._patience_s if left is None else min(self._patience_s, left * _SHARE)
-        wait([answer], patience_s)
+        wait([answer], self._patience_s if left is None else min(self._patience_s, left))
         if not answer.done():
-            if patience_s == self._patience_s:  # otherwise it is the caller who is in a hurry
-                self._lose(f"no answer within {patience_s:g} s")
-            raise StoreAway(f"the store did not answer within {patience_s:.2g} s")
+            if left is not None and left < self._patience_s:
+                raise DeadlineExceeded("the deadline passed while the store was asked; nothing was recorded")
+            self._lose(f"no answer within {self._patience_s:g} s")
+            raise StoreAway(f"the store did not answer within {self._patience_s:g} s")
         try:
             return answer.result()
         except Exception as error:

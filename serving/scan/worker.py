@@ -24,7 +24,7 @@ from time import monotonic
 from google.rpc.status_pb2 import Status
 
 from index.background import background
-from index.errors import Conflict, LostRace, StoreError
+from index.errors import Conflict, LostRace, StoreAway, StoreError
 from index.scan_records import ScanRecord, ScanState
 from index.store.store import Store
 from serving.scan.ending import end_of
@@ -82,6 +82,8 @@ class ScanWorker:
             try:
                 while not stop.is_set() and self.work_once(name, stop):
                     pass
+            except StoreAway as error:
+                log.debug("no scan is looked for: %s", error)
             except Exception:
                 log.exception("a scan could not be run; it is looked at again")
 

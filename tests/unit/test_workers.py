@@ -74,7 +74,11 @@ def test_only_a_worker_that_matters_and_keeps_failing_is_red(monkeypatch: pytest
 def test_a_worker_that_waits_is_woken_to_end() -> None:
     """The end of the block does not wait for its next look."""
     bell = threading.Event()
-    with background("sleeper", lambda stop: bell.wait(PATIENCE_S) and None, wake=bell.set) as worker:
+
+    def work(_: threading.Event) -> None:
+        bell.wait(PATIENCE_S)
+
+    with background("sleeper", work, wake=bell.set) as worker:
         pass
 
     assert not worker.is_alive()
