@@ -17,7 +17,7 @@ from index.photos import Photo
 from index.policies import ShadowOutcome
 from serving.recording import Recording
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,7 +114,7 @@ def touchstone_process(
 
 
 @contextmanager
-def replica(data: Path, *, variables: Mapping[str, str] | None = None, **settings: object) -> Iterator[Replica]:
+def replica(data: Path, variables: Mapping[str, str] | None = None, /, **settings: object) -> Iterator[Replica]:
     """Run `touchstone serve` on a free port until it is healthy, and end it with the block."""
     with touchstone_process(data, "serve", "--listen", "127.0.0.1:0", variables=variables, **settings) as process:
         target = process.wait_for(_ANNOUNCED.pattern)[1]

@@ -113,7 +113,7 @@ def run(
         serving = stack.enter_context(
             replica(
                 data,
-                variables=variables,
+                variables,
                 store=relayed,
                 points="none",
                 refresh_s=0.3,
