@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-$(shell cat pyproject.toml $(LOCKS) Makefile | sha25
 LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure bench fuzz fast serve clean
+.PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure bench fuzz chaos fast serve clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ SEED ?= 1
 fuzz: install  ## hostile input for decoding, policy files and every rpc; CASES=200000 SEED=1 for the whole run
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[fuzz]'
 	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python -m tests.fuzz --cases $(CASES) --seed $(SEED)
+
+chaos: install  ## ten minutes of faults under full load; the report lies in build/chaos
+	$(BIN)/python -m tests.integration.chaos.run --seconds 600 --report build/chaos
 
 fast: install  ## the tests of a working minute
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract

@@ -17,6 +17,10 @@ class StoreError(TouchstoneError):
     """The store cannot be opened, read or written."""
 
 
+class StoreAway(StoreError):
+    """The store did not answer in time, or is known not to answer now: nothing was asked of it."""
+
+
 class NotFound(StoreError):
     """There is no such brand, reference, decision or listing."""
 

@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from index.background import background
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -38,6 +40,7 @@ class Holder(Generic[T]):
         self._clock = clock
         self._stale_since: datetime | None = None
         self._refreshing = threading.Lock()
+        self._confirmed_at: float | None = None  # on the monotonic clock; None while nothing polls
 
     @property
     def current(self) -> T:
@@ -48,6 +51,12 @@ class Holder(Generic[T]):
     def stale_since(self) -> datetime | None:
         """When refreshing began to fail, or None while the last attempt succeeded."""
         return self._stale_since
+
+    @property
+    def behind_s(self) -> float | None:
+        """Seconds since the value was last known to be the store's present state; None while nothing polls."""
+        at = self._confirmed_at
+        return None if at is None else time.monotonic() - at
 
     def refresh(self) -> bool:
         """Bring the value to the store's present state; say whether that took a new one.
@@ -62,6 +71,8 @@ class Holder(Generic[T]):
                 self._stale_since = self._stale_since or self._clock()
                 raise
             self._stale_since = None
+            if self._confirmed_at is not None:
+                self._confirmed_at = time.monotonic()
             return changed
 
     @contextmanager
@@ -74,16 +85,16 @@ class Holder(Generic[T]):
         """
         if interval_s <= 0:
             raise ValueError(f"interval_s is {interval_s}, but a poll needs a pause of more than 0 seconds")
-        stop, bell = threading.Event(), threading.Event()
-        thread = threading.Thread(target=self._poll, args=(stop, bell, interval_s), name="refresh", daemon=True)
-        thread.start()
+        bell = threading.Event()
+        self._confirmed_at = time.monotonic()
         try:
-            with nullcontext() if announcer is None else announcer(bell.set):
+            with (
+                background("refresh", lambda stop: self._poll(stop, bell, interval_s), vital=True, wake=bell.set),
+                nullcontext() if announcer is None else announcer(bell.set),
+            ):
                 yield
         finally:
-            stop.set()
-            bell.set()
-            thread.join()
+            self._confirmed_at = None
 
     def _refresh(self) -> bool:
         new = self._renew(self._current)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from index.background import background
 from index.build_lock import building
 from index.catalogue import ReferenceCatalogue
 from index.columns import ReferenceSource
-from index.errors import SnapshotError
+from index.errors import SnapshotError, StoreAway
 from index.opening import build_catalogue, is_due, open_snapshot
 from index.snapshot import check_vectors_file, current_snapshot
 from vision.errors import TouchstoneError
@@ -63,28 +64,24 @@ class Upkeep:
         """
         try:
             self._look(in_use)
+        except StoreAway as error:
+            logger.debug("%s", error)
         except TouchstoneError as error:
             logger.warning("%s The index in use goes on.", error)
 
     @contextmanager
     def running(self, in_use: Callable[[], ReferenceCatalogue], *, interval_s: float = 1.0) -> Iterator[None]:
         """Look each `interval_s` seconds in a thread of its own, until the `with` block ends."""
-        stop = threading.Event()
 
-        def work() -> None:
+        def work(stop: threading.Event) -> None:
             while not stop.wait(interval_s):
                 try:
                     self.look(in_use())
                 except Exception:
                     logger.exception("the upkeep of the index failed; it goes on")
 
-        thread = threading.Thread(target=work, name="upkeep", daemon=True)
-        thread.start()
-        try:
+        with background("upkeep", work):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
     def _look(self, in_use: ReferenceCatalogue) -> None:
         if self._fresh is not None:

@@ -49,6 +49,9 @@ from serving.knowledge import Knowledge, KnowledgeSource
 from serving.matching import Verifier
 from serving.moderation import Moderation
 from serving.one_thread import blas_on_one_thread, opencv_on_one_thread
+from serving.outage.features import GuardedFeatures
+from serving.outage.opening import open_outage
+from serving.outage.rules import staleness
 from serving.packages.making import Packages
 from serving.packages.pictures import BlobPhotos
 from serving.photo_keeping import PhotoKeeper
@@ -57,6 +60,7 @@ from serving.policy import load_policy
 from serving.policy_book import Policies, PolicySource
 from serving.portal_answers import PortalAnswers
 from serving.preview_answers import PreviewAnswers
+from serving.recording import Recorder
 from serving.reference_answers import ReferenceAnswers
 from serving.reference_reviews import Reviews
 from serving.scan.parts import ScanParts
@@ -192,6 +196,8 @@ def open_application(
         book = PolicySource(store=store, bootstrap=bootstrap, taxonomy=lambda: taxonomy)
         in_force = InForce.open(store, book, fusion, model=embedder.fingerprint)
         calibration = load_calibration(embedder.fingerprint)
+        outage = resources.enter_context(open_outage(settings, store))
+        features = GuardedFeatures(store, outage.guard)
         listings = follow_catalogue(settings, store, embedder.fingerprint, embedder.dim)
         catalogue = ListingCatalogue(store, embedder.fingerprint, lambda: listings.current.index)
         assessor = CatalogueAssessor.of(settings, lambda: knowledge.current.catalogue, calibration)
@@ -204,17 +210,20 @@ def open_application(
             attributes=AttributeClassifier.for_model(embedder.fingerprint),
             taxonomy=taxonomy,
             calibration=calibration,
-            verifier=Verifier(store),
-            copies=CopyFinder(store),
+            verifier=Verifier(features),
+            copies=CopyFinder(features),
             judge=in_force.judge,
             holds=store,
             find_points=POINTS[settings.points],
             decoder=decoder,
             max_matches=settings.max_matches,
+            ask=outage.guard.ask,
+            stale=lambda known: staleness(knowledge.behind_s, settings.stale_index_s, known.catalogue.version),
         )
         cases = make_case_answers(
             store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key, decoder=decoder
         )
+        recorder = Recorder(store, cases.complaints.opening)
         yield Application(
             settings=settings,
             store=store,
@@ -222,7 +231,9 @@ def open_application(
             knowledge=knowledge,
             upkeep=upkeep,
             in_force=in_force,
-            moderation=Moderation(pipeline, store, cases.complaints.opening, in_force.auditor(store, settings), photos),
+            moderation=Moderation(
+                pipeline, recorder, in_force.auditor(store, settings), photos, outage.guard, outage.spool
+            ),
             cases=cases,
             registry=RegistryAnswers(
                 brands=brands,

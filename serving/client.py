@@ -7,6 +7,8 @@
     credentials = Credentials(ca=Path("ca.pem"), token_file=Path("token"))
     with ModerationClient("touchstone.example:50051", credentials) as client: ...
 
+    with ModerationClient("dns:///touchstone:50051") as client: ...  # a name with the addresses of all replicas
+
 When the service cannot answer within the deadline, `screen` returns a REVIEW of its own making with reason
 `SERVICE_UNAVAILABLE`; `screen_or_raise` raises instead. A rejected request always raises: it is the caller's to mend.
 """
@@ -36,8 +38,12 @@ DEFAULT_TIMEOUT_S = 10.0
 
 # gRPC retries by itself, with back-off and jitter, within the call's deadline. Safe because every screening carries an
 # idempotency key: a retry of one that was recorded returns what stands.
+# Calls take turns between addresses (`ipv4:10.0.0.1:50051,10.0.0.2:50051`, or a name that stands for several), and pass
+# over those whose health says NOT_SERVING: a replica that drains is left before it refuses anything.
 _SERVICE_CONFIG = json.dumps(
     {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": "touchstone.moderation.v1.ModerationService"},
         "methodConfig": [
             {
                 "name": [
@@ -46,19 +52,22 @@ _SERVICE_CONFIG = json.dumps(
                     {"service": "touchstone.moderation.v1.CaseService", "method": "AppealDecision"},
                 ],
                 "retryPolicy": {
-                    "maxAttempts": 4,
+                    "maxAttempts": 5,
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
                     "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
                 },
             }
-        ]
+        ],
     }
 )
 _OPTIONS = [
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.enable_retries", 1),
+    # A replica that comes back is used again before the next one goes: by default gRPC looks after up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
     # gRPC gives up retrying what it cannot keep: by default 256 KiB, which a single photo exceeds.
     ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -70,7 +79,9 @@ class ModerationClient:
     """A channel to one service. Thread-safe; use it as a context manager."""
 
     def __init__(self, target: str, credentials: Credentials | None = None) -> None:
-        """Connect to "host:port". Without `credentials`, in plaintext, with the token of TOUCHSTONE_TOKEN if any.
+        """Connect to "host:port", or to the addresses of several replicas.
+
+        Without `credentials`, in plaintext, with the token of TOUCHSTONE_TOKEN if any.
 
         Raises SettingsError when they cannot be used, as when a token would leave this machine in plaintext.
         """

@@ -19,6 +19,7 @@ from serving.evidence import BrandAtStake, brand_at_stake, category_evidence, cl
 from serving.findings import CategoryGuess, Evidence, ReportEvidence, SellerEvidence, TextHit, VisualMatch
 from serving.hold_evidence import HoldRecords, holds_on
 from serving.knowledge import Knowledge
+from serving.outage.guard import Ask
 from serving.price_evidence import price_evidence, price_fault
 from serving.report_evidence import ReportRecords, report_evidence
 from serving.seller_evidence import SellerRecords, seller_evidence
@@ -84,6 +85,7 @@ def consider(
     stages: Stages,
     known: Knowledge,
     records: Records,
+    ask: Ask,
     holds: HoldRecords,
     taxonomy: Taxonomy,
     embedder: BatchingEmbedder,
@@ -98,7 +100,11 @@ def consider(
     guess = CategoryGuess(category.path, category.probability)
     stages.note(price_fault(listing, at_stake, known.prices))
     price = stages.run("price", lambda: price_evidence(listing, at_stake, category, known.prices), None)
-    on_record = stages.run("records", lambda: _on_record(listing, at_stake, seen, records, holds), _OnRecord())
+
+    def asking() -> _OnRecord:
+        return ask(lambda: _on_record(listing, at_stake, seen, records, holds), deadline=stages.deadline)
+
+    on_record = stages.run("records", asking, _OnRecord())
     found: list[Evidence | None] = [
         *hits,
         claim_mismatch(listing, claimed or imitated_by_claim(hits, known.lexicon), hits, matches),

@@ -61,6 +61,10 @@ class BenchError(ServingError):
     """What was to be measured cannot be started, or answers nothing."""
 
 
+class NotKept(ServingError):
+    """A decision can be kept neither in the store nor on disk until the store is back; it was not taken."""
+
+
 class DeadlineExceeded(ServingError):
     """The caller's deadline is shorter than the work; nothing was recorded."""
 

@@ -19,6 +19,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
+from index.errors import StoreAway
 from serving.status import answer_to, to_status
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ def log_failure(method: str, error: Exception) -> None:
     answer = answer_to(error)
     if answer.code is grpc.StatusCode.INTERNAL:
         log.error("%s failed", method, exc_info=error)
+    elif isinstance(error, StoreAway):
+        log.debug("%s: %s", method, error)  # an outage is said once, where it is found out
     elif answer.code is not grpc.StatusCode.INVALID_ARGUMENT and answer.sentence:
         log.error("%s: %s", method, error)
 

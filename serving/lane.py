@@ -159,7 +159,7 @@ def _run_batch(batch: Sequence[_Job]) -> None:
         answers = batch[0].work.do(crops)
         if len(answers) != len(crops):  # slices of it would go to the wrong callers
             raise ModelError(f"{batch[0].work.name} gave {len(answers)} answers for {len(crops)} crops")
-    except Exception as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
+    except BaseException as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
         for job in batch:
             job.result.set_exception(error)
         return

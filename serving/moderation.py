@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
+import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from index.case_records import CaseOrigin
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, RemovalReason, RemovedListing
-from index.errors import KeyReused, StoreError
-from index.listing_regions import Sighting
+from index.errors import KeyReused, StoreAway, StoreError
 from index.photos import Photo
 from index.store.store import Store
-from index.titles import signature as title_signature
 from serving.auditing import Auditor
-from serving.case_opening import CaseOpening
 from serving.checks import shown_decision
 from serving.deadline import NEVER, Deadline
 from serving.domain import Listing, Verdict
 from serving.errors import FieldViolation, InvalidListing
-from serving.facts_record import pack
-from serving.findings import PriceEvidence, VisualMatch
+from serving.outage.guard import StoreGuard
+from serving.outage.rules import store_is_away, unrecorded
+from serving.outage.spool import Spool
 from serving.photo_keeping import PhotoKeeper
 from serving.photo_records import photos_of_decision
 from serving.pipeline import Pipeline, Screening
-from serving.price_learning import cleared_price
-from serving.seller_evidence import presumed_strike
-from serving.wire.decision import from_decision
+from serving.recording import Recorder, Recording, recording_of
 from serving.wire.requests import to_listing
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
@@ -49,64 +46,136 @@ _CAUSES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What was asked for: a listing, under which idempotency key or "", and the digest of the request."""
+
+    listing: Listing
+    request_id: str
+    digest: str
+
+
 @dataclass(frozen=True)
 class Moderation:
     """The application's operations: blocking, thread-safe, and each one whole or not at all."""
 
     pipeline: Pipeline
-    store: Store
-    opening: CaseOpening
+    recorder: Recorder
     auditor: Auditor
     photos: PhotoKeeper
+    guard: StoreGuard
+    spool: Spool
+
+    @property
+    def store(self) -> Store:
+        """Where decisions are on record."""
+        return self.recorder.store
 
     def screen(self, request: ScreenRequest, *, deadline: Deadline = NEVER) -> decision_pb2.Decision:
         """Decide on a listing and record the decision; with a `request_id` used before, return what stands.
 
+        While the store is away the decision is REVIEW at least and is kept on disk: see `serving.outage.rules`.
+
         Raises:
             InvalidListing: the request breaks a rule, or its `request_id` was used for another listing.
-            DeadlineExceeded, Overloaded: from the pipeline; nothing was recorded.
-            StoreError: the decision could not be recorded.
+            DeadlineExceeded, Overloaded, ModelUnavailable: from the pipeline; nothing was recorded.
+            NotKept: the decision could be kept neither in the store nor on disk.
+            StoreError: the store refused the decision.
 
         """
-        listing = to_listing(request)
         digest = hashlib.sha256(request.listing.SerializeToString(deterministic=True)).hexdigest()
+        asked = _Asked(listing=to_listing(request), request_id=request.request_id, digest=digest)
         try:
-            if request.request_id:
-                earlier = self.store.find_idempotent(request.request_id, request_sha256=digest)
-                if earlier is not None:
-                    return decision_of(earlier)
-            screening = self.pipeline.screen(listing, deadline=deadline)
-            record = _record(screening, listing, request_id=request.request_id, digest=digest)
-            share = self.auditor.share_of(screening.decision.certificate_id)
-            audited = self.auditor.draw(record.decision_id) < share
-            case = self.opening.case(record, origin=CaseOrigin.AUDIT if audited else CaseOrigin.SCREENING)
-            case = replace(case, audit_share=share if audited else None)
-            looked_at = audited or _needs_person(screening)
-            outcome = self.store.record_decision(
-                record,
-                case=case if looked_at else None,
-                carried=case,
-                images=screening.images,
-                regions=replace(screening.regions, brand_ids=case.brand_ids, sightings=_sightings(screening)),
-                facts=pack(screening.facts),
-                shadows=screening.shadows,
-                price=cleared_price(listing, screening.decision, screening.brand),
-                photos=self._keep_photos(record, screening, listing, deadline) if looked_at else (),
-                commit_guard=lambda: deadline.check("the decision was recorded"),
-            )
+            earlier = self._earlier(asked, deadline)
+            if earlier is not None:
+                return decision_of(earlier)
+            screening = self.pipeline.screen(asked.listing, deadline=deadline)
+            return decision_of(self._recorded(screening, asked, deadline))
         except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
-        if outcome.case_id and not looked_at:
-            self._keep_photos_later(record, screening, listing, deadline)
-        return decision_of(outcome.record)
 
     def decision(self, decision_id: str) -> decision_pb2.Decision:
-        """Return a recorded decision, byte for byte. Raises NotFound."""
-        return decision_of(shown_decision(self.store, decision_id))
+        """Return a decision that was given, byte for byte, whether it is on record or waits. Raises NotFound."""
+        waiting = self.spool.of_id(decision_id)
+        return decision_of(waiting if waiting is not None else shown_decision(self.store, decision_id))
 
     def remove(self, listing_id: str, reason: RemovalReason, *, note: str = "") -> RemovedListing:
         """Record that the marketplace removed a listing. Raises NotFound when it was never screened."""
+        if self.spool.holds(listing_id):
+            raise StoreAway("a decision on the listing waits to be recorded; try again later")
         return self.store.remove_listing(listing_id, reason, datetime.now(UTC), note=note)
+
+    def _earlier(self, asked: _Asked, deadline: Deadline) -> DecisionRecord | None:
+        """Find what the request's key led to before; None also when the store cannot be asked."""
+        key = asked.request_id
+        if not key:
+            return None
+        waiting = self.spool.of_key(key, asked.digest)
+        if waiting is not None:
+            return waiting
+        try:
+            return self.guard.ask(
+                lambda: self.store.find_idempotent(key, request_sha256=asked.digest), deadline=deadline
+            )
+        except StoreError as error:
+            if not store_is_away(error):
+                raise
+            return None
+
+    def _recorded(self, screening: Screening, asked: _Asked, deadline: Deadline) -> DecisionRecord:
+        """Record a decision, or keep the one that stands in for it until the store takes it."""
+        if not self.spool.holds(asked.listing.listing_id):  # what waits goes first
+            try:
+                return self._on_record(screening, asked, deadline)
+            except StoreError as error:
+                if not store_is_away(error):
+                    raise
+                log.info("the decision on %s is not on record yet: %s", asked.listing.listing_id, error)
+        screening = replace(screening, decision=unrecorded(screening.decision, decision_id=uuid.uuid4().hex))
+        recording = self._with_photos(self._recording(screening, asked), screening, asked.listing, deadline)
+        deadline.check("the decision was kept")
+        return self.spool.put(recording)
+
+    def _on_record(self, screening: Screening, asked: _Asked, deadline: Deadline) -> DecisionRecord:
+        self.guard.check()
+        recording = self._recording(screening, asked)
+        if recording.looked_at:
+            recording = self._with_photos(recording, screening, asked.listing, deadline)
+        given_up = threading.Event()
+
+        def may_commit() -> None:
+            deadline.check("the decision was recorded")
+            if given_up.is_set():  # another decision was given in its place
+                raise StoreAway("the store took too long")
+
+        try:
+            outcome = self.guard.ask(
+                lambda: self.recorder.record(recording, commit_guard=may_commit), deadline=deadline
+            )
+        finally:
+            given_up.set()
+        if outcome.case_id and not recording.looked_at:
+            self._keep_photos_later(recording.record, screening, asked.listing, deadline)
+        return outcome.record
+
+    def _recording(self, screening: Screening, asked: _Asked) -> Recording:
+        """Say what goes on record; whatever a person must look at, and what is audited, is looked at."""
+        decision = screening.decision
+        share = self.auditor.share_of(decision.certificate_id)
+        audited = self.auditor.draw(decision.decision_id) < share
+        return recording_of(
+            screening,
+            asked.listing,
+            request_id=asked.request_id,
+            digest=asked.digest,
+            audit_share=share if audited else None,
+            looked_at=audited or _needs_person(screening),
+        )
+
+    def _with_photos(
+        self, recording: Recording, screening: Screening, listing: Listing, deadline: Deadline
+    ) -> Recording:
+        return replace(recording, photos=self._keep_photos(recording.record, screening, listing, deadline))
 
     def _keep_photos(
         self, record: DecisionRecord, screening: Screening, listing: Listing, deadline: Deadline
@@ -143,49 +212,6 @@ def event_of(event: DecisionEvent) -> pb.WatchDecisionsResponse:
     )
     response.event_time.FromDatetime(event.create_time)
     return response
-
-
-def _record(screening: Screening, listing: Listing, *, request_id: str, digest: str) -> DecisionRecord:
-    decision = screening.decision
-    return DecisionRecord(
-        decision_id=decision.decision_id,
-        listing_id=decision.listing_id,
-        verdict=str(decision.verdict),
-        create_time=decision.create_time,
-        payload=from_decision(decision).SerializeToString(deterministic=True),
-        request_sha256=digest,
-        idempotency_key=request_id or None,
-        seller_id=listing.seller_id,
-        market=listing.market,
-        brand=screening.brand,
-        claimed_brand_id=screening.claimed.brand_id if screening.claimed is not None else "",
-        model_fingerprint=decision.model_fingerprint,
-        index_version=decision.index_version,
-        policy_version=decision.policy_version,
-        presumed_strike=presumed_strike(decision),
-        title_signature=title_signature(listing.title),
-        probability=decision.counterfeit_probability,
-        price_ratio=next((one.ratio for one in decision.evidence if isinstance(one, PriceEvidence)), None),
-    )
-
-
-def _sightings(screening: Screening) -> tuple[Sighting, ...]:
-    """Say where each brand was seen: by its likeliest match."""
-    matches = (found for found in screening.decision.evidence if isinstance(found, VisualMatch))
-    best: dict[str, VisualMatch] = {}
-    for match in matches:
-        if match.brand_id not in best or match.probability > best[match.brand_id].probability:
-            best[match.brand_id] = match
-    return tuple(
-        Sighting(
-            brand_id=match.brand_id,
-            reference_id=match.reference_id,
-            image_index=match.image_index,
-            box=match.box,
-            probability=match.probability,
-        )
-        for match in best.values()
-    )
 
 
 def _needs_person(screening: Screening) -> bool:

@@ -34,6 +34,7 @@ from serving.hold_evidence import HoldRecords
 from serving.judging import Judge
 from serving.knowledge import Knowledge
 from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge, worth_verifying
+from serving.outage.guard import Ask, directly
 from serving.reading import read_names
 from serving.sight import OwnFiles, Sight
 from serving.stages import Stages
@@ -104,6 +105,8 @@ class Pipeline:
     decoder: Decoder = decode_here
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
+    ask: Ask = directly
+    stale: Callable[[Knowledge], Reason | None] = lambda _known: None
 
     def screen(self, listing: Listing, *, deadline: Deadline = Deadline(), sight: Sight | None = None) -> Screening:
         """Decide on one listing, by its own images unless `sight` has looked at them already.
@@ -111,10 +114,12 @@ class Pipeline:
         Raises:
             DeadlineExceeded: the deadline passed between or during stages.
             Overloaded: the embedder's queue is full.
+            ModelUnavailable: what runs the model cannot be reached.
 
         """
         stages, known, last = Stages(deadline), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
+        stages.note(self.stale(known))
         words = read_words(listing, stages, known)
         sight = sight or OwnFiles(listing.images, self.limits, self.embedder, self.decoder)
         results, photos = sight.photos(stages)
@@ -130,6 +135,7 @@ class Pipeline:
             stages=stages,
             known=known,
             records=self.records,
+            ask=self.ask,
             holds=self.holds,
             taxonomy=self.taxonomy,
             embedder=self.embedder,

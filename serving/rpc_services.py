@@ -65,12 +65,16 @@ def add_services(
     application: Application,
     work: Work,
     *,
+    screening: Work,
     gate: Gate,
     limits: CallerLimits,
     feed: ChangeFeed,
     draining: asyncio.Event,
 ) -> None:
-    """Let a server answer every rpc of the API; `draining` is set when it is about to stop."""
+    """Let a server answer every rpc of the API; `draining` is set when it is about to stop.
+
+    Listings are screened on threads of their own: a store that hangs holds up those who read it, and not them.
+    """
     settings = application.settings
     until = settings.max_deadline_s
     moderation = ModerationServicer(
@@ -78,6 +82,7 @@ def add_services(
         lambda: capabilities_of(application),
         work,
         limits=limits,
+        screening=screening,
         describe=lambda caller: from_caller(caller, gate),
         feed=feed,
         draining=draining,

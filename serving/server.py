@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -23,14 +24,17 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
+from index.background import failing
 from index.store.changes import CHANGES
 from serving.access.admission import AdmissionInterceptor, Gate, Times
 from serving.access.signing_in import check_listening, open_gate
 from serving.app import Application
-from serving.errors import SettingsError
+from serving.errors import ServingError, SettingsError
+from serving.hung import Hung
 from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.limits.callers import CallerLimits
 from serving.limits.connections import channel_options
+from serving.outage.opening import recovering
 from serving.read_your_write import ReadYourWrite
 from serving.report_bodies import ReportBodies
 from serving.rpc_services import SERVICES, add_services
@@ -41,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # The canary runs at start and then this often; it costs one small picture's forward pass.
 CANARY_INTERVAL_S = 15.0
+# A worker that matters and fails for so long takes the replica out.
+FAILING_S = 10.0
 # How long requests are still refused in so many words once the last one is answered: a few round trips.
 _LAME_DUCK_S = 0.3
 # What answers on their way out get after that; watchers of health, who never leave by themselves, are cut off.
@@ -50,10 +56,14 @@ _OFFERED = tuple(service.full_name for service in SERVICES)
 
 @dataclass(frozen=True)
 class Running:
-    """A server that listens. `port` is the one it got, also when 0 was asked for."""
+    """A server that listens. `port` is the one it got, also when 0 was asked for.
+
+    `stop` ends it. `stuck` is set before, when it ends because inference hangs and no more than a new process helps.
+    """
 
     port: int
     stop: asyncio.Event
+    stuck: asyncio.Event
 
 
 @asynccontextmanager
@@ -88,7 +98,8 @@ async def _serving(
 ) -> AsyncIterator[Running]:
     settings = application.settings
     await asyncio.to_thread(application.check)
-    workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
+    workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="answer")
+    screeners = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
     draining, limits = asyncio.Event(), CallerLimits(settings)
     interceptors = [
         DrainInterceptor("/touchstone.", draining),
@@ -98,10 +109,14 @@ async def _serving(
         ReadYourWrite(application.knowledge),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=channel_options(settings))
-    work = Work(workers, at_once=settings.workers, max_waiting=settings.max_waiting)
+    work, screening = (
+        Work(threads, at_once=settings.workers, max_waiting=settings.max_waiting) for threads in (workers, screeners)
+    )
     polling = ExitStack()
     feed = await asyncio.to_thread(polling.enter_context, application.store.following())
-    add_services(server, application, work, gate=gate, limits=limits, feed=feed, draining=draining)
+    add_services(
+        server, application, work, screening=screening, gate=gate, limits=limits, feed=feed, draining=draining
+    )
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
@@ -110,28 +125,33 @@ async def _serving(
         if socket is not None:
             server.add_insecure_port(f"unix:{socket}")
     except RuntimeError as error:
-        workers.shutdown()
+        for threads in (workers, screeners):
+            threads.shutdown()
         polling.close()
         raise SettingsError(f"cannot listen on {listen}: {error}; choose a free HOST:PORT") from error
     await server.start()
     await _announce(health, health_pb2.HealthCheckResponse.SERVING)
-    canary = asyncio.create_task(_watch_inference(application, health))
+    running = Running(port, asyncio.Event(), asyncio.Event())
+    canary = asyncio.create_task(_watch_inference(application, health, running))
     changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
     polling.enter_context(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
     polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
+    moderation = application.moderation
+    polling.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
     polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
     try:
-        yield Running(port, asyncio.Event())
+        yield running
     finally:
         canary.cancel()
         draining.set()
         await health.enter_graceful_shutdown()
-        await _finish(work, within_s=settings.drain_s)
+        await _finish(work, screening, within_s=settings.drain_s)
         await server.stop(_FLUSH_S)
         await asyncio.to_thread(polling.close)  # a renewal under way is waited for, but not on the event loop
-        await asyncio.to_thread(workers.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
+        for threads in (workers, screeners):
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)  # what still runs ends by its own deadline
 
 
 async def serve_until_signalled(
@@ -140,6 +160,8 @@ async def serve_until_signalled(
     """Serve until SIGTERM or SIGINT, with a console at `console` ("host:port") if one is wanted.
 
     `announce` is called with the port, and the console's, once requests are answered.
+
+    Raises ServingError when it ended because inference hangs: whoever watches over the process starts a new one.
     """
     async with AsyncExitStack() as parts:
         socket = parts.enter_context(private_socket()) if console else None
@@ -155,6 +177,8 @@ async def serve_until_signalled(
         announce(running.port, pages)
         await running.stop.wait()
         log.info("draining: running requests get %.0f s", application.settings.drain_s)
+    if running.stuck.is_set():
+        raise ServingError("the embedder has hung for too long; this process ends so that a new one can begin")
 
 
 @contextmanager
@@ -164,11 +188,12 @@ def private_socket() -> Iterator[Path]:
         yield Path(folder) / "grpc"
 
 
-async def _finish(work: Work, *, within_s: float) -> None:
+async def _finish(*works: Work, within_s: float) -> None:
     """Wait for what is in work, and a moment longer for those who have not seen yet that this server goes away."""
     try:
         async with asyncio.timeout(within_s):
-            await work.finished()
+            for work in works:
+                await work.finished()
             await asyncio.sleep(_LAME_DUCK_S)
     except TimeoutError:
         log.warning("requests still in work after %.0f s are given up", within_s)
@@ -181,13 +206,28 @@ async def _announce(
         await health.set(name, status)
 
 
-async def _watch_inference(application: Application, health: aio_health.HealthServicer) -> None:
+async def _watch_inference(application: Application, health: aio_health.HealthServicer, running: Running) -> None:
+    """Let health follow the canary and the workers that matter; give up the process when inference hangs."""
+    hung = Hung(application.settings.stuck_s)
     while True:
         await asyncio.sleep(CANARY_INTERVAL_S)
-        try:
-            await asyncio.to_thread(application.check)
-        except Exception:
-            log.exception("the canary failed: not serving until it passes")
-            await _announce(health, health_pb2.HealthCheckResponse.NOT_SERVING)
-        else:
+        error = await asyncio.to_thread(_fault_of, application)
+        if error is None:
             await _announce(health, health_pb2.HealthCheckResponse.SERVING)
+        else:
+            log.error("not serving until it is over: %s", error, exc_info=error)
+            await _announce(health, health_pb2.HealthCheckResponse.NOT_SERVING)
+        if hung.after(error, now_s=time.monotonic()) and not running.stop.is_set():
+            log.critical("inference has hung for over %.0f s: the process ends", application.settings.stuck_s)
+            running.stuck.set()
+            running.stop.set()
+
+
+def _fault_of(application: Application) -> Exception | None:
+    """Run the canary and look after the workers: what goes wrong, or None."""
+    try:
+        application.check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, this replica must not say that it serves
+        return error
+    stopped = failing(longer_than_s=FAILING_S)
+    return ServingError(f"workers fail again and again: {', '.join(one.name for one in stopped)}") if stopped else None

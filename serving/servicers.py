@@ -37,7 +37,7 @@ _WATCH_BATCH = 500
 
 
 class ModerationServicer(ModerationServiceServicer):
-    """ModerationService. `work` runs what blocks; `in_stream` bounds the items of one stream in flight.
+    """ModerationService. `work` runs what blocks, `screening` listings; `in_stream` bounds a stream's items in flight.
 
     `describe` says who a caller is, `feed` tells watchers of events. Streams end when `draining` is set; requests that
     are in work are finished all the same.
@@ -50,6 +50,7 @@ class ModerationServicer(ModerationServiceServicer):
         work: Work,
         *,
         limits: CallerLimits,
+        screening: Work,
         describe: Callable[[Caller], pb.GetCallerResponse],
         feed: ChangeFeed,
         draining: asyncio.Event,
@@ -61,6 +62,7 @@ class ModerationServicer(ModerationServiceServicer):
         self._describe = describe
         self._work = work.run
         self._limits = limits
+        self._screening = screening.run
         self._max_deadline_s = max_deadline_s
         self._in_stream = in_stream
         self._feed = feed
@@ -70,7 +72,7 @@ class ModerationServicer(ModerationServiceServicer):
         """Screen one listing."""
         deadline = self._deadline(context)
         self._limits.screens(CALLING.get(), images=len(request.listing.images))
-        decision = await self._work(lambda: self._moderation.screen(request, deadline=deadline), deadline=deadline)
+        decision = await self._screening(lambda: self._moderation.screen(request, deadline=deadline), deadline=deadline)
         return pb.ScreenListingResponse(decision=decision)
 
     async def ScreenListings(  # noqa: N802
@@ -159,7 +161,7 @@ class ModerationServicer(ModerationServiceServicer):
         )
         try:
             self._limits.screens(caller, images=len(request.listing.images), streamed=True)
-            decision = await self._work(
+            decision = await self._screening(
                 lambda: self._moderation.screen(request, deadline=deadline), rpc=stream, deadline=deadline
             )
             response.decision.CopyFrom(decision)

@@ -183,6 +183,18 @@ class _General(BaseSettings):
     ] = 500_000
     store_connections: Annotated[int, Field(ge=2, description="most connections of one process to PostgreSQL")] = 20
     refresh_s: Annotated[float, Field(gt=0, description="seconds between looks for registry changes")] = 1.0
+    stuck_s: Annotated[
+        float, Field(ge=0, description="seconds of hanging inference after which the process ends with 1; 0: never")
+    ] = 300.0
+    stale_index_s: Annotated[
+        float, Field(gt=0, description="seconds without a refresh of the index after which listings go to REVIEW")
+    ] = 300.0
+    store_patience_s: Annotated[
+        float, Field(gt=0, description="seconds that a listing waits for the store before it goes on without")
+    ] = 3.0
+    spool_mib: Annotated[
+        int, Field(ge=0, description="MiB of decisions kept in `data_dir`/spool while the store is away; 0: none")
+    ] = 256
     drain_s: Annotated[float, Field(ge=0, description="seconds that running requests get on shutdown")] = 20.0
     audit_share: Annotated[
         float, Field(ge=0, le=1, description="share of decisions that a person audits at random")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from serving.deadline import Deadline
 from serving.domain import Reason
 from serving.errors import DeadlineExceeded, Overloaded
+from serving.outage.rules import ends_the_listing, fault_of, store_is_away
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Stages:
         Raises:
             DeadlineExceeded: the deadline passed before or during the stage.
             Overloaded: the embedder's queue is full.
+            ModelUnavailable: what runs the model cannot be reached, and the listing cannot be seen without it.
 
         """
         self.deadline.check(name)
@@ -38,9 +40,14 @@ class Stages:
             return self.timed(name, work)
         except (DeadlineExceeded, Overloaded):
             raise
-        except Exception:  # a defect in one stage must not lose the listing: a person looks instead
-            log.exception("stage %s failed", name)
-            self.faults.append(Reason("STAGE_FAILED", f"The {name} stage failed and was skipped; a person must look"))
+        except Exception as error:
+            if ends_the_listing(name, error):
+                raise
+            if store_is_away(error):
+                log.info("stage %s goes without the store: %s", name, error)
+            else:  # a defect in one stage must not lose the listing: a person looks instead
+                log.exception("stage %s failed", name)
+            self.faults.append(fault_of(name, error))
             return otherwise
 
     def timed(self, name: str, work: Callable[[], T]) -> T:

@@ -33,6 +33,7 @@ from index.errors import (
     ReferenceTooSmall,
     SellerDataError,
     SnapshotError,
+    StoreAway,
     StoreError,
 )
 from reference_brands.errors import RenderError, SeedError
@@ -43,6 +44,7 @@ from serving.errors import (
     IndexBehind,
     InvalidListing,
     KeysUnavailable,
+    NotKept,
     Overloaded,
     PackageError,
     PermissionDenied,
@@ -65,6 +67,8 @@ from vision.errors import (
 
 # `ErrorInfo.domain`: whose reasons these are.
 ERROR_DOMAIN = "touchstone"
+# When to ask again for what is UNAVAILABLE: a store that comes back is noticed about that soon.
+AGAIN_S = 1.0
 # Message and details travel in HTTP/2 trailers, which gRPC refuses from 8 KiB on.
 _MAX_MESSAGE_CHARACTERS = 1_000
 _MAX_VIOLATIONS_BYTES = 3_000  # which become a third more on the wire, and the message stands there twice
@@ -115,6 +119,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     BatchTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED),
     PermissionDenied: Answer(grpc.StatusCode.PERMISSION_DENIED),
     StoreError: _NOT_READY,
+    StoreAway: _NOT_READY,
+    NotKept: _NOT_READY,
     ModelError: _NOT_READY,
     ModelUnavailable: _NOT_READY,
     CheckpointError: _NOT_READY,
@@ -163,12 +169,19 @@ def _details(error: BaseException) -> list[Message]:
     if isinstance(error, ImageError):
         return [ErrorInfo(reason=f"IMAGE_{error.fault.name}", domain=ERROR_DOMAIN)]
     if isinstance(error, Overloaded):
-        delay = Duration()
-        delay.FromMilliseconds(max(1, round(error.retry_after_s * 1_000)))
         # A quota's description says which it is; the subject is whoever asks.
         quota = QuotaFailure.Violation(subject="caller", description=error.limit)
-        return [RetryInfo(retry_delay=delay), *([QuotaFailure(violations=[quota])] if error.limit else [])]
+        delay = _retry_after(error.retry_after_s)
+        return [delay, *([QuotaFailure(violations=[quota])] if error.limit else [])]
+    if answer_to(error).code is grpc.StatusCode.UNAVAILABLE:
+        return [_retry_after(AGAIN_S)]
     return []
+
+
+def _retry_after(seconds: float) -> RetryInfo:
+    delay = Duration()
+    delay.FromMilliseconds(max(1, round(seconds * 1_000)))
+    return RetryInfo(retry_delay=delay)
 
 
 def _violations(error: InvalidListing) -> list[BadRequest.FieldViolation]:

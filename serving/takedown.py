@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from serving.domain import Reason
 from serving.facts import FACTS, Facts
 from serving.gate import Permit, TakedownGate
+from serving.outage.rules import STORE_UNAVAILABLE
 from serving.policy_file import EvaluationError, Rule
 
 # By kind of evidence, the facts that speak against a listing where they exceed "nothing found". A fact that is not
@@ -33,6 +34,8 @@ def permit_takedown(rules: Iterable[Rule], facts: Facts, gate: TakedownGate, *, 
 
     `whole` says that nothing failed or could not be read: what is missing might speak for the listing.
     """
+    if any(fault.code == STORE_UNAVAILABLE for fault in facts.faults):
+        return Permit(refusal=Reason("TAKEDOWN_ON_PARTIAL_EVIDENCE", "Whether a legal hold stands could not be asked"))
     if any(rests_on_copy(rule, facts) for rule in rules):
         return Permit()
     if not whole:

@@ -8,11 +8,12 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     ├── ModelError               vision   a model cannot be loaded or does not fit its artefacts
     │   ├── CheckpointError      vision   checkpoint missing, corrupt or not the one its manifest names
     │   ├── UnsupportedByModel   vision   the model lacks what was asked (a text tower, say)
-    │   └── ModelUnavailable     vision   the server that runs the model is out of reach, or overloaded
+    │   └── ModelUnavailable     vision   what runs the model is out of reach or overloaded; the photos are well
     ├── TaxonomyError            vision   a taxonomy or concept file breaks its own rules
     ├── BackendError             index    a vector index backend is unknown, not installed or lacks its device
     ├── SnapshotError            index    an index snapshot is corrupt, foreign or of an unknown format
     ├── StoreError               index    the store cannot be opened, read or written
+    │   ├── StoreAway            index    it does not answer in time, or is known not to
     │   ├── NotFound             index    no such brand, reference, decision, listing, ...
     │   ├── Conflict             index    it exists already, or was changed by somebody else
     │   │   ├── NameTaken        index    another brand goes by that name
@@ -39,6 +40,7 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
         ├── SettingsError        serving  a setting is unknown or out of range
         ├── RunnerError          serving  a scan's workers cannot be started, or differ from what was planned
         ├── BenchError           serving  what was to be measured does not start or answer
+        ├── NotKept              serving  a decision can be kept neither in the store nor on disk
         ├── DeadlineExceeded     serving  the caller's deadline is shorter than the work
         ├── BatchTooLarge        serving  a stream holds more than one call may
         ├── IndexBehind          serving  the caller's version of the index is not reached here yet
@@ -97,7 +99,7 @@ class UnsupportedByModel(ModelError):
 
 
 class ModelUnavailable(ModelError):
-    """The server that runs the model is out of reach, overloaded or late; what was asked can be asked again."""
+    """What runs the model is out of reach, overloaded or late: nothing is wrong with the photos, ask again later."""
 
 
 class TaxonomyError(TouchstoneError):

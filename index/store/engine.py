@@ -10,7 +10,7 @@ import contextlib
 import functools
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,18 +47,20 @@ class Database:
             self.engine = open_engine(self.url, connections=connections)
         self._reader = for_reading(self.engine)
         self._shared = threading.local()
+        self.admit: Callable[[], None] = _everything
 
     @contextlib.contextmanager
     def read(self, action: str) -> Iterator[Connection]:
         """Run a read transaction, which sees one state of things; `action` completes "could not ..." in messages.
 
-        Keep it short.
+        Keep it short. Raises whatever `admit` raises, before anything is asked.
         """
         shared: Connection | None = getattr(self._shared, "connection", None)
         if shared is not None:
             with translated(self.name, action):
                 yield shared
             return
+        self.admit()
         with translated(self.name, action), self._reader.connect() as connection, connection.begin():
             yield connection
 
@@ -79,11 +81,17 @@ class Database:
 
         Raises LostRace when it and another one waited for each other: `index.store.retry` runs a method again then.
         """
+        self.admit()
         turn = self._turn or contextlib.nullcontext()
         with translated(self.name, action), turn, self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITES: True})
             with writing.begin():
                 yield writing
+
+    def ping(self) -> None:
+        """Run a query that reads next to nothing, not held up by `admit`. Raises StoreError."""
+        with translated(self.name, "reach the store"), self._reader.connect() as connection:
+            connection.exec_driver_sql("SELECT value FROM counters LIMIT 1").all()
 
     def faults(self) -> list[str]:
         """Return what the database's own check finds wrong; PostgreSQL checks its pages as it reads them."""
@@ -99,6 +107,10 @@ class Database:
         self.engine.dispose()
         if self._turn is not None:
             self._turn.close()
+
+
+def _everything() -> None:
+    """Let every transaction begin."""
 
 
 def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:

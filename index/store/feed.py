@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from index.background import background
 from index.store.engine import Database
 from index.store.tables.changes import counters
 
@@ -71,15 +72,10 @@ class ChangeFeed:
 @contextlib.contextmanager
 def following(database: Database) -> Iterator[ChangeFeed]:
     """Watch the database from now until the block ends. A failure is logged once; watching goes on when it is over."""
-    feed, stop, begun = ChangeFeed(), threading.Event(), threading.Event()
-    thread = threading.Thread(target=_watch, args=(database, feed, stop, begun), name="change feed", daemon=True)
-    thread.start()
-    try:
+    feed, begun = ChangeFeed(), threading.Event()
+    with background("change feed", lambda stop: _watch(database, feed, stop, begun)):
         begun.wait()  # for the first connection, or for its failure
         yield feed
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _watch(

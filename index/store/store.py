@@ -7,6 +7,7 @@ references. All methods are synchronous, may be called from any thread, and take
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -177,6 +178,14 @@ class Store(
     def name(self) -> str:
         """The file or URL, fit for messages: without a password."""
         return self._database.name
+
+    def admitting(self, admit: Callable[[], None]) -> None:
+        """Have `admit` called before each transaction: what it raises (StoreAway) keeps the transaction from it."""
+        self._database.admit = admit
+
+    def ping(self) -> None:
+        """Ask the store something small, whatever `admitting` says. Raises StoreError."""
+        self._database.ping()
 
     def reading(self) -> AbstractContextManager[None]:
         """Let this thread's reads in a block see one state of the store, in one transaction. Nothing may be written."""

@@ -93,7 +93,7 @@ def _sweep(application: Application, reference: Reference, how: dict[str, Any]) 
     sweeper = Sweeper(
         store=application.store,
         listings=application.catalogue,
-        opening=application.moderation.opening,
+        opening=application.moderation.recorder.opening,
         calibration=load_calibration(application.embedder.fingerprint),
         fingerprint=application.embedder.fingerprint,
     )

@@ -23,7 +23,8 @@ from time import monotonic
 
 from google.rpc.status_pb2 import Status
 
-from index.errors import Conflict, LostRace, StoreError
+from index.background import background
+from index.errors import Conflict, LostRace, StoreAway, StoreError
 from index.scan_records import ScanRecord, ScanState
 from index.store.store import Store
 from serving.scan.ending import end_of
@@ -62,14 +63,9 @@ class ScanWorker:
     @contextmanager
     def running(self, *, interval_s: float = 1.0) -> Iterator[None]:
         """Work in a thread of its own until the block ends; look for a scan each `interval_s` seconds."""
-        stop, name = threading.Event(), uuid.uuid4().hex
-        thread = threading.Thread(target=self._work, args=(name, stop, interval_s), name="scans", daemon=True)
-        thread.start()
-        try:
+        name = uuid.uuid4().hex
+        with background("scans", lambda stop: self._work(name, stop, interval_s)):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
     def work_once(self, name: str, stop: threading.Event) -> bool:
         """Take the next scan and follow it to its end, as worker `name`; False when none waits."""
@@ -86,6 +82,8 @@ class ScanWorker:
             try:
                 while not stop.is_set() and self.work_once(name, stop):
                     pass
+            except StoreAway as error:
+                log.debug("no scan is looked for: %s", error)
             except Exception:
                 log.exception("a scan could not be run; it is looked at again")
 

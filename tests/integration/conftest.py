@@ -43,12 +43,12 @@ def event_loop_thread() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture(scope="session")
 def start(event_loop_thread: asyncio.AbstractEventLoop) -> Start:
-    """Serve an application on a free port for as long as a block runs, then drain it."""
+    """Serve an application for as long as a block runs, then drain it."""
 
     @contextmanager
-    def started(application: Application) -> Iterator[Service]:
+    def started(application: Application, /, *, listen: str = "127.0.0.1:0") -> Iterator[Service]:
         ready: Future[tuple[int, asyncio.Event]] = Future()
-        ending = asyncio.run_coroutine_threadsafe(_serve(application, ready), event_loop_thread)
+        ending = asyncio.run_coroutine_threadsafe(_serve(application, ready, listen), event_loop_thread)
         ending.add_done_callback(lambda done: _fail(ready, done))
         port, stop = ready.result(PATIENCE_S)
         # A message over the limit must reach the server to be refused by it.
@@ -138,8 +138,8 @@ def real_service(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iter
             yield running
 
 
-async def _serve(application: Application, ready: Future[tuple[int, asyncio.Event]]) -> None:
-    async with serving(application, listen="127.0.0.1:0") as running:
+async def _serve(application: Application, ready: Future[tuple[int, asyncio.Event]], listen: str) -> None:
+    async with serving(application, listen=listen) as running:
         ready.set_result((running.port, running.stop))
         await running.stop.wait()
 

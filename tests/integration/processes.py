@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,12 +87,17 @@ class Replica:
 
 
 @contextmanager
-def touchstone_process(data: Path, *arguments: str, **settings: object) -> Iterator[Process]:
-    """Run `touchstone ARGUMENTS` on a data folder, without a model; `settings` go by their names."""
-    variables = {f"TOUCHSTONE_{name.upper()}": str(value) for name, value in settings.items()}
+def touchstone_process(
+    data: Path, *arguments: str, variables: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[Process]:
+    """Run `touchstone ARGUMENTS` on a data folder, without a model; `settings` go by their names.
+
+    `variables` are further ones of its environment.
+    """
+    told = {f"TOUCHSTONE_{name.upper()}": str(value) for name, value in settings.items()} | dict(variables or {})
     command = [sys.executable, "-u", "-m", "serving.cli.main", "--data-dir", str(data), *arguments]
     popen = subprocess.Popen(
-        command, env=environment() | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=environment() | told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     process = Process(popen)
     reader = threading.Thread(target=_read, args=(process,), daemon=True)
@@ -109,9 +114,9 @@ def touchstone_process(data: Path, *arguments: str, **settings: object) -> Itera
 
 
 @contextmanager
-def replica(data: Path, **settings: object) -> Iterator[Replica]:
+def replica(data: Path, variables: Mapping[str, str] | None = None, /, **settings: object) -> Iterator[Replica]:
     """Run `touchstone serve` on a free port until it is healthy, and end it with the block."""
-    with touchstone_process(data, "serve", "--listen", "127.0.0.1:0", **settings) as process:
+    with touchstone_process(data, "serve", "--listen", "127.0.0.1:0", variables=variables, **settings) as process:
         target = process.wait_for(_ANNOUNCED.pattern)[1]
         with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             running = Replica(process, target, channel)

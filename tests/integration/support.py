@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -120,7 +120,11 @@ class Service:
         return self.stub.ScreenListing(request, timeout=PATIENCE_S)
 
 
-Start = Callable[[Application], AbstractContextManager[Service]]
+class Start(Protocol):
+    """Serves an application at `listen` for as long as a block runs, then drains it."""
+
+    def __call__(self, application: Application, /, *, listen: str = ...) -> AbstractContextManager[Service]:
+        """Serve it; on a free port unless told otherwise."""
 
 
 def settings_at(folder: Path) -> Settings:

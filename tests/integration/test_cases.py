@@ -38,9 +38,10 @@ VERDICT_ALLOW, REVIEW, VERDICT_TAKEDOWN = (
 def with_rules(application: Application, **changed: object) -> Application:
     """Give an application other rules about cases."""
     rules = application.cases.desk.rules.model_copy(update=changed)
+    recorder = replace(application.moderation.recorder, opening=CaseOpening(application.store, rules))
     return replace(
         application,
-        moderation=replace(application.moderation, opening=CaseOpening(application.store, rules)),
+        moderation=replace(application.moderation, recorder=recorder),
         cases=make_case_answers(application.store, rules, application.blobs, application.moderation.photos),
     )
 

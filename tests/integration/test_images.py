@@ -413,4 +413,4 @@ def note_hit(service: Service, decision: decision_pb2.Decision, reference_id: st
         create_time=now,
     )
     record = store.get_decision(decision.decision_id)
-    store.note_sweep_hit(hit, service.application.moderation.opening.case(record, time=now))
+    store.note_sweep_hit(hit, service.application.moderation.recorder.opening.case(record, time=now))

@@ -49,7 +49,7 @@ def sweeper(application: Application) -> Sweeper:
     return Sweeper(
         store=application.store,
         listings=application.catalogue,
-        opening=application.moderation.opening,
+        opening=application.moderation.recorder.opening,
         calibration=load_calibration(application.embedder.fingerprint),
         fingerprint=application.embedder.fingerprint,
     )

@@ -150,3 +150,24 @@ def test_a_pause_of_nothing_is_refused(holder: Holder[ReferenceCatalogue]) -> No
     """Polling without a pause would keep the store busy."""
     with pytest.raises(ValueError, match="interval_s is 0"), holder.polling(interval_s=0):
         pass
+
+
+def test_age_counts_from_the_last_look_that_succeeded(source: FakeSource, holder: Holder[ReferenceCatalogue]) -> None:
+    """Only while something polls: a command that reads once is never behind; a failure lets the age grow."""
+    before = holder.behind_s
+    with holder.polling(interval_s=3600.0):
+        first = holder.behind_s
+        threading.Event().wait(0.02)
+        grown = holder.behind_s
+        holder.refresh()
+        fresh = holder.behind_s
+        source.failure = StoreError("away")
+        with pytest.raises(StoreError):
+            holder.refresh()
+        failed = holder.behind_s
+
+    assert before is holder.behind_s is None
+    assert None not in (first, grown, fresh, failed)
+    assert (grown or 0.0) >= 0.02
+    assert (fresh or 0.0) < (grown or 0.0)
+    assert (failed or 0.0) >= (fresh or 0.0)

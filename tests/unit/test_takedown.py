@@ -100,6 +100,17 @@ def test_rule_that_rests_on_a_copy_needs_no_certificate() -> None:
     assert (outcome.verdict, outcome.certificate_id, gate.asked) == (Verdict.TAKEDOWN, "", [])
 
 
+def test_no_copy_takes_down_while_nobody_knows_of_legal_holds() -> None:
+    """A court's order goes before every rule, so without the store, which knows of them, a person looks."""
+    rule = _takedown(lambda facts: facts.values["duplicate.known_counterfeit"] is True)
+    facts = Facts(_facts(duplicate__known_counterfeit=True).values, (Reason("STORE_UNAVAILABLE", "away"),))
+
+    outcome = decide(facts, Policy(version="test@0", rules=(rule,)), Permissive())
+
+    assert outcome.verdict is Verdict.REVIEW
+    assert "TAKEDOWN_ON_PARTIAL_EVIDENCE" in {reason.code for reason in outcome.reasons}
+
+
 @pytest.mark.parametrize("copied", [False, True])
 def test_rule_rests_on_a_copy_only_when_it_would_not_apply_without(copied: bool) -> None:
     """A rule that would apply anyway does not rest on the copy that happens to be there."""

@@ -131,7 +131,7 @@ class ScreenListingResponse(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
-        """The decision, already recorded."""
+        """The decision, already recorded or kept on disk to be."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class ScreenListingsResponse(_message.Message):
     """The `request_id` of that request."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
-        """The decision, already recorded."""
+        """The decision, already recorded or kept on disk to be."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:

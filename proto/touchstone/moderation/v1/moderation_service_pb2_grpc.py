@@ -130,8 +130,10 @@ class ModerationServiceServicer:
     def ScreenListing(self, request, context):
         """Decides on one listing.
 
-        The decision is recorded before it is returned. Images that cannot be read do not fail the call: the listing is
-        decided on the rest, the verdict is at least REVIEW, and `Decision.image_results` names each fault.
+        The decision is recorded before it is returned; while the store is away, it is REVIEW at least with the reason
+        `STORE_UNAVAILABLE`, is on disk before it is returned, and recorded once the store is back. Images that cannot be
+        read do not fail the call: the listing is decided on the rest, the verdict is at least REVIEW, and
+        `Decision.image_results` names each fault.
 
         Idempotent when `request_id` is set: the same `request_id` with the same listing MUST yield the same decision,
         recorded once, however often and on whichever replica it is asked for. Without it, each call records a decision.
@@ -145,7 +147,8 @@ class ModerationServiceServicer:
         `RetryInfo` says and send the request again.
         * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
         listing as REVIEW or try again with a longer deadline and the same `request_id`.
-        * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
+        * `UNAVAILABLE`: the replica is starting or draining, the model is out of reach, or the decision could be kept
+        nowhere; nothing was decided. The client SHOULD try again as `RetryInfo` says, or with back-off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

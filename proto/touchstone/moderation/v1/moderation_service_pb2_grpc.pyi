@@ -60,8 +60,10 @@ class ModerationServiceStub:
     ScreenListing: _grpc.UnaryUnaryMultiCallable[_moderation_service_pb2.ScreenListingRequest, _moderation_service_pb2.ScreenListingResponse]
     """Decides on one listing.
 
-    The decision is recorded before it is returned. Images that cannot be read do not fail the call: the listing is
-    decided on the rest, the verdict is at least REVIEW, and `Decision.image_results` names each fault.
+    The decision is recorded before it is returned; while the store is away, it is REVIEW at least with the reason
+    `STORE_UNAVAILABLE`, is on disk before it is returned, and recorded once the store is back. Images that cannot be
+    read do not fail the call: the listing is decided on the rest, the verdict is at least REVIEW, and
+    `Decision.image_results` names each fault.
 
     Idempotent when `request_id` is set: the same `request_id` with the same listing MUST yield the same decision,
     recorded once, however often and on whichever replica it is asked for. Without it, each call records a decision.
@@ -75,7 +77,8 @@ class ModerationServiceStub:
       `RetryInfo` says and send the request again.
     * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
       listing as REVIEW or try again with a longer deadline and the same `request_id`.
-    * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
+    * `UNAVAILABLE`: the replica is starting or draining, the model is out of reach, or the decision could be kept
+      nowhere; nothing was decided. The client SHOULD try again as `RetryInfo` says, or with back-off.
     """
     ScreenListings: _grpc.StreamStreamMultiCallable[_moderation_service_pb2.ScreenListingsRequest, _moderation_service_pb2.ScreenListingsResponse]
     """Decides on many listings over one stream.
@@ -204,8 +207,10 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     ScreenListing: _aio.UnaryUnaryMultiCallable[_moderation_service_pb2.ScreenListingRequest, _moderation_service_pb2.ScreenListingResponse]  # type: ignore[assignment]
     """Decides on one listing.
 
-    The decision is recorded before it is returned. Images that cannot be read do not fail the call: the listing is
-    decided on the rest, the verdict is at least REVIEW, and `Decision.image_results` names each fault.
+    The decision is recorded before it is returned; while the store is away, it is REVIEW at least with the reason
+    `STORE_UNAVAILABLE`, is on disk before it is returned, and recorded once the store is back. Images that cannot be
+    read do not fail the call: the listing is decided on the rest, the verdict is at least REVIEW, and
+    `Decision.image_results` names each fault.
 
     Idempotent when `request_id` is set: the same `request_id` with the same listing MUST yield the same decision,
     recorded once, however often and on whichever replica it is asked for. Without it, each call records a decision.
@@ -219,7 +224,8 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
       `RetryInfo` says and send the request again.
     * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
       listing as REVIEW or try again with a longer deadline and the same `request_id`.
-    * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
+    * `UNAVAILABLE`: the replica is starting or draining, the model is out of reach, or the decision could be kept
+      nowhere; nothing was decided. The client SHOULD try again as `RetryInfo` says, or with back-off.
     """
     ScreenListings: _aio.StreamStreamMultiCallable[_moderation_service_pb2.ScreenListingsRequest, _moderation_service_pb2.ScreenListingsResponse]  # type: ignore[assignment]
     """Decides on many listings over one stream.
@@ -351,8 +357,10 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_moderation_service_pb2.ScreenListingResponse, _abc.Awaitable[_moderation_service_pb2.ScreenListingResponse]]:
         """Decides on one listing.
 
-        The decision is recorded before it is returned. Images that cannot be read do not fail the call: the listing is
-        decided on the rest, the verdict is at least REVIEW, and `Decision.image_results` names each fault.
+        The decision is recorded before it is returned; while the store is away, it is REVIEW at least with the reason
+        `STORE_UNAVAILABLE`, is on disk before it is returned, and recorded once the store is back. Images that cannot be
+        read do not fail the call: the listing is decided on the rest, the verdict is at least REVIEW, and
+        `Decision.image_results` names each fault.
 
         Idempotent when `request_id` is set: the same `request_id` with the same listing MUST yield the same decision,
         recorded once, however often and on whichever replica it is asked for. Without it, each call records a decision.
@@ -366,7 +374,8 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
           `RetryInfo` says and send the request again.
         * `DEADLINE_EXCEEDED`: the deadline is shorter than the work; nothing was recorded. The client SHOULD treat the
           listing as REVIEW or try again with a longer deadline and the same `request_id`.
-        * `UNAVAILABLE`: the replica is starting or draining. The client SHOULD try again with back-off.
+        * `UNAVAILABLE`: the replica is starting or draining, the model is out of reach, or the decision could be kept
+          nowhere; nothing was decided. The client SHOULD try again as `RetryInfo` says, or with back-off.
         """
 
     @_abc_1.abstractmethod
