@@ -37,6 +37,7 @@ class Holder(Generic[T]):
         self._renew = renew
         self._clock = clock
         self._stale_since: datetime | None = None
+        self._refreshed = time.monotonic()
         self._refreshing = threading.Lock()
 
     @property
@@ -49,6 +50,11 @@ class Holder(Generic[T]):
         """When refreshing began to fail, or None while the last attempt succeeded."""
         return self._stale_since
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since the value was last known to be the store's present state."""
+        return time.monotonic() - self._refreshed
+
     def refresh(self) -> bool:
         """Bring the value to the store's present state; say whether that took a new one.
 
@@ -56,12 +62,14 @@ class Holder(Generic[T]):
         works and the others wait for it.
         """
         with self._refreshing:
+            began = time.monotonic()
             try:
                 changed = self._refresh()
             except Exception:
                 self._stale_since = self._stale_since or self._clock()
                 raise
             self._stale_since = None
+            self._refreshed = began
             return changed
 
     @contextmanager

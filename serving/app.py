@@ -60,6 +60,7 @@ from serving.reference_reviews import Reviews
 from serving.scan.parts import ScanParts
 from serving.scoping import Assessor
 from serving.settings import Settings
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.uploads import Uploads
 from serving.visual import find_keypoints, find_no_keypoints
 from vision.attributes import AttributeClassifier
@@ -112,6 +113,7 @@ class Application:
     scans: ScanParts
     images: ImageAnswers
     insight: InsightAnswers
+    telemetry: Telemetry = UNOBSERVED
 
     @property
     def pipeline(self) -> Pipeline:
@@ -137,8 +139,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_application(settings: Settings, *, exactly: int | None = None) -> Iterator[Application]:
+def open_application(
+    settings: Settings, *, exactly: int | None = None, telemetry: Telemetry = UNOBSERVED
+) -> Iterator[Application]:
     """Build everything that screening needs; closed in reverse order on exit. `exactly` is `BatchingEmbedder`'s.
+
+    What goes on is told to `telemetry`.
 
     Raises:
         TouchstoneError: a checkpoint, snapshot, policy, fusion model, taxonomy or rate table cannot be used; it names
@@ -152,6 +158,8 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
     rules = load_case_rules(settings.case_rules)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
+        if telemetry.is_on:
+            store.observe(telemetry)
         embedder = resources.enter_context(
             BatchingEmbedder(
                 load_embedder(settings),
@@ -159,6 +167,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
                 load_reader(settings),
                 max_waiting=settings.max_waiting,
                 exactly=exactly,
+                observer=telemetry if telemetry.is_on else None,
             )
         )
         shelf = open_blobs(settings)
@@ -199,6 +208,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             holds=store,
             find_points=POINTS[settings.points],
             max_matches=settings.max_matches,
+            telemetry=telemetry,
         )
         cases = make_case_answers(store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key)
         yield Application(
@@ -225,6 +235,7 @@ def open_application(settings: Settings, *, exactly: int | None = None) -> Itera
             scans=ScanParts.of(settings, store, calibration),
             images=ImageAnswers(store, shelf),
             insight=InsightAnswers(store, cases.desk, in_force.gate.versions, audit_share=settings.audit_share),
+            telemetry=telemetry,
         )
 
 

@@ -6,12 +6,14 @@ is one caller's, under heavy load it fills by itself, and nobody waits on a time
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, Overloaded
 from vision.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 Crops = Sequence[NDArray[np.uint8]]
 
@@ -31,10 +35,39 @@ class Work:
     do: Callable[[Crops], Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch that was done, or failed with `error`. Times are `time.perf_counter`'s, in seconds.
+
+    For each of its jobs, in order, `tickets` holds what `LaneObserver.ticket` was, and `queued` when it came.
+    """
+
+    lane: str
+    work: str
+    crops: int
+    tickets: tuple[object, ...]
+    queued: tuple[float, ...]
+    began: float
+    ended: float
+    error: Exception | None
+
+
+class LaneObserver(Protocol):
+    """Who wants to know what a lane does. What its methods raise is logged, and changes nothing."""
+
+    def ticket(self) -> object:
+        """Return what ties a job to its request; called in the caller's thread."""
+
+    def ran(self, batch: Batch) -> None:
+        """Take note of a batch; called in the owner's thread, after its callers have their answers."""
+
+
 class Lane:
     """The one owner of what its works use, in a thread of its own. Thread-safe; close it to end the thread."""
 
-    def __init__(self, owner: str, *, max_crops: int, max_waiting: int) -> None:
+    def __init__(self, owner: str, *, max_crops: int, max_waiting: int, observer: LaneObserver | None = None) -> None:
+        self.name = owner
+        self._observer = observer
         self._max_crops = max_crops
         self._max_waiting = max_waiting
         self._waiting: deque[_Job] = deque()
@@ -42,6 +75,11 @@ class Lane:
         self._changed = threading.Condition()
         self._owner = threading.Thread(target=self._run, name=owner, daemon=True)
         self._owner.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a batch."""
+        return len(self._waiting)
 
     def do(self, work: Work, crops: Crops, deadline: Deadline) -> Sequence[Any]:
         """Wait for the owner to do it: an answer for each crop.
@@ -52,7 +90,7 @@ class Lane:
             ModelError: there are not as many answers as crops; and whatever the work raises.
 
         """
-        job = _Job(work, crops)
+        job = _Job(work, crops, self._observer.ticket() if self._observer is not None else None)
         with self._changed:
             if self._closed:
                 raise Overloaded("the service is shutting down", retry_after_s=1.0)
@@ -81,7 +119,27 @@ class Lane:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            _run_batch(batch)
+            began = time.perf_counter()
+            error = _run_batch(batch)
+            if self._observer is not None:
+                self._tell(self._observer, batch, began, error)
+
+    def _tell(self, observer: LaneObserver, batch: Sequence[_Job], began: float, error: Exception | None) -> None:
+        try:
+            observer.ran(
+                Batch(
+                    lane=self.name,
+                    work=batch[0].work.name,
+                    crops=sum(len(job.crops) for job in batch),
+                    tickets=tuple(job.ticket for job in batch),
+                    queued=tuple(job.queued for job in batch),
+                    began=began,
+                    ended=time.perf_counter(),
+                    error=error,
+                )
+            )
+        except Exception:  # the owner must outlive any failure
+            log.exception("a batch of %s could not be told of", self.name)
 
     def _next_batch(self) -> list[_Job]:
         """Wait for work and take as many whole jobs of the first one's kind as fit; empty when closed and done."""
@@ -99,13 +157,16 @@ class Lane:
 
 
 class _Job:
-    def __init__(self, work: Work, crops: Crops) -> None:
+    def __init__(self, work: Work, crops: Crops, ticket: object) -> None:
+        self.ticket = ticket
+        self.queued = time.perf_counter()
         self.work = work
         self.crops = crops
         self.result: Future[Sequence[Any]] = Future()
 
 
-def _run_batch(batch: Sequence[_Job]) -> None:
+def _run_batch(batch: Sequence[_Job]) -> Exception | None:
+    """Answer the jobs of a batch; say what they failed with, if they did."""
     crops = [crop for job in batch for crop in job.crops]
     try:
         answers = batch[0].work.do(crops)
@@ -114,8 +175,9 @@ def _run_batch(batch: Sequence[_Job]) -> None:
     except Exception as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
         for job in batch:
             job.result.set_exception(error)
-        return
+        return error
     start = 0
     for job in batch:
         job.result.set_result(answers[start : start + len(job.crops)])
         start += len(job.crops)
+    return None

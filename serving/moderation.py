@@ -82,20 +82,23 @@ class Moderation:
             case = self.opening.case(record, origin=CaseOrigin.AUDIT if audited else CaseOrigin.SCREENING)
             case = replace(case, audit_share=share if audited else None)
             looked_at = audited or _needs_person(screening)
-            outcome = self.store.record_decision(
-                record,
-                case=case if looked_at else None,
-                carried=case,
-                images=screening.images,
-                regions=replace(screening.regions, brand_ids=case.brand_ids, sightings=_sightings(screening)),
-                facts=pack(screening.facts),
-                shadows=screening.shadows,
-                price=cleared_price(listing, screening.decision, screening.brand),
-                photos=self._keep_photos(record, screening, listing, deadline) if looked_at else (),
-                commit_guard=lambda: deadline.check("the decision was recorded"),
-            )
+            with self.pipeline.telemetry.stage("record"):
+                outcome = self.store.record_decision(
+                    record,
+                    case=case if looked_at else None,
+                    carried=case,
+                    images=screening.images,
+                    regions=replace(screening.regions, brand_ids=case.brand_ids, sightings=_sightings(screening)),
+                    facts=pack(screening.facts),
+                    shadows=screening.shadows,
+                    price=cleared_price(listing, screening.decision, screening.brand),
+                    photos=self._keep_photos(record, screening, listing, deadline) if looked_at else (),
+                    commit_guard=lambda: deadline.check("the decision was recorded"),
+                )
         except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
+        if outcome.record.decision_id == record.decision_id:  # else another call with the same key was first
+            self.pipeline.telemetry.decided(screening.decision, brand=_brand_of(screening))
         if outcome.case_id and not looked_at:
             self._keep_photos_later(record, screening, listing, deadline)
         return decision_of(outcome.record)
@@ -167,6 +170,11 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         probability=decision.counterfeit_probability,
         price_ratio=next((one.ratio for one in decision.evidence if isinstance(one, PriceEvidence)), None),
     )
+
+
+def _brand_of(screening: Screening) -> str:
+    """Name the brand at stake if it is one of the registry: what a seller wrote is nobody's to count."""
+    return screening.brand if screening.facts.values["brand.known"] else "unknown" if screening.brand else "none"
 
 
 def _sightings(screening: Screening) -> tuple[Sighting, ...]:

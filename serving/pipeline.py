@@ -36,6 +36,7 @@ from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_c
 from serving.reading import read_names
 from serving.sight import OwnFiles, Sight
 from serving.stages import Stages
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.visual import (
     Photo,
     Regions,
@@ -102,6 +103,7 @@ class Pipeline:
     find_points: Callable[[Sequence[Photo]], Mapping[int, LocalFeatures]] = find_keypoints
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
+    telemetry: Telemetry = UNOBSERVED
 
     def screen(self, listing: Listing, *, deadline: Deadline = Deadline(), sight: Sight | None = None) -> Screening:
         """Decide on one listing, by its own images unless `sight` has looked at them already.
@@ -111,7 +113,7 @@ class Pipeline:
             Overloaded: the embedder's queue is full.
 
         """
-        stages, known, last = Stages(deadline), self.knowledge(), self.judge()
+        stages, known, last = Stages(deadline, telemetry=self.telemetry), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
         words = read_words(listing, stages, known)
         sight = sight or OwnFiles(listing.images, self.limits, self.embedder)

@@ -32,6 +32,9 @@ from serving.interceptor import DrainInterceptor, StatusInterceptor
 from serving.read_your_write import ReadYourWrite
 from serving.report_bodies import ReportBodies
 from serving.rpc_services import SERVICES, add_services
+from serving.telemetry.metrics import WORK, WORK_LIMIT, Fault
+from serving.telemetry.rpc import RequestInterceptor
+from serving.telemetry.sampling import sampling
 from serving.tls import CertificateFiles, server_credentials
 from serving.wire.requests import MAX_MESSAGE_BYTES
 from serving.work import Work
@@ -96,6 +99,7 @@ async def _serving(
     workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
     draining = asyncio.Event()
     interceptors = [
+        RequestInterceptor(application.telemetry),
         DrainInterceptor("/touchstone.", draining),
         ReportBodies(settings.trust_caller),
         StatusInterceptor(),
@@ -104,6 +108,8 @@ async def _serving(
     ]
     server = grpc.aio.server(interceptors=interceptors, options=_CHANNEL_OPTIONS)
     work = Work(workers, max_waiting=settings.max_waiting)
+    application.telemetry.gauge(WORK, lambda: work.unfinished)
+    application.telemetry.gauge(WORK_LIMIT, lambda: settings.max_waiting)
     polling = ExitStack()
     feed = await asyncio.to_thread(polling.enter_context, application.store.following())
     add_services(server, application, work, gate=gate, feed=feed, draining=draining)
@@ -119,7 +125,7 @@ async def _serving(
         polling.close()
         raise SettingsError(f"cannot listen on {listen}: {error}; choose a free HOST:PORT") from error
     await server.start()
-    await _announce(health, health_pb2.HealthCheckResponse.SERVING)
+    await _announce(application, health, health_pb2.HealthCheckResponse.SERVING)
     canary = asyncio.create_task(_watch_inference(application, health))
     changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
     polling.enter_context(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
@@ -127,11 +133,13 @@ async def _serving(
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
     polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
+    polling.enter_context(sampling(application))
     try:
         yield Running(port, asyncio.Event())
     finally:
         canary.cancel()
         draining.set()
+        application.telemetry.ready(ready=False)
         await health.enter_graceful_shutdown()
         await _finish(work, within_s=settings.drain_s)
         await server.stop(_FLUSH_S)
@@ -153,7 +161,9 @@ async def serve_until_signalled(
         if console and socket:
             from serving.console.opening import console_of
 
-            pages = await parts.enter_async_context(console_of(f"unix:{socket}", application.settings, listen=console))
+            pages = await parts.enter_async_context(
+                console_of(f"unix:{socket}", application.settings, listen=console, telemetry=application.telemetry)
+            )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)
@@ -180,8 +190,11 @@ async def _finish(work: Work, *, within_s: float) -> None:
 
 
 async def _announce(
-    health: aio_health.HealthServicer, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType
+    application: Application,
+    health: aio_health.HealthServicer,
+    status: health_pb2.HealthCheckResponse.ServingStatus.ValueType,
 ) -> None:
+    application.telemetry.ready(ready=status == health_pb2.HealthCheckResponse.SERVING)
     for name in ("", *_OFFERED):
         await health.set(name, status)
 
@@ -191,8 +204,9 @@ async def _watch_inference(application: Application, health: aio_health.HealthSe
         await asyncio.sleep(CANARY_INTERVAL_S)
         try:
             await asyncio.to_thread(application.check)
-        except Exception:
+        except Exception as error:
             log.exception("the canary failed: not serving until it passes")
-            await _announce(health, health_pb2.HealthCheckResponse.NOT_SERVING)
+            application.telemetry.fault(Fault.CANARY, type(error).__name__)
+            await _announce(application, health, health_pb2.HealthCheckResponse.NOT_SERVING)
         else:
-            await _announce(health, health_pb2.HealthCheckResponse.SERVING)
+            await _announce(application, health, health_pb2.HealthCheckResponse.SERVING)

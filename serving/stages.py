@@ -11,6 +11,8 @@ from typing import TypeVar
 from serving.deadline import Deadline
 from serving.domain import Reason
 from serving.errors import DeadlineExceeded, Overloaded
+from serving.telemetry.metrics import Fault
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -24,6 +26,7 @@ class Stages:
     timings_ms: dict[str, float] = field(default_factory=dict)
     faults: list[Reason] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    telemetry: Telemetry = UNOBSERVED
 
     def run(self, name: str, work: Callable[[], T], otherwise: T) -> T:
         """Run one stage; when it fails, note the fault and go on with `otherwise`.
@@ -40,6 +43,7 @@ class Stages:
             raise
         except Exception:  # a defect in one stage must not lose the listing: a person looks instead
             log.exception("stage %s failed", name)
+            self.telemetry.fault(Fault.STAGE, name)
             self.faults.append(Reason("STAGE_FAILED", f"The {name} stage failed and was skipped; a person must look"))
             return otherwise
 
@@ -47,7 +51,8 @@ class Stages:
         """Run a stage that nothing can stand in for: whatever it raises ends the listing."""
         start = time.perf_counter()
         try:
-            return work()
+            with self.telemetry.stage(name):
+                return work()
         finally:
             spent = (time.perf_counter() - start) * 1000
             self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent

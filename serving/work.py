@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import copy_context
 from typing import TypeVar
 
 from serving.errors import Overloaded
@@ -22,14 +23,19 @@ class Work:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def unfinished(self) -> int:
+        """How many calls are in work."""
+        return self._unfinished
+
     async def run(self, blocking: Callable[[], T]) -> T:
-        """Run one call. Raises Overloaded when too many are in work."""
+        """Run one call, in this task's context: on the same request. Raises Overloaded when too many are in work."""
         if self._unfinished >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} requests are in work already", retry_after_s=1.0)
         self._unfinished += 1
         self._idle.clear()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
+            return await asyncio.get_running_loop().run_in_executor(self._workers, copy_context().run, blocking)
         finally:
             self._unfinished -= 1
             if self._unfinished == 0:

@@ -12,7 +12,7 @@ import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table, UpdateBase
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,6 +32,13 @@ CONNECTIONS = 20
 Item = TypeVar("Item")
 
 
+class StoreObserver(Protocol):
+    """Who wants to know how long transactions take, and which fail."""
+
+    def transaction(self, kind: str) -> contextlib.AbstractContextManager[Any]:
+        """Stand around a transaction, a "read" or a "write", and let through what it raises."""
+
+
 class Database:
     """A pool of connections to one database. Threads share it; each transaction takes a connection of its own."""
 
@@ -47,6 +54,7 @@ class Database:
             self.engine = open_engine(self.url, connections=connections)
         self._reader = for_reading(self.engine)
         self._shared = threading.local()
+        self.observer: StoreObserver | None = None
 
     @contextlib.contextmanager
     def read(self, action: str) -> Iterator[Connection]:
@@ -59,7 +67,12 @@ class Database:
             with translated(self.name, action):
                 yield shared
             return
-        with translated(self.name, action), self._reader.connect() as connection, connection.begin():
+        with (
+            self._observed("read"),
+            translated(self.name, action),
+            self._reader.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextlib.contextmanager
@@ -80,7 +93,7 @@ class Database:
         Raises LostRace when it and another one waited for each other: `index.store.retry` runs a method again then.
         """
         turn = self._turn or contextlib.nullcontext()
-        with translated(self.name, action), turn, self.engine.connect() as connection:
+        with self._observed("write"), translated(self.name, action), turn, self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITES: True})
             with writing.begin():
                 yield writing
@@ -93,6 +106,9 @@ class Database:
             checks = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars().all()
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").scalars().all()
         return [str(check) for check in checks if check != "ok"] + [f"an orphaned row in {table}" for table in orphans]
+
+    def _observed(self, kind: str) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self.observer is None else self.observer.transaction(kind)
 
     def close(self) -> None:
         """Close all connections that are not in use."""

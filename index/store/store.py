@@ -33,7 +33,7 @@ from index.store.check_answers import CheckAnswerStore
 from index.store.checks import CheckStore
 from index.store.condition import StoreCondition, condition_of
 from index.store.decisions import DecisionStore
-from index.store.engine import CONNECTIONS, Database
+from index.store.engine import CONNECTIONS, Database, StoreObserver
 from index.store.evidence import EvidenceStore
 from index.store.features import FeatureStore
 from index.store.gold import GoldStore
@@ -181,6 +181,10 @@ class Store(
     def reading(self) -> AbstractContextManager[None]:
         """Let this thread's reads in a block see one state of the store, in one transaction. Nothing may be written."""
         return self._database.reading("read the store")
+
+    def observe(self, observer: StoreObserver) -> None:
+        """Let somebody know of each transaction from now on."""
+        self._database.observer = observer
 
     def counts(self) -> StoreCounts:
         """Return how much the store holds."""
