@@ -97,8 +97,6 @@ class Moderation:
                 )
         except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
-        if outcome.record.decision_id == record.decision_id:  # else another call with the same key was first
-            self.pipeline.telemetry.decided(screening.decision, brand=_brand_of(screening))
         if outcome.case_id and not looked_at:
             self._keep_photos_later(record, screening, listing, deadline)
         return decision_of(outcome.record)
@@ -170,11 +168,6 @@ def _record(screening: Screening, listing: Listing, *, request_id: str, digest: 
         probability=decision.counterfeit_probability,
         price_ratio=next((one.ratio for one in decision.evidence if isinstance(one, PriceEvidence)), None),
     )
-
-
-def _brand_of(screening: Screening) -> str:
-    """Name the brand at stake if it is one of the registry: what a seller wrote is nobody's to count."""
-    return screening.brand if screening.facts.values["brand.known"] else "unknown" if screening.brand else "none"
 
 
 def _sightings(screening: Screening) -> tuple[Sighting, ...]:

@@ -172,6 +172,9 @@ class Pipeline:
             certificate_id=judgement.outcome.certificate_id,
             rule_ids=judgement.outcome.fired,
         )
+        # Of a brand that the registry does not have the name is the seller's words, which are nobody's to count.
+        counted = at_stake.name if at_stake.brand is not None else "unknown" if at_stake.name else "none"
+        self.telemetry.decided(decision, brand=counted)
         return Screening(
             decision=decision,
             images_of=lambda: records_of(photos, keypoints, regions),

@@ -8,6 +8,7 @@ references. All methods are synchronous, may be called from any thread, and take
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -210,6 +211,25 @@ class Store(
     def condition(self) -> StoreCondition:
         """Return which database this is and how it is set up."""
         return condition_of(self._database)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the database may have another clock than this machine."""
+        return self._database.engine.dialect.name != "sqlite"
+
+    def clock(self) -> datetime:
+        """Return what time it is to the database."""
+        with self._database.read("ask for the time") as connection:
+            if not self.is_remote:
+                return datetime.now(UTC)
+            found: datetime = connection.execute(select(func.now())).scalar_one()
+            return found
+
+    def newest_time(self) -> datetime | None:
+        """Return the time of the decision that was recorded last, None when there is none."""
+        newest = select(decisions.c.create_time).order_by(decisions.c.number.desc()).limit(1)
+        with self._database.read("look at the last decision") as connection:
+            return connection.execute(newest).scalar_one_or_none()
 
     def copy_to(self, target: Self) -> dict[str, int]:
         """Copy everything into a store that is still empty, all or nothing; return the rows of each table.

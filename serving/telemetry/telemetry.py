@@ -64,6 +64,10 @@ class Telemetry:
         """Time a block as a stage of a listing's way: a span, and a value of touchstone_stage_seconds."""
         return self._timed(STAGE_SECONDS, name, name) if self.is_on else _NOTHING
 
+    def span(self, name: str) -> AbstractContextManager[Any]:
+        """Make a span of a block, where the present request is traced."""
+        return _NOTHING if self.tracing is None else self.tracing.span(name)
+
     def transaction(self, kind: str) -> AbstractContextManager[Any]:
         """Time a transaction of the store: `read` or `write`."""
         return self._timed(STORE_SECONDS, kind, f"store {kind}", errors=STORE_ERRORS) if self.is_on else _NOTHING
@@ -88,7 +92,7 @@ class Telemetry:
             self.meter.set(READY, float(ready))
 
     def decided(self, decision: Decision, *, brand: str) -> None:
-        """Count a decision that is on record, by the name of a brand of the registry, or "unknown" or "none"."""
+        """Count a decision, by the name of a brand of the registry, or "unknown" or "none"."""
         if self.tracing is not None:
             self.tracing.note(
                 {
@@ -147,9 +151,7 @@ class Telemetry:
         return (*named, *carried())
 
     def _timed(self, metric: Metric, label: str, span: str, *, errors: Metric | None = None) -> _Timed:
-        return _Timed(
-            self.meter, metric, label, _NOTHING if self.tracing is None else self.tracing.span(span), errors=errors
-        )
+        return _Timed(self.meter, metric, label, self.span(span), errors=errors)
 
 
 class _Timed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -30,6 +31,7 @@ from serving.telemetry.request import REQUEST_ID
 from serving.telemetry.sampling import Sampler
 from serving.telemetry.telemetry import Telemetry
 from serving.telemetry.tracing import Tracing
+from tests.integration.console_support import console_running
 from tests.integration.support import AURORA, AURORA_SHOE, PATIENCE_S, Service, Start, draw, fill, listing, settings_at
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
@@ -123,13 +125,16 @@ def test_trace_goes_on_from_the_caller_through_every_stage(watched: Watched) -> 
     (rpc,) = found[SCREEN]
     assert rpc.parent is not None
     assert f"{rpc.parent.span_id:016x}" == CALLER
+    (screening,) = found["screen"]
+    assert screening.parent is not None
+    assert screening.parent.span_id == rpc.context.span_id
     stages = {"text", "decode", "keypoints", "identify", "embed", "copies", "search", "verify", "read", "classify"}
     stages |= {"price", "records", "category", "judge", "describe", "record"}
     assert stages <= found.keys()
     for stage in stages:
         for span in found[stage]:
             assert span.parent is not None
-            assert span.parent.span_id == rpc.context.span_id, stage
+            assert span.parent.span_id == screening.context.span_id, stage
     assert {"store read", "store write"} <= found.keys()
 
 
@@ -291,6 +296,39 @@ def test_store_that_cannot_be_read_is_told_and_hides_nothing(watched: Watched, m
 
     assert (down, watched.value("touchstone_store_up")) == (0, 1)
     assert watched.value("touchstone_faults_total", kind="sampling", reason="touchstone_cases_waiting") >= 1
+
+
+def test_page_of_the_console_goes_on_in_what_it_asks(
+    event_loop_thread: asyncio.AbstractEventLoop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A page begins a trace and a request; the rpcs that it asks are below it, and carry the name that it tells.
+
+    What a browser sends of its own is not gone on with.
+    """
+    caplog.set_level(logging.INFO)
+    with (
+        _telling(tmp_path, share=1.0) as (application, spans),
+        console_running(event_loop_thread, application) as console,
+    ):
+        ann = console.person(PERSON)
+        spans.clear()
+        answer = ann.get("/queue", traceparent=FOLLOWED[1])
+        meter = _meter(application)
+        _wait_until(lambda: "CaseService/ListCases" in {span.name for span in spans.get_finished_spans()})
+        (page,) = [span for span in spans.get_finished_spans() if span.name == "GET /queue"]
+        asked = [span for span in spans.get_finished_spans() if span.name.startswith(("CaseService", "Moderation"))]
+
+    assert answer.status_code == 200
+    assert page.parent is None
+    assert f"{page.context.trace_id:032x}" != TRACE
+    assert {"CaseService/ListCases", "ModerationService/GetCaller"} <= {span.name for span in asked}
+    for rpc in asked:
+        assert rpc.parent is not None
+        assert rpc.parent.span_id == page.context.span_id
+        assert rpc.attributes is not None
+        assert rpc.attributes[REQUEST_ID] == answer.headers[REQUEST_ID]
+    assert meter.value("touchstone_page_seconds_count", page="GET /queue", status="200") == 1
+    assert PERSON not in caplog.text + "".join(span.to_json() for span in spans.get_finished_spans())
 
 
 def test_log_has_a_line_for_each_rpc_and_no_secrets(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
