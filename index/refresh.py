@@ -40,7 +40,8 @@ class Holder(Generic[T]):
         self._clock = clock
         self._stale_since: datetime | None = None
         self._refreshing = threading.Lock()
-        self._confirmed_at: float | None = None  # on the monotonic clock; None while nothing polls
+        self._confirmed_at = time.monotonic()
+        self._polled = False
 
     @property
     def current(self) -> T:
@@ -53,10 +54,14 @@ class Holder(Generic[T]):
         return self._stale_since
 
     @property
+    def age_s(self) -> float:
+        """Seconds since the value was last known to be the store's present state."""
+        return time.monotonic() - self._confirmed_at
+
+    @property
     def behind_s(self) -> float | None:
-        """Seconds since the value was last known to be the store's present state; None while nothing polls."""
-        at = self._confirmed_at
-        return None if at is None else time.monotonic() - at
+        """The same while something polls; without it nobody expects the value to follow the store: None."""
+        return self.age_s if self._polled else None
 
     def refresh(self) -> bool:
         """Bring the value to the store's present state; say whether that took a new one.
@@ -65,14 +70,14 @@ class Holder(Generic[T]):
         works and the others wait for it.
         """
         with self._refreshing:
+            began = time.monotonic()
             try:
                 changed = self._refresh()
             except Exception:
                 self._stale_since = self._stale_since or self._clock()
                 raise
             self._stale_since = None
-            if self._confirmed_at is not None:
-                self._confirmed_at = time.monotonic()
+            self._confirmed_at = began
             return changed
 
     @contextmanager
@@ -86,7 +91,7 @@ class Holder(Generic[T]):
         if interval_s <= 0:
             raise ValueError(f"interval_s is {interval_s}, but a poll needs a pause of more than 0 seconds")
         bell = threading.Event()
-        self._confirmed_at = time.monotonic()
+        self._confirmed_at, self._polled = time.monotonic(), True
         try:
             with (
                 background("refresh", lambda stop: self._poll(stop, bell, interval_s), vital=True, wake=bell.set),
@@ -94,7 +99,7 @@ class Holder(Generic[T]):
             ):
                 yield
         finally:
-            self._confirmed_at = None
+            self._polled = False
 
     def _refresh(self) -> bool:
         new = self._renew(self._current)

@@ -66,6 +66,7 @@ from serving.reference_reviews import Reviews
 from serving.scan.parts import ScanParts
 from serving.scoping import Assessor
 from serving.settings import Settings
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.uploads import Uploads
 from serving.visual import find_keypoints, find_no_keypoints
 from vision.attributes import AttributeClassifier
@@ -122,6 +123,7 @@ class Application:
     images: ImageAnswers
     insight: InsightAnswers
     decoder: Decoder
+    telemetry: Telemetry = UNOBSERVED
 
     @property
     def pipeline(self) -> Pipeline:
@@ -148,11 +150,15 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 @contextmanager
 def open_application(
-    settings: Settings, *, exactly: int | None = None, decode_workers: int = 0
+    settings: Settings,
+    *,
+    exactly: int | None = None,
+    decode_workers: int = 0,
+    telemetry: Telemetry = UNOBSERVED,
 ) -> Iterator[Application]:
     """Build everything that screening needs; closed in reverse order on exit. `exactly` is `BatchingEmbedder`'s.
 
-    Uploads are decoded in `decode_workers` processes; 0: in the threads that ask.
+    Uploads are decoded in `decode_workers` processes; 0: in the threads that ask. What goes on is told to `telemetry`.
 
     Raises:
         TouchstoneError: a checkpoint, snapshot, policy, fusion model, taxonomy or rate table cannot be used; it names
@@ -166,6 +172,8 @@ def open_application(
     rules = load_case_rules(settings.case_rules)
     with ExitStack() as resources:
         store = resources.enter_context(open_store(settings))
+        if telemetry.is_on:
+            store.observe(telemetry)
         embedder = resources.enter_context(
             BatchingEmbedder(
                 load_embedder(settings),
@@ -173,6 +181,7 @@ def open_application(
                 load_reader(settings),
                 max_waiting=settings.max_waiting,
                 exactly=exactly if depends_on_batch(settings) else None,
+                observer=telemetry if telemetry.is_on else None,
             )
         )
         decoder = resources.enter_context(open_decoder(settings, decode_workers))
@@ -219,6 +228,7 @@ def open_application(
             max_matches=settings.max_matches,
             ask=outage.guard.ask,
             stale=lambda known: staleness(knowledge.behind_s, settings.stale_index_s, known.catalogue.version),
+            telemetry=telemetry,
         )
         cases = make_case_answers(
             store, rules, shelf, photos, font=settings.evidence_font, key=settings.evidence_key, decoder=decoder
@@ -251,6 +261,7 @@ def open_application(
             images=ImageAnswers(store, shelf, decoder=decoder),
             insight=InsightAnswers(store, cases.desk, in_force.gate.versions, audit_share=settings.audit_share),
             decoder=decoder,
+            telemetry=telemetry,
         )
 
 

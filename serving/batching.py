@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.deadline import NEVER, Deadline
-from serving.lane import Crops, Lane, Work
+from serving.lane import Crops, Lane, LaneObserver, Work
 from serving.steadying import steady
 from vision.embedder import Embedder
 from vision.finder import Finder, GridFinder
@@ -40,6 +40,7 @@ class BatchingEmbedder:
         max_crops: int = 64,
         max_waiting: int = 256,
         exactly: int | None = None,
+        observer: LaneObserver | None = None,
     ) -> None:
         self._embedder = embedder
         self._finder: Finder = finder or GridFinder()
@@ -49,8 +50,8 @@ class BatchingEmbedder:
         self._finding = Work("the finder", steady(self._finder.find, exactly))
         self._reading = Work("the reader", self._reader.read)
         self._paging = Work("the reader of whole photos", self._reader.read_pages)
-        self._seeing = Lane("networks that see", max_crops=max_crops, max_waiting=max_waiting)
-        self._spelling = Lane("reader", max_crops=max_crops, max_waiting=max_waiting)
+        self._seeing = Lane("networks that see", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
+        self._spelling = Lane("reader", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
 
     @property
     def fingerprint(self) -> str:
@@ -61,6 +62,11 @@ class BatchingEmbedder:
     def dim(self) -> int:
         """Length of every vector."""
         return self._embedder.dim
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many callers wait in each lane, by its name."""
+        return {lane.name: lane.waiting for lane in (self._seeing, self._spelling)}
 
     @property
     def forwards(self) -> float:

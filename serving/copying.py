@@ -48,7 +48,7 @@ class CopyFinder:
 
     def __init__(self, source: DetailSource) -> None:
         self._source = source
-        self._kept: Recent[_Key, LocalFeatures] = Recent(_KEPT)
+        self.recent: Recent[_Key, LocalFeatures] = Recent(_KEPT)
 
     def find(
         self,
@@ -66,7 +66,7 @@ class CopyFinder:
             for one in catalogue.lookalikes(regions.vectors[: regions.photos], most=COMPARED)
             if (photos[one.image_row].index, one.source, one.source_id) not in said
         ]
-        features = self._kept.get({_key(one) for one in lookalikes}, self._read)
+        features = self.recent.get({_key(one) for one in lookalikes}, self._read)
         asked = {photos[one.image_row].index for one in lookalikes if _key(one) in features}
         matchers = {index: CopyMatcher(keypoints[index]) for index in asked & keypoints.keys()}
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -29,6 +29,14 @@ from serving.app import (
     open_store,
 )
 from serving.channel import Credentials
+from serving.checkup.installation import (
+    check_collector,
+    check_migrations,
+    check_outbox,
+    check_permissions,
+    check_snapshot,
+)
+from serving.checkup.machine import check_clock, machine_checks
 from serving.embedders import path_of
 from serving.errors import ServingError, SettingsError
 from serving.fusion_file import load_fusion
@@ -57,8 +65,15 @@ class Finding:
     detail: str
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Check an installation in this process; yields each finding as it is made."""
+def examine(settings: Settings, *, listen: Sequence[str] = ()) -> Iterator[Finding]:
+    """Check an installation in this process; yields each finding as it is made.
+
+    `listen` are the addresses, "host:port", that a service is to have.
+    """
+    for check, look in machine_checks(settings, listen):
+        yield _try(check, look)
+    yield _try("permissions", lambda: check_permissions(settings))
+    yield _try("traces", lambda: check_collector(settings))
     sound = True
     for finding in _parts(settings):
         sound = sound and finding.ok
@@ -71,6 +86,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         with open_application(settings) as application:
             yield Finding("index", ok=True, detail=application.knowledge.current.catalogue.version)
             yield from _inside(application)
+            fingerprint = application.embedder.fingerprint
+            yield _try("snapshot", lambda: check_snapshot(settings, application.store, fingerprint))
+            yield _try("outbox", lambda: check_outbox(settings, application.store))
     except (TouchstoneError, OSError) as error:
         yield Finding("index", ok=False, detail=str(error))
 
@@ -92,7 +110,12 @@ def examine_server(target: str, credentials: Credentials | None = None, *, timeo
 def _parts(settings: Settings) -> Iterator[Finding]:
     """Check each part by itself: all that an application is put together from."""
     yield _try("data folder", lambda: _data_folder(settings))
+    migrated = _try("migrations", lambda: check_migrations(settings))
+    yield migrated
+    if not migrated.ok:  # whatever looks into the store would migrate it
+        return
     yield _try("store", lambda: _store(settings))
+    yield _try("clock", lambda: _clock(settings))
     yield _try("blobs", lambda: _blobs(settings))
     yield _try("policy", lambda: _policy(settings))
     yield _try("fusion", lambda: load_fusion(settings.fusion).version)
@@ -164,6 +187,11 @@ def _store(settings: Settings) -> str:
         raise StoreError(f"{store.name}: {condition.danger}")
     holds = f"{counts.brands} brands, {counts.references} references, {counts.decisions} decisions"
     return f"{holds} in {store.name} ({condition})"
+
+
+def _clock(settings: Settings) -> str:
+    with open_store(settings) as store:
+        return check_clock(store)
 
 
 def _blobs(settings: Settings) -> str:

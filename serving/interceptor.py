@@ -21,6 +21,7 @@ from grpc_status import rpc_status
 
 from index.errors import StoreAway
 from serving.status import answer_to, to_status
+from serving.telemetry.request import note_failure
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
 
 
 async def _refuse(_: Item, context: Context) -> None:
+    note_failure("Draining")
     await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining; try again, elsewhere or with back-off")
 
 
@@ -99,6 +101,7 @@ def _kind(handler: Handler) -> str:
 
 def log_failure(method: str, error: Exception) -> None:
     """Log what the client is not told: a defect with its traceback, and what stands behind a general sentence."""
+    note_failure(type(error).__name__)
     answer = answer_to(error)
     if answer.code is grpc.StatusCode.INTERNAL:
         log.error("%s failed", method, exc_info=error)
@@ -163,4 +166,6 @@ async def reporting(context: Context, method: str) -> AsyncIterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - the last place at which any of them can be answered
         log_failure(method, error)
-        await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        status = rpc_status.to_status(to_status(error))
+        trailing = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
+        await context.abort(status.code, status.details, trailing)

@@ -11,13 +11,14 @@ passes, by the pace of the last batches, is refused at once instead.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from serving.errors import DeadlineExceeded, Overloaded
 from serving.pace import Pace, until_free
 from serving.urgency import is_bulk
 from vision.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 Crops = Sequence[NDArray[np.uint8]]
 
@@ -42,19 +45,52 @@ class Work:
     do: Callable[[Crops], Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch that was done, or failed with `error`. Times are `time.perf_counter`'s, in seconds.
+
+    For each of its jobs, in order, `tickets` holds what `LaneObserver.ticket` was, and `queued` when it came.
+    """
+
+    lane: str
+    work: str
+    crops: int
+    tickets: tuple[object, ...]
+    queued: tuple[float, ...]
+    began: float
+    ended: float
+    error: BaseException | None
+
+
+class LaneObserver(Protocol):
+    """Who wants to know what a lane does. What its methods raise is logged, and changes nothing."""
+
+    def ticket(self) -> object:
+        """Return what ties a job to its request; called in the caller's thread."""
+
+    def ran(self, batch: Batch) -> None:
+        """Take note of a batch; called in the owner's thread, after its callers have their answers."""
+
+
 class Lane:
     """The one owner of what its works use, in a thread of its own. Thread-safe; close it to end the thread."""
 
-    def __init__(self, owner: str, *, max_crops: int, max_waiting: int) -> None:
+    def __init__(self, owner: str, *, max_crops: int, max_waiting: int, observer: LaneObserver | None = None) -> None:
+        self.name = owner
+        self._observer = observer
         self._max_crops = max_crops
         self._max_waiting = max_waiting
-        self._owner_name = owner
         self._waiting: deque[_Job] = deque()  # in the order of arrival
         self._paces: dict[Work, Pace] = {}
         self._closed = False
         self._changed = threading.Condition()
         self._owner = threading.Thread(target=self._run, name=owner, daemon=True)
         self._owner.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a batch."""
+        return len(self._waiting)
 
     def do(self, work: Work, crops: Crops, deadline: Deadline) -> Sequence[Any]:
         """Wait for the owner to do it: an answer for each crop.
@@ -65,7 +101,8 @@ class Lane:
             ModelError: there are not as many answers as crops; and whatever the work raises.
 
         """
-        job = _Job(work, crops, bulk=is_bulk())
+        ticket = self._observer.ticket() if self._observer is not None else None
+        job = _Job(work, crops, bulk=is_bulk(), ticket=ticket)
         with self._changed:
             if self._closed:
                 raise Overloaded("the service is shutting down", retry_after_s=1.0)
@@ -90,7 +127,7 @@ class Lane:
         if len(self._waiting) >= self._max_waiting:
             wait_s = self._seconds_of(self._waiting)
             raise Overloaded(
-                f"{self._max_waiting} requests wait for the {self._owner_name} already",
+                f"{self._max_waiting} requests wait for the {self.name} already",
                 retry_after_s=until_free(wait_s),
             )
         now = time.monotonic()
@@ -98,7 +135,7 @@ class Lane:
         remaining = deadline.remaining
         if remaining is not None and ahead_s > remaining:
             raise Overloaded(
-                f"the work in line for the {self._owner_name} takes about {ahead_s:.1f} s, "
+                f"the work in line for the {self.name} takes about {ahead_s:.1f} s, "
                 f"and the deadline leaves {remaining:.1f} s; nothing was recorded",
                 retry_after_s=until_free(ahead_s),
             )
@@ -115,11 +152,30 @@ class Lane:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            began = time.monotonic()
-            _run_batch(batch)
-            took_s = time.monotonic() - began
+            began = time.perf_counter()
+            error = _run_batch(batch)
+            took_s = time.perf_counter() - began
             with self._changed:
                 self._paces.setdefault(batch[0].work, Pace()).note(took_s, sum(len(job.crops) for job in batch))
+            if self._observer is not None:
+                self._tell(self._observer, batch, began, error)
+
+    def _tell(self, observer: LaneObserver, batch: Sequence[_Job], began: float, error: BaseException | None) -> None:
+        try:
+            observer.ran(
+                Batch(
+                    lane=self.name,
+                    work=batch[0].work.name,
+                    crops=sum(len(job.crops) for job in batch),
+                    tickets=tuple(job.ticket for job in batch),
+                    queued=tuple(job.queued for job in batch),
+                    began=began,
+                    ended=time.perf_counter(),
+                    error=error,
+                )
+            )
+        except Exception:  # the owner must outlive any failure
+            log.exception("a batch of %s could not be told of", self.name)
 
     def _next_batch(self) -> list[_Job]:
         """Wait for work and take as many whole jobs like the first in line as fit; empty when closed and done."""
@@ -127,7 +183,7 @@ class Lane:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
                 return []
-            now = time.monotonic()
+            now = time.perf_counter()
             first = min(self._waiting, key=lambda job: job.rank(now))  # of equals the one that came first
             batch, size = [first], len(first.crops)
             for job in self._waiting:
@@ -141,19 +197,21 @@ class Lane:
 
 
 class _Job:
-    def __init__(self, work: Work, crops: Crops, *, bulk: bool) -> None:
+    def __init__(self, work: Work, crops: Crops, *, bulk: bool, ticket: object) -> None:
         self.work = work
         self.crops = crops
         self.bulk = bulk
-        self.came = time.monotonic()
+        self.ticket = ticket
+        self.queued = time.perf_counter()
         self.result: Future[Sequence[Any]] = Future()
 
     def rank(self, now: float) -> int:
         """Say who goes first, the lowest: bulk stands back until it has aged."""
-        return int(self.bulk and now - self.came < AGED_S)
+        return int(self.bulk and now - self.queued < AGED_S)
 
 
-def _run_batch(batch: Sequence[_Job]) -> None:
+def _run_batch(batch: Sequence[_Job]) -> BaseException | None:
+    """Answer the jobs of a batch; say what they failed with, if they did."""
     crops = [crop for job in batch for crop in job.crops]
     try:
         answers = batch[0].work.do(crops)
@@ -162,8 +220,9 @@ def _run_batch(batch: Sequence[_Job]) -> None:
     except BaseException as error:  # noqa: BLE001 - the owner must outlive any failure; each caller gets it
         for job in batch:
             job.result.set_exception(error)
-        return
+        return error
     start = 0
     for job in batch:
         job.result.set_result(answers[start : start + len(job.crops)])
         start += len(job.crops)
+    return None

@@ -114,7 +114,7 @@ class Verifier:
 
     def __init__(self, source: FeatureSource) -> None:
         self._source = source
-        self._kept: Recent[str, LocalFeatures] = Recent(_KEPT)
+        self.recent: Recent[str, LocalFeatures] = Recent(_KEPT)
 
     def verify(
         self,
@@ -129,7 +129,7 @@ class Verifier:
         """
         likely = [candidate for candidate in candidates if worth(candidate)]
         wanted = [reference for candidate in likely for reference in candidate.match.proposed]
-        features = self._kept.get(wanted, self._source.features_of)
+        features = self.recent.get(wanted, self._source.features_of)
         provable = [one for one in likely if any(reference in features for reference in one.match.proposed)]
         asked = {one.image_index for one in provable} & photos.keys()
         matchers = {index: PhotoMatcher(photos[index]) for index in asked}

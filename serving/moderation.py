@@ -90,7 +90,8 @@ class Moderation:
             if earlier is not None:
                 return decision_of(earlier)
             screening = self.pipeline.screen(asked.listing, deadline=deadline)
-            return decision_of(self._recorded(screening, asked, deadline))
+            with self.pipeline.telemetry.stage("record"):
+                return decision_of(self._recorded(screening, asked, deadline))
         except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
 

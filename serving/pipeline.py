@@ -38,6 +38,7 @@ from serving.outage.guard import Ask, directly
 from serving.reading import read_names
 from serving.sight import OwnFiles, Sight
 from serving.stages import Stages
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.visual import (
     Photo,
     Regions,
@@ -107,6 +108,7 @@ class Pipeline:
     max_matches: int = 5
     ask: Ask = directly
     stale: Callable[[Knowledge], Reason | None] = lambda _known: None
+    telemetry: Telemetry = UNOBSERVED
 
     def screen(self, listing: Listing, *, deadline: Deadline = Deadline(), sight: Sight | None = None) -> Screening:
         """Decide on one listing, by its own images unless `sight` has looked at them already.
@@ -117,7 +119,7 @@ class Pipeline:
             ModelUnavailable: what runs the model cannot be reached.
 
         """
-        stages, known, last = Stages(deadline), self.knowledge(), self.judge()
+        stages, known, last = Stages(deadline, telemetry=self.telemetry), self.knowledge(), self.judge()
         stages.note(_blind_index(known))
         stages.note(self.stale(known))
         words = read_words(listing, stages, known)
@@ -178,6 +180,9 @@ class Pipeline:
             certificate_id=judgement.outcome.certificate_id,
             rule_ids=judgement.outcome.fired,
         )
+        # Of a brand that the registry does not have the name is the seller's words, which are nobody's to count.
+        counted = at_stake.name if at_stake.brand is not None else "unknown" if at_stake.name else "none"
+        self.telemetry.decided(decision, brand=counted)
         return Screening(
             decision=decision,
             images_of=lambda: records_of(photos, keypoints, regions),

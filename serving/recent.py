@@ -44,6 +44,9 @@ class Recent(Generic[_Key, _Value]):
                 self._weight -= self._weigh(self._kept.popitem(last=False)[1])
         return found
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
     def drop(self, key: _Key) -> None:
         """Keep a value no longer: nobody will ask for it again."""
         with self._lock:

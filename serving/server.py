@@ -38,6 +38,9 @@ from serving.outage.opening import recovering
 from serving.read_your_write import ReadYourWrite
 from serving.report_bodies import ReportBodies
 from serving.rpc_services import SERVICES, add_services
+from serving.telemetry.metrics import WORK, WORK_LIMIT, Fault
+from serving.telemetry.rpc import RequestInterceptor
+from serving.telemetry.sampling import sampling
 from serving.tls import CertificateFiles, server_credentials
 from serving.work import Work
 
@@ -102,6 +105,7 @@ async def _serving(
     screeners = ThreadPoolExecutor(settings.workers, thread_name_prefix="screen")
     draining, limits = asyncio.Event(), CallerLimits(settings)
     interceptors = [
+        RequestInterceptor(application.telemetry),
         DrainInterceptor("/touchstone.", draining),
         ReportBodies(settings.trust_caller),
         StatusInterceptor(),
@@ -112,11 +116,12 @@ async def _serving(
     work, screening = (
         Work(threads, at_once=settings.workers, max_waiting=settings.max_waiting) for threads in (workers, screeners)
     )
+    pools = {"answer": work, "screen": screening}
+    application.telemetry.gauge(WORK, lambda: {name: pool.unfinished for name, pool in pools.items()})
+    application.telemetry.gauge(WORK_LIMIT, lambda: dict.fromkeys(pools, settings.max_waiting))
     polling = ExitStack()
     feed = await asyncio.to_thread(polling.enter_context, application.store.following())
-    add_services(
-        server, application, work, screening=screening, gate=gate, limits=limits, feed=feed, draining=draining
-    )
+    add_services(server, application, work, screening=screening, gate=gate, limits=limits, feed=feed, draining=draining)
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_OFFERED, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
@@ -130,7 +135,7 @@ async def _serving(
         polling.close()
         raise SettingsError(f"cannot listen on {listen}: {error}; choose a free HOST:PORT") from error
     await server.start()
-    await _announce(health, health_pb2.HealthCheckResponse.SERVING)
+    await _announce(application, health, health_pb2.HealthCheckResponse.SERVING)
     running = Running(port, asyncio.Event(), asyncio.Event())
     canary = asyncio.create_task(_watch_inference(application, health, running))
     changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
@@ -141,11 +146,13 @@ async def _serving(
     moderation = application.moderation
     polling.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
     polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
+    polling.enter_context(sampling(application))
     try:
         yield running
     finally:
         canary.cancel()
         draining.set()
+        application.telemetry.ready(ready=False)
         await health.enter_graceful_shutdown()
         await _finish(work, screening, within_s=settings.drain_s)
         await server.stop(_FLUSH_S)
@@ -170,7 +177,9 @@ async def serve_until_signalled(
         if console and socket:
             from serving.console.opening import console_of
 
-            pages = await parts.enter_async_context(console_of(f"unix:{socket}", application.settings, listen=console))
+            pages = await parts.enter_async_context(
+                console_of(f"unix:{socket}", application.settings, listen=console, telemetry=application.telemetry)
+            )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop.set)
@@ -200,8 +209,11 @@ async def _finish(*works: Work, within_s: float) -> None:
 
 
 async def _announce(
-    health: aio_health.HealthServicer, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType
+    application: Application,
+    health: aio_health.HealthServicer,
+    status: health_pb2.HealthCheckResponse.ServingStatus.ValueType,
 ) -> None:
+    application.telemetry.ready(ready=status == health_pb2.HealthCheckResponse.SERVING)
     for name in ("", *_OFFERED):
         await health.set(name, status)
 
@@ -213,10 +225,11 @@ async def _watch_inference(application: Application, health: aio_health.HealthSe
         await asyncio.sleep(CANARY_INTERVAL_S)
         error = await asyncio.to_thread(_fault_of, application)
         if error is None:
-            await _announce(health, health_pb2.HealthCheckResponse.SERVING)
+            await _announce(application, health, health_pb2.HealthCheckResponse.SERVING)
         else:
             log.error("not serving until it is over: %s", error, exc_info=error)
-            await _announce(health, health_pb2.HealthCheckResponse.NOT_SERVING)
+            application.telemetry.fault(Fault.CANARY, type(error).__name__)
+            await _announce(application, health, health_pb2.HealthCheckResponse.NOT_SERVING)
         if hung.after(error, now_s=time.monotonic()) and not running.stop.is_set():
             log.critical("inference has hung for over %.0f s: the process ends", application.settings.stuck_s)
             running.stuck.set()

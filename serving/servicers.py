@@ -20,12 +20,13 @@ from serving.deadline import Deadline
 from serving.errors import FieldViolation, InvalidListing
 from serving.interceptor import log_failure
 from serving.limits.callers import CallerLimits
-from serving.moderation import Moderation, event_of
+from serving.moderation import Moderation, ScreenRequest, event_of
 from serving.status import to_status
 from serving.streams import Interrupted, answer_each
 from serving.wire.decision import from_image_result, from_visual_match
 from serving.wire.requests import to_cursor, to_decision_id, to_image_query, to_removal
 from serving.work import Work
+from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceServicer
 
@@ -72,7 +73,7 @@ class ModerationServicer(ModerationServiceServicer):
         """Screen one listing."""
         deadline = self._deadline(context)
         self._limits.screens(CALLING.get(), images=len(request.listing.images))
-        decision = await self._screening(lambda: self._moderation.screen(request, deadline=deadline), deadline=deadline)
+        decision = await self._screening(lambda: self._screen(request, deadline), deadline=deadline)
         return pb.ScreenListingResponse(decision=decision)
 
     async def ScreenListings(  # noqa: N802
@@ -161,14 +162,16 @@ class ModerationServicer(ModerationServiceServicer):
         )
         try:
             self._limits.screens(caller, images=len(request.listing.images), streamed=True)
-            decision = await self._screening(
-                lambda: self._moderation.screen(request, deadline=deadline), rpc=stream, deadline=deadline
-            )
+            decision = await self._screening(lambda: self._screen(request, deadline), rpc=stream, deadline=deadline)
             response.decision.CopyFrom(decision)
         except Exception as error:  # noqa: BLE001 - one item's failure is its own answer and must not end the stream
             log_failure("ScreenListings", error)
             response.error.CopyFrom(to_status(error))
         return response
+
+    def _screen(self, request: ScreenRequest, deadline: Deadline) -> decision_pb2.Decision:
+        with self._moderation.pipeline.telemetry.span("screen"):  # of a stream each item has its own
+            return self._moderation.screen(request, deadline=deadline)
 
     def _deadline(self, context: Context) -> Deadline:
         return deadline_of(context, self._max_deadline_s)

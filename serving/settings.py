@@ -215,6 +215,22 @@ class _General(BaseSettings):
         int, Field(ge=0, description="MiB of photos that buyers' reports may bring in 24 hours, all together; 0: none")
     ] = 1024
     max_deadline_s: Annotated[float, Field(gt=0, description="longest time that one listing may take")] = 60.0
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="log lines as `text` for people, or as `json`, one object a line")
+    ] = "text"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="least level that is logged; from `info` on there is a line for each rpc; `-v` is `info`"),
+    ] = "warning"
+    metrics_public: Annotated[
+        bool, Field(description="listen for scrapes of metrics beyond this machine, too: nobody signs in there")
+    ] = False
+    trace_endpoint: Annotated[
+        str, Field(description="where traces are sent, OTLP over gRPC, such as `http://localhost:4317`; empty: nowhere")
+    ] = ""
+    trace_share: Annotated[
+        float, Field(ge=0, le=1, description="share of requests that are traced where their caller does not say")
+    ] = 0.01
 
     scan_roots: Annotated[
         tuple[str, ...],

@@ -12,6 +12,8 @@ from serving.deadline import Deadline
 from serving.domain import Reason
 from serving.errors import DeadlineExceeded, Overloaded
 from serving.outage.rules import ends_the_listing, fault_of, store_is_away
+from serving.telemetry.metrics import Fault
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,6 +27,7 @@ class Stages:
     timings_ms: dict[str, float] = field(default_factory=dict)
     faults: list[Reason] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    telemetry: Telemetry = UNOBSERVED
 
     def run(self, name: str, work: Callable[[], T], otherwise: T) -> T:
         """Run one stage; when it fails, note the fault and go on with `otherwise`.
@@ -47,6 +50,7 @@ class Stages:
                 log.info("stage %s goes without the store: %s", name, error)
             else:  # a defect in one stage must not lose the listing: a person looks instead
                 log.exception("stage %s failed", name)
+            self.telemetry.fault(Fault.STAGE, name)
             self.faults.append(fault_of(name, error))
             return otherwise
 
@@ -54,7 +58,8 @@ class Stages:
         """Run a stage that nothing can stand in for: whatever it raises ends the listing."""
         start = time.perf_counter()
         try:
-            return work()
+            with self.telemetry.stage(name):
+                return work()
         finally:
             spent = (time.perf_counter() - start) * 1000
             self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import copy_context
 from typing import TypeVar
 
 from serving.deadline import NEVER, Deadline
@@ -36,8 +37,13 @@ class Work:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def unfinished(self) -> int:
+        """How many calls are in work."""
+        return self._unfinished
+
     async def run(self, blocking: Callable[[], T], *, rpc: object = None, deadline: Deadline = NEVER) -> T:
-        """Run one call; those with the same `rpc` share its turns.
+        """Run one call, in this task's context: on the same request; those with the same `rpc` share its turns.
 
         Raises:
             Overloaded: too many are in work, or the deadline would pass before its turn came.
@@ -54,7 +60,8 @@ class Work:
             await self._turn(line)
             began = time.monotonic()
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._workers, blocking)
+                inside = copy_context().run
+                return await asyncio.get_running_loop().run_in_executor(self._workers, inside, blocking)
             finally:
                 self._pace.note(time.monotonic() - began)
                 self._pass_on()

@@ -12,7 +12,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table, UpdateBase
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,6 +32,13 @@ CONNECTIONS = 20
 Item = TypeVar("Item")
 
 
+class StoreObserver(Protocol):
+    """Who wants to know how long transactions take, and which fail."""
+
+    def transaction(self, kind: str) -> contextlib.AbstractContextManager[Any]:
+        """Stand around a transaction, a "read" or a "write", and let through what it raises."""
+
+
 class Database:
     """A pool of connections to one database. Threads share it; each transaction takes a connection of its own."""
 
@@ -48,6 +55,7 @@ class Database:
         self._reader = for_reading(self.engine)
         self._shared = threading.local()
         self.admit: Callable[[], None] = _everything
+        self.observer: StoreObserver | None = None
 
     @contextlib.contextmanager
     def read(self, action: str) -> Iterator[Connection]:
@@ -61,7 +69,12 @@ class Database:
                 yield shared
             return
         self.admit()
-        with translated(self.name, action), self._reader.connect() as connection, connection.begin():
+        with (
+            self._observed("read"),
+            translated(self.name, action),
+            self._reader.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextlib.contextmanager
@@ -83,7 +96,7 @@ class Database:
         """
         self.admit()
         turn = self._turn or contextlib.nullcontext()
-        with translated(self.name, action), turn, self.engine.connect() as connection:
+        with self._observed("write"), translated(self.name, action), turn, self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITES: True})
             with writing.begin():
                 yield writing
@@ -101,6 +114,9 @@ class Database:
             checks = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars().all()
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").scalars().all()
         return [str(check) for check in checks if check != "ok"] + [f"an orphaned row in {table}" for table in orphans]
+
+    def _observed(self, kind: str) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self.observer is None else self.observer.transaction(kind)
 
     def close(self) -> None:
         """Close all connections that are not in use."""

@@ -176,6 +176,12 @@ class ListingStore:
             this = select(catalogue_cursors.c.cursor).where(catalogue_cursors.c.name == name)
             return connection.execute(this).scalar_one_or_none()
 
+    def catalogue_cursors(self) -> dict[str, int | None]:
+        """Return how far each index elsewhere has followed, by its name."""
+        with self._database.read("read how far indexes are") as connection:
+            rows = connection.execute(select(catalogue_cursors.c.name, catalogue_cursors.c.cursor))
+            return {row.name: row.cursor for row in rows}
+
     def advance_catalogue(self, name: str, *, old: int | None, new: int | None) -> bool:
         """Note how far the index `name` has followed, None for not filled; False when it was not at `old` any more."""
         this = catalogue_cursors.c.name == name

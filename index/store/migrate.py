@@ -48,6 +48,22 @@ def ensure_schema(database: Database, *, migrate: bool) -> None:
     upgrade(database)
 
 
+def revision_behind(path_or_url: str | Path) -> tuple[str, str] | None:
+    """Return the revision of a store and that of this release; None when they are one, or nothing is stored yet.
+
+    Raises:
+        StoreError: it cannot be read, belongs to something else or to a newer release.
+
+    """
+    database = Database(path_or_url)
+    try:
+        with database.read("read the schema's revision") as connection:
+            revision = _pending(database, connection)
+    finally:
+        database.close()
+    return (revision, head()) if revision else None
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema up to `revision`; steps already taken, by this process or another, are not repeated."""
     with _migrating, _translated(database), database.write("migrate the schema") as connection:

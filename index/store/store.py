@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +35,7 @@ from index.store.check_answers import CheckAnswerStore
 from index.store.checks import CheckStore
 from index.store.condition import StoreCondition, condition_of
 from index.store.decisions import DecisionStore
-from index.store.engine import CONNECTIONS, Database
+from index.store.engine import CONNECTIONS, Database, StoreObserver
 from index.store.evidence import EvidenceStore
 from index.store.features import FeatureStore
 from index.store.gold import GoldStore
@@ -191,6 +192,10 @@ class Store(
         """Let this thread's reads in a block see one state of the store, in one transaction. Nothing may be written."""
         return self._database.reading("read the store")
 
+    def observe(self, observer: StoreObserver) -> None:
+        """Let somebody know of each transaction from now on."""
+        self._database.observer = observer
+
     def counts(self) -> StoreCounts:
         """Return how much the store holds."""
         active = references.c.state == str(ReferenceState.ACTIVE)
@@ -215,6 +220,25 @@ class Store(
     def condition(self) -> StoreCondition:
         """Return which database this is and how it is set up."""
         return condition_of(self._database)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the database may have another clock than this machine."""
+        return self._database.engine.dialect.name != "sqlite"
+
+    def clock(self) -> datetime:
+        """Return what time it is to the database."""
+        with self._database.read("ask for the time") as connection:
+            if not self.is_remote:
+                return datetime.now(UTC)
+            found: datetime = connection.execute(select(func.now())).scalar_one()
+            return found
+
+    def newest_time(self) -> datetime | None:
+        """Return the time of the decision that was recorded last, None when there is none."""
+        newest = select(decisions.c.create_time).order_by(decisions.c.number.desc()).limit(1)
+        with self._database.read("look at the last decision") as connection:
+            return connection.execute(newest).scalar_one_or_none()
 
     def copy_to(self, target: Self) -> dict[str, int]:
         """Copy everything into a store that is still empty, all or nothing; return the rows of each table.

@@ -66,7 +66,7 @@ def revoked_by(rules: TokenRules) -> Revoked | None:
 
 def check_listening(listen: str, settings: Settings) -> None:
     """Check that the server may listen at "host:port". Raises SettingsError, which says what to set."""
-    if settings.allow_insecure_public or _is_loopback(listen):
+    if settings.allow_insecure_public or is_loopback(listen):
         return
     wanted = {
         "TLS (settings tls_certificate and tls_key)": settings.tls_certificate is None,
@@ -137,7 +137,8 @@ def _by_connection(access: Access, settings: Settings) -> Iterator[Authenticator
         yield ByProxy(settings.trust_caller)
 
 
-def _is_loopback(listen: str) -> bool:
+def is_loopback(listen: str) -> bool:
+    """Tell whether only this machine reaches "host:port"."""
     if listen.startswith(("unix:", "unix-abstract:")):
         return True
     host = listen.rpartition(":")[0].removeprefix("[").removesuffix("]")

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from serving.settings import Settings, load_settings
+from serving.telemetry.logs import configure_logging
 from touchstone.moderation.v1 import decision_pb2
 
 T = TypeVar("T")
@@ -49,9 +50,12 @@ by_actor = click.option("--as", "actor", default=_login, metavar="NAME", help="W
 
 
 def settings_of(context: click.Context, *, config: Path | None = None, **given: object) -> Settings:
-    """Read the settings, the command's own options going before everything else."""
+    """Read the settings, the command's own options going before everything else, and log as they say."""
     options = context.find_root().obj
-    return load_settings(config or options["config"], data_dir=options["data_dir"], **given)
+    settings = load_settings(config or options["config"], data_dir=options["data_dir"], **given)
+    quiet = settings.log_level in {"warning", "error"}
+    configure_logging("info" if options["verbose"] and quiet else settings.log_level, settings.log_format)
+    return settings
 
 
 def address_of(listen: str, port: int, settings: Settings) -> str:

@@ -13,6 +13,8 @@ from serving.cli.common import address_of, settings_of
 from serving.cli.connection import with_credentials
 from serving.console.opening import console_of
 from serving.settings import Settings
+from serving.telemetry.opening import open_telemetry
+from serving.telemetry.telemetry import Telemetry
 
 
 @click.command()
@@ -37,12 +39,13 @@ def console(
     """Serve pages for people over a running service. `touchstone serve --console` does it beside the service."""
     settings = settings_of(context, allow_insecure_public=allow_insecure_public)
     check_listening(listen, settings)
-    asyncio.run(_serve(server or "127.0.0.1:50051", credentials, settings, listen))
+    with open_telemetry(settings) as telemetry:
+        asyncio.run(_serve(server or "127.0.0.1:50051", credentials, settings, listen, telemetry))
 
 
-async def _serve(target: str, credentials: Credentials, settings: Settings, listen: str) -> None:
+async def _serve(target: str, credentials: Credentials, settings: Settings, listen: str, telemetry: Telemetry) -> None:
     stop = asyncio.Event()
-    async with console_of(target, settings, listen=listen, credentials=credentials) as port:
+    async with console_of(target, settings, listen=listen, credentials=credentials, telemetry=telemetry) as port:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         click.echo(f"console on {address_of(listen, port, settings)}", err=True)

@@ -5,7 +5,6 @@ Exit codes: 0 ok, 1 failed, 2 bad input or usage, 3 some items failed.
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from index.errors import CatalogueError, PriceDataError, SellerDataError
 from reference_brands.errors import SeedError
 from serving.cli.command_table import CommandTable
 from serving.errors import InvalidListing, PackageError, PolicyError, ScanError, SettingsError
+from serving.telemetry.logs import configure_logging
 from vision.errors import TouchstoneError
 
 # name -> (where it is, one line of help). The help stands here so that `touchstone --help` imports nothing.
@@ -69,8 +69,7 @@ class Commands(CommandTable):
 @click.pass_context
 def touchstone(context: click.Context, /, **options: Any) -> None:
     """Screen marketplace listings for counterfeits."""
-    level = logging.INFO if options["verbose"] else logging.WARNING
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging("info" if options["verbose"] else "warning")  # until the settings are read
     context.obj = options
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from serving.app import open_application
 from serving.cli.common import address_of, settings_of
 from serving.decoding import serving_workers
 from serving.server import serve_until_signalled
+from serving.telemetry.opening import open_telemetry
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -19,6 +21,7 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
 @click.command()
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--console", metavar="HOST:PORT", help="Where the console listens, for browsers. [no console]")
+@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus scrapes, with /readyz. [no metrics]")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML).")
 @click.option(
     "--allow-insecure-public",
@@ -32,6 +35,7 @@ def serve(
     /,
     listen: str,
     console: str | None,
+    metrics: str | None,
     config: Path | None,
     *,
     allow_insecure_public: bool | None,
@@ -40,7 +44,17 @@ def serve(
     settings = settings_of(context, config=config, allow_insecure_public=allow_insecure_public)
     for address in filter(None, (listen, console)):
         check_listening(address, settings)  # before the model is loaded, which takes seconds
-    with open_application(settings, decode_workers=serving_workers(settings)) as application:
+    with ExitStack() as parts:
+        telemetry = parts.enter_context(open_telemetry(settings, metrics=metrics is not None))
+        if metrics is not None and telemetry.meter is not None:
+            from serving.telemetry.listener import check_metrics_listening, metrics_at
+
+            check_metrics_listening(metrics, settings)
+            scraped = parts.enter_context(metrics_at(metrics, telemetry.meter))
+            click.echo(f"metrics on http://{metrics.rpartition(':')[0]}:{scraped}/metrics", err=True)
+        application = parts.enter_context(
+            open_application(settings, decode_workers=serving_workers(settings), telemetry=telemetry)
+        )
         catalogue = application.knowledge.current.catalogue
         if len(catalogue) == 0:
             click.echo("the registry holds no references yet: run `touchstone brands seed`", err=True)

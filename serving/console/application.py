@@ -24,6 +24,7 @@ from serving.console.sessions import Sessions
 from serving.console.upstream import Upstream
 from serving.console.view import Shared, View
 from serving.console.words import load_words
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 
 
 def make_console(
@@ -32,18 +33,20 @@ def make_console(
     sessions: Sessions | None = None,
     proxy: str = "never",
     hosts: Collection[str] | None = None,
+    telemetry: Telemetry = UNOBSERVED,
 ) -> ASGIApp:
     """Make the console of the service at the other end of a channel.
 
     `proxy` says from where the headers of a proxy that signs people in are believed; `hosts` are the names by which the
-    console is reached besides this machine's own, None for any.
+    console is reached besides this machine's own, None for any. What goes on is told to `telemetry`.
     """
     shared = Shared(
-        upstream=Upstream(channel),
+        upstream=Upstream(channel, telemetry),
         sessions=sessions or Sessions(),
         drawing=Drawing(),
         words=load_words(),
         nav=nav(),
+        telemetry=telemetry,
     )
 
     async def elsewhere(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from serving.console.running import listening
 from serving.console.sessions import Sessions
 from serving.errors import SettingsError
 from serving.settings import Settings
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.tls import CertificateFiles
 from serving.wire.requests import MAX_MESSAGE_BYTES
 
@@ -25,7 +26,12 @@ _LEAST_SECRET = 32
 
 @asynccontextmanager
 async def console_of(
-    target: str, settings: Settings, *, listen: str, credentials: Credentials | None = None
+    target: str,
+    settings: Settings,
+    *,
+    listen: str,
+    credentials: Credentials | None = None,
+    telemetry: Telemetry = UNOBSERVED,
 ) -> AsyncIterator[int]:
     """Serve the console of the service at `target` until the block ends; give its port.
 
@@ -41,6 +47,7 @@ async def console_of(
             sessions=sessions_of(settings),
             proxy=settings.console_proxy,
             hosts=_hosts(listen, settings),
+            telemetry=telemetry,
         )
         async with listening(app, listen=listen, certificates=CertificateFiles.of(settings)) as port:
             yield port

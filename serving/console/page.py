@@ -30,6 +30,8 @@ from serving.console.room import is_large, room_for
 from serving.console.sessions import LONGEST_S, Credential, Session
 from serving.console.view import Shared, View, local
 from serving.errors import Overloaded
+from serving.telemetry.pages import watching_page
+from serving.telemetry.request import REQUEST_ID
 from touchstone.moderation.v1.moderation_service_pb2 import GetCallerRequest, GetCallerResponse
 
 log = logging.getLogger(__name__)
@@ -75,7 +77,13 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, bounded(receive, max_bytes=self._page.max_body_bytes))
+        with watching_page(self._shared.telemetry, f"{self._page.method} {self._page.path}") as watched:
+            response = await self._respond(Request(scope, bounded(receive, max_bytes=self._page.max_body_bytes)))
+            watched.status = response.status_code
+            response.headers[REQUEST_ID] = watched.request_id
+            await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
         cookie = request.cookies.get(cookie_name(request), "")
         opened = self._shared.sessions.open(cookie) if cookie else None
         session, stale = opened or (self._shared.sessions.begin(), True)
@@ -98,7 +106,7 @@ class Endpoint:
         response.headers["server-timing"] = f"total;dur={(time.perf_counter() - began) * 1000:.1f}"
         if stale and not self._page.background and not _sets_session(response, request):
             keep(response, view, session)
-        await response(scope, receive, send)
+        return response
 
     def _room(self, request: Request) -> AbstractContextManager[None]:
         """Hold a place where a stranger may be sending files. Raises Overloaded on being entered, with none left."""

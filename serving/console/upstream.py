@@ -15,6 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.console.sessions import Metadata
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 
 TIMEOUT_S = 20.0
 _SUFFIX = "Request"
@@ -39,18 +40,19 @@ def rpc_name(kind: type[Message]) -> str:
 class Upstream:
     """The service, as the console reaches it. Its methods raise `grpc.aio.AioRpcError`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, telemetry: Telemetry = UNOBSERVED) -> None:
         self._channel = channel
+        self._telemetry = telemetry
 
     async def ask(self, request: Message, metadata: Metadata, *, timeout_s: float = TIMEOUT_S) -> Any:
         """Call the rpc of a request, and return its response."""
         call = self._channel.unary_unary(*_wire(type(request)))
-        return await call(request, metadata=metadata, timeout=timeout_s)
+        return await call(request, metadata=self._with_request(metadata), timeout=timeout_s)
 
     async def follow(self, request: Message, metadata: Metadata, *, timeout_s: float) -> AsyncIterator[Any]:
         """Call an rpc that answers with a stream, and yield its responses."""
         call = self._channel.unary_stream(*_wire(type(request)))
-        async for response in call(request, metadata=metadata, timeout=timeout_s):
+        async for response in call(request, metadata=self._with_request(metadata), timeout=timeout_s):
             yield response
 
     async def send(
@@ -58,7 +60,11 @@ class Upstream:
     ) -> Any:
         """Call an rpc that takes a stream of one kind of request, and return its response."""
         call = self._channel.stream_unary(*_wire(kind))
-        return await call(requests, metadata=metadata, timeout=timeout_s)
+        return await call(requests, metadata=self._with_request(metadata), timeout=timeout_s)
+
+    def _with_request(self, metadata: Metadata) -> Metadata:
+        """Let the service go on with the page's request."""
+        return (*metadata, *self._telemetry.outgoing())
 
     async def healthy(self) -> bool:
         """Tell whether the service says that it serves."""

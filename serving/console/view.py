@@ -21,6 +21,7 @@ from serving.console.sessions import Session, Sessions
 from serving.console.upstream import TIMEOUT_S, Upstream, rpc_name
 from serving.console.words import LANGUAGES, NAMES, Words, preferred
 from serving.places import Places
+from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from touchstone.moderation.v1 import moderation_service_pb2
 
 LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "touchstone-language", "touchstone-theme", "touchstone-zone"
@@ -39,6 +40,7 @@ class Shared:
     words: Mapping[str, Words]
     nav: tuple[Any, ...]
     bodies: Places = field(default_factory=strangers_places)
+    telemetry: Telemetry = UNOBSERVED
 
 
 @dataclass(eq=False, kw_only=True)

@@ -98,7 +98,9 @@ async def _serve(application: Application, ready: Future[tuple[int, int, asyncio
     async with AsyncExitStack() as parts:
         socket = parts.enter_context(private_socket())
         running = await parts.enter_async_context(serving(application, listen="127.0.0.1:0", socket=socket))
-        opening = console_of(f"unix:{socket}", application.settings, listen="127.0.0.1:0")
+        opening = console_of(
+            f"unix:{socket}", application.settings, listen="127.0.0.1:0", telemetry=application.telemetry
+        )
         pages = await parts.enter_async_context(opening)
         ready.set_result((running.port, pages, running.stop))
         await running.stop.wait()

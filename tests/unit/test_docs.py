@@ -25,6 +25,7 @@ from serving.features import BIAS, FEATURES
 from serving.policy import decide, load_policy
 from serving.policy_yaml import MAX_BYTES
 from serving.settings import Settings, load_settings
+from serving.telemetry.metrics import METRICS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -61,6 +62,15 @@ def permissions_table() -> str:
         anybody = dict.fromkeys(NO_ROLE, "every caller who signs in") | dict.fromkeys(NO_CREDENTIAL, "everybody")
         rows.append(f"| {permission.value} | {rpcs} | {anybody.get(permission, roles)} |")
     return _table("| permission | rpcs | roles, besides `admin` |", rows)
+
+
+def metrics_table() -> str:
+    """Draw the table of metrics."""
+    rows = (
+        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    )
+    return _table("| metric | kind | labels | meaning |", rows)
 
 
 def _table(head: str, rows: Iterable[str]) -> str:
@@ -107,6 +117,7 @@ def _limit(rule: object) -> str:
         ("policy.md", "weights", weights_table()),
         ("settings.md", "settings", settings_table()),
         ("access.md", "permissions", permissions_table()),
+        ("operating.md", "metrics", metrics_table()),
     ],
 )
 def test_table_is_what_the_code_says(page: str, mark: str, expected: str) -> None:
