@@ -51,6 +51,8 @@ def measure_search(
     """
     catalogues = {size: _catalogue(own, size, folder / str(size)) for size in sizes}
     timings = _decide(pipeline, listings, catalogues, repeats)
+    for catalogue in catalogues.values():
+        _search(catalogue, queries)
     figures = {
         size: SearchFigures(
             qps=len(queries) / median_seconds(lambda each=catalogue: _search(each, queries), repeats),
