@@ -129,8 +129,8 @@ def _naively(data: bytes, boxes: Sequence[Box], plain: Networks, references: NDA
     embed: list[tuple[Callable[[Crops], NDArray[np.float32]], Pillow.Image]] = [(plain.embedder.embed, photo)]
     width, height = photo.size
     for box in boxes:
-        corners = (box.x1 * width, box.y1 * height, box.x2 * width, box.y2 * height)
-        embed.append((plain.embedder.embed_marks, photo.crop(tuple(map(round, corners)))))
+        cut = photo.crop((box.x1 * width, box.y1 * height, box.x2 * width, box.y2 * height))
+        embed.append((plain.embedder.embed_marks, cut))
     for see, cut in embed:
         (vector,) = see([np.asarray(cut)])
         np.argsort(-(references @ vector))

@@ -40,7 +40,7 @@ def draw_photos(count: int, brands: Sequence[SeedBrand], *, seed: int = 0) -> tu
     """Draw `count` photos, of which the first, fifth and eighth of each ten show a mark of one of `brands`."""
     random = np.random.default_rng(seed)
     grounds = [_to_pixels(paint_surface(surface, _SCENE, random)) for surface in Surface]
-    grain = 4.0 * noise(EDGE, random, rows=EDGE // 2, columns=EDGE // 2)
+    grain = np.float32(4) * noise(EDGE, random, rows=EDGE // 2, columns=EDGE // 2)
     return tuple(_photo(number, brands, grounds[number % len(grounds)], grain, random) for number in range(count))
 
 
