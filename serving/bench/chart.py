@@ -51,15 +51,15 @@ def write_picture(path: Path, figures: Figures) -> None:
 
 
 def _rates(figures: Figures) -> Iterator[tuple[str, float]]:
-    forward, service = figures.forward, figures.service
-    named = (
-        ("forward alone", forward and forward.img_s),
-        ("plain eager forward", forward and forward.eager_img_s),
-        ("service, saturated", service and service.img_s),
-        ("scan", figures.scan_listings_s),
-        ("naive pipeline", figures.naive_img_s),
-    )
-    return ((name, rate) for name, rate in named if rate)
+    of = figures.document()
+    named = {
+        "forward alone": of["forward_img_s"],
+        "plain eager forward": of["eager_img_s"],
+        "service, saturated": of["service_img_s"],
+        "scan": of["scan_listings_s"],
+        "naive pipeline": of["naive_img_s"],
+    }
+    return ((name, rate) for name, rate in named.items() if rate)
 
 
 def _rate_bars(rates: list[tuple[str, float]], top: int) -> Iterator[str]:

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+LOAD = 0.6
+"""Share of the saturated rate at which latencies are measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchFigures:
@@ -36,12 +39,11 @@ class Forward:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service over gRPC: decisions a second of listings of one photo, and latencies at `load` of that."""
+    """A service over gRPC: decisions a second of listings of one photo, and latencies at `LOAD` of that."""
 
     img_s: float
     p50_ms: float
     p99_ms: float
-    load: float
     failed: int
     memory_mib: float | None = None
 

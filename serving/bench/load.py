@@ -19,7 +19,7 @@ from itertools import count
 import grpc
 import numpy as np
 
-from serving.bench.figures import Service
+from serving.bench.figures import LOAD, Service
 from serving.bench.timing import percentile
 from serving.bench.workload import BenchPhoto
 from serving.channel import Credentials
@@ -28,9 +28,6 @@ from serving.wire.requests import MAX_MESSAGE_BYTES
 from touchstone.moderation.v1 import listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
-
-LOAD = 0.6
-"""Share of the saturated rate at which latencies are measured."""
 
 _TIMEOUT_S = 60.0
 _SELLERS = 997
@@ -76,7 +73,6 @@ class Load:
             img_s=rate,
             p50_ms=1_000 * statistics.median(percentile(each.seconds, 0.5) for each in loaded),
             p99_ms=1_000 * statistics.median(percentile(each.seconds, 0.99) for each in loaded),
-            load=LOAD,
             failed=sum(each.failed for each in (*full, *loaded)),
         )
 

@@ -75,25 +75,22 @@ def measure_forward(settings: Settings, photos: Crops, *, batch: int, repeats: i
     """Measure the path in force at `batch` photos and at 16, and the same eager in float32."""
     networks = Networks.load(settings)
     seen = Seen.by(networks.finder, [photos[number % len(photos)] for number in range(batch)])
-    seconds = median_seconds(lambda: seen.look(networks), repeats)
     sixteen = seen.first(16)
-    at_16 = median_seconds(lambda: sixteen.look(networks), repeats) * 16 / len(sixteen.photos)
+    rows = seen.look(networks)
     measured = Forward(
         model=networks.embedder.fingerprint,
         path=path_of(settings) or settings.embedder,
-        img_s=batch / seconds,
-        batch_16_ms=1_000 * at_16,
+        img_s=batch / median_seconds(lambda: seen.look(networks), repeats),
+        batch_16_ms=1_000 * median_seconds(lambda: sixteen.look(networks), repeats) * 16 / len(sixteen.photos),
     )
     if settings.embedder != "torch":
         return measured
-    plain = Networks.load(settings.model_copy(update={"forward": EAGER}))
-    plain_seconds = median_seconds(lambda: seen.look(plain), repeats)
-    cosines = np.einsum("ij,ij->i", seen.look(networks), seen.look(plain))
-    one = seen.first(1)
+    plain, one = Networks.load(settings.model_copy(update={"forward": EAGER})), seen.first(1)
+    expected = seen.look(plain)
     return replace(
         measured,
-        eager_img_s=batch / plain_seconds,
-        least_cosine=float(cosines.min()),
+        eager_img_s=batch / median_seconds(lambda: seen.look(plain), repeats),
+        least_cosine=float(np.einsum("ij,ij->i", rows, expected).min()),
         gflop_per_image=gflop_of(lambda: one.look(plain)),
     )
 
@@ -109,6 +106,7 @@ def measure_naive(
         for data, regions in zip(files, boxes, strict=True):
             _naively(data, regions, plain, references)
 
+    run()
     return len(files) / median_seconds(run, repeats)
 
 
@@ -131,8 +129,8 @@ def _naively(data: bytes, boxes: Sequence[Box], plain: Networks, references: NDA
     embed: list[tuple[Callable[[Crops], NDArray[np.float32]], Pillow.Image]] = [(plain.embedder.embed, photo)]
     width, height = photo.size
     for box in boxes:
-        corners = (box.x1 * width, box.y1 * height, box.x2 * width, box.y2 * height)
-        embed.append((plain.embedder.embed_marks, photo.crop(tuple(map(round, corners)))))
+        cut = photo.crop((box.x1 * width, box.y1 * height, box.x2 * width, box.y2 * height))
+        embed.append((plain.embedder.embed_marks, cut))
     for see, cut in embed:
         (vector,) = see([np.asarray(cut)])
         np.argsort(-(references @ vector))

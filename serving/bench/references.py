@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,11 @@ def measure_search(
     """
     catalogues = {size: _catalogue(own, size, folder / str(size)) for size in sizes}
     timings = _decide(pipeline, listings, catalogues, repeats)
+    for catalogue in catalogues.values():
+        _search(catalogue, queries)
     figures = {
         size: SearchFigures(
-            qps=len(queries) / median_seconds(lambda each=catalogue: _search(each, queries), repeats),
+            qps=len(queries) / median_seconds(partial(_search, catalogue, queries), repeats),
             recall_at_10=_recall(catalogue, queries),
             bytes=_bytes(catalogue, folder / str(size)),
             share=statistics.median(each["search"] / each["total"] for each in timings[size]),
@@ -74,7 +77,7 @@ def _decide(
     for number in range(repeats + 1):
         for listing in listings:
             for size, catalogue in catalogues.items():
-                here = replace(pipeline, knowledge=lambda each=catalogue: replace(known, catalogue=each))
+                here = replace(pipeline, knowledge=partial(replace, known, catalogue=catalogue))
                 decision = here.screen(listing).decision
                 if number:  # the first round warms caches up
                     taken[size].append(decision.timings_ms)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from serving.bench.figures import Figures, Ratio
+from serving.bench.figures import LOAD, Figures, Ratio
 
 _NOT_MEASURED = "-"
 _SHOWN_MS = 0.5
@@ -24,25 +24,25 @@ def tables(figures: Figures) -> Iterator[Table]:
 
 def lines_of(figures: Figures) -> Iterator[tuple[str, str]]:
     """Say each figure with its unit; "-" where it was not measured."""
-    forward, service = figures.forward, figures.service
+    of = figures.document()
+    path = f" ({of['forward_path']})" if of["forward_path"] else ""
+    loaded = f"service at {LOAD:.0%} of that"
     yield "device", figures.device
     yield "model", figures.model
-    yield "matrix product, float32, peak", _said(figures.gemm_peak_gflops, ",.0f", "GFLOP/s")
-    yield "model, one photo with its regions", _said(forward and forward.gflop_per_image, ".2f", "GFLOP")
-    path = f" ({forward.path})" if forward else ""
-    yield f"forward alone{path}", _said(forward and forward.img_s, ".1f", "images/s")
-    yield "forward of 16 photos", _said(forward and forward.batch_16_ms, ",.0f", "ms")
-    yield "plain float32 eager forward", _said(forward and forward.eager_img_s, ".1f", "images/s")
-    yield "least cosine between the two", _said(forward and forward.least_cosine, ".6f", "")
-    yield "naive pipeline", _said(figures.naive_img_s, ".1f", "images/s")
-    yield "service, saturated", _said(service and service.img_s, ".1f", "images/s")
-    at = f"service at {service.load:.0%} of that" if service else "service under load"
-    yield f"{at}, p50", _said(service and service.p50_ms, ",.0f", "ms")
-    yield f"{at}, p99", _said(service and service.p99_ms, ",.0f", "ms")
-    yield "requests that failed", _said(service and service.failed, "d", "")
-    yield "service, peak memory", _said(service and service.memory_mib, ",.0f", "MiB")
-    yield "decode", _said(figures.decode_img_s, ".0f", "images/s")
-    yield "scan", _said(figures.scan_listings_s, ".1f", "listings/s")
+    yield "matrix product, float32, peak", _said(of["gemm_peak_gflops"], ",.0f", "GFLOP/s")
+    yield "model, one photo with its regions", _said(of["model_gflop_per_image"], ".2f", "GFLOP")
+    yield f"forward alone{path}", _said(of["forward_img_s"], ".1f", "images/s")
+    yield "forward of 16 photos", _said(of["forward_batch_16_ms"], ",.0f", "ms")
+    yield "plain float32 eager forward", _said(of["eager_img_s"], ".1f", "images/s")
+    yield "least cosine between the two", _said(of["least_cosine"], ".6f", "")
+    yield "naive pipeline", _said(of["naive_img_s"], ".1f", "images/s")
+    yield "service, saturated", _said(of["service_img_s"], ".1f", "images/s")
+    yield f"{loaded}, p50", _said(of["p50_ms"], ",.0f", "ms")
+    yield f"{loaded}, p99", _said(of["p99_ms"], ",.0f", "ms")
+    yield "requests that failed", _said(of["failed"], "d", "")
+    yield "service, peak memory", _said(of["memory_mib"], ",.0f", "MiB")
+    yield "decode", _said(of["decode_img_s"], ".0f", "images/s")
+    yield "scan", _said(of["scan_listings_s"], ".1f", "listings/s")
 
 
 def _measured(figures: Figures) -> Table:

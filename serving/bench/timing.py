@@ -16,8 +16,7 @@ def seconds_of(do: Callable[[], object]) -> float:
 
 
 def median_seconds(do: Callable[[], object], repeats: int) -> float:
-    """Time a call `repeats` times, after one that warms caches up, and give the median."""
-    do()
+    """Time a call that was made before, so that caches are warm, `repeats` times and give the median."""
     return statistics.median(seconds_of(do) for _ in range(repeats))
 
 

@@ -6,7 +6,7 @@ mark of the seed catalogue printed on one of them, 14-40% of the edge wide, turn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reference_brands.render import render
 from reference_brands.seed import SeedBrand, mark_svg
 from serving.demo.photos import encode_jpeg
-from serving.demo.surfaces import Surface, blur, noise, paint_surface
+from serving.demo.surfaces import Surface, noise, paint_surface
 
 EDGE = 1_000
 MARKED = 0.3
@@ -24,6 +24,7 @@ MARKED = 0.3
 
 _QUALITY = 90
 _SHAPES = 5
+_SCENE = 500  # pixels at which a scene is put together before its mark is printed
 _MARK_EDGE = (140, 400)  # pixels
 
 
@@ -36,40 +37,43 @@ class BenchPhoto:
 
 
 def draw_photos(count: int, brands: Sequence[SeedBrand], *, seed: int = 0) -> tuple[BenchPhoto, ...]:
-    """Draw `count` photos, of which every tenth, fourth and seventh of ten shows a mark of one of `brands`."""
+    """Draw `count` photos, of which the first, fifth and eighth of each ten show a mark of one of `brands`."""
     random = np.random.default_rng(seed)
-    grounds = [_to_pixels(paint_surface(surface, EDGE, random)) for surface in Surface]
-    return tuple(_photos(count, brands, grounds, random))
+    grounds = [_to_pixels(paint_surface(surface, _SCENE, random)) for surface in Surface]
+    grain = np.float32(4) * noise(EDGE, random, rows=EDGE // 2, columns=EDGE // 2)
+    return tuple(_photo(number, brands, grounds[number % len(grounds)], grain, random) for number in range(count))
 
 
-def _photos(
-    count: int, brands: Sequence[SeedBrand], grounds: Sequence[NDArray[np.uint8]], random: np.random.Generator
-) -> Iterator[BenchPhoto]:
-    for number in range(count):
-        pixels = np.roll(grounds[number % len(grounds)], random.integers(0, EDGE, 2), axis=(0, 1)).copy()
-        _put_shapes(pixels, random)
-        brand = brands[int(random.integers(len(brands)))] if number % 10 in {0, 4, 7} else None
-        if brand is not None:
-            _print_mark(pixels, mark_svg(str(random.choice(brand.marks))), random)
-        grain = 4.0 * noise(EDGE, random, rows=EDGE // 2, columns=EDGE // 2)
-        exposed = np.clip(pixels + grain[..., None], 0, 255).astype(np.uint8)
-        yield BenchPhoto(encode_jpeg(exposed, quality=_QUALITY), brand.brand_id if brand else "")
-
-
-def _put_shapes(pixels: NDArray[np.uint8], random: np.random.Generator) -> None:
-    """Lay rounded bodies of one colour each, shaded and seamed, on the ground."""
+def _photo(
+    number: int,
+    brands: Sequence[SeedBrand],
+    ground: NDArray[np.uint8],
+    grain: NDArray[np.float32],
+    random: np.random.Generator,
+) -> BenchPhoto:
+    scene = np.roll(ground, random.integers(0, _SCENE, 2), axis=(0, 1))
     for _ in range(_SHAPES):
-        mask = np.zeros((EDGE, EDGE), np.uint8)
-        centre, axes = random.integers(150, EDGE - 150, 2), random.integers(80, 260, 2)
-        cv2.ellipse(mask, centre.tolist(), axes.tolist(), float(random.uniform(0, 180)), 0, 360, 255, -1)
-        body = np.full((EDGE, EDGE, 3), random.integers(20, 235, 3), np.uint8)
-        for _ in range(3):
-            start, end = random.integers(0, EDGE, (2, 2)).tolist()
-            cv2.line(body, start, end, random.integers(0, 255, 3).tolist(), 3, cv2.LINE_AA)
-        light = blur((mask / np.float32(255)).astype(np.float32), 30)[..., None]
-        shaded = body * (0.55 + 0.45 * light)
-        inside = mask[..., None] > 0
-        np.copyto(pixels, shaded.astype(np.uint8), where=inside)
+        scene = _with_shape(scene, random)
+    pixels = np.asarray(cv2.resize(scene, (EDGE, EDGE), interpolation=cv2.INTER_CUBIC), np.uint8)
+    brand = brands[int(random.integers(len(brands)))] if number % 10 in {0, 4, 7} else None
+    if brand is not None:
+        _print_mark(pixels, mark_svg(str(random.choice(brand.marks))), random)
+    moved = np.roll(grain, random.integers(0, EDGE, 2), axis=(0, 1)).astype(np.int16)
+    exposed = np.clip(pixels + moved[..., None], 0, 255).astype(np.uint8)
+    return BenchPhoto(encode_jpeg(exposed, quality=_QUALITY), brand.brand_id if brand else "")
+
+
+def _with_shape(scene: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Lay a rounded body of one colour, shaded and seamed, on a scene, uint8 [500, 500, 3]."""
+    mask = np.zeros((_SCENE, _SCENE), np.uint8)
+    centre, axes = random.integers(75, _SCENE - 75, 2).tolist(), random.integers(40, 130, 2).tolist()
+    cv2.ellipse(mask, centre, axes, float(random.uniform(0, 180)), 0, 360, 255, -1)
+    body = np.full((_SCENE, _SCENE, 3), random.integers(20, 235, 3), np.uint8)
+    for _ in range(3):
+        start, end = random.integers(0, _SCENE, (2, 2)).tolist()
+        cv2.line(body, start, end, random.integers(0, 255, 3).tolist(), 2, cv2.LINE_AA)
+    light = cv2.boxFilter(mask, -1, (41, 41)).astype(np.float32)[..., None] / 255
+    return np.where(mask[..., None] > 0, (body * (0.55 + 0.45 * light)).astype(np.uint8), scene)
 
 
 def _print_mark(pixels: NDArray[np.uint8], svg: str, random: np.random.Generator) -> None:

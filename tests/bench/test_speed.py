@@ -52,7 +52,7 @@ def test_decode(benchmark: BenchmarkFixture, files: list[bytes]) -> None:
 @pytest.mark.parametrize("path", ["channels_last", "openvino"])
 def test_forward(benchmark: BenchmarkFixture, photos: Sequence[NDArray[np.uint8]], path: str) -> None:
     """Four photos with all their regions through finder and embedder, by one path."""
-    networks = Networks.load(Settings(forward=path))
+    networks = Networks.load(Settings().model_copy(update={"forward": path}))
     seen = Seen.by(networks.finder, photos)
 
     rows = benchmark.pedantic(seen.look, (networks,), rounds=ROUNDS, warmup_rounds=1)

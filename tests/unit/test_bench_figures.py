@@ -33,7 +33,7 @@ FIGURES = Figures(
     repeats=5,
     gemm_peak_gflops=100.0,
     forward=Forward(model="m@1", path="openvino", img_s=40.0, batch_16_ms=400.0, eager_img_s=10.0, least_cosine=1.0),
-    service=Service(img_s=30.0, p50_ms=100.0, p99_ms=1_000.0, load=0.6, failed=0),
+    service=Service(img_s=30.0, p50_ms=100.0, p99_ms=1_000.0, failed=0),
     naive_img_s=20.0,
     decode_img_s=150.0,
     scan_listings_s=35.0,
@@ -70,7 +70,7 @@ def test_ratios_are_taken_the_right_way_round() -> None:
 
 def test_a_run_against_a_service_leaves_the_rest_open() -> None:
     """Without a forward of its own there is nothing to hold against, and nothing is called short."""
-    service = Service(img_s=30.0, p50_ms=1.0, p99_ms=2.0, load=0.6, failed=0)
+    service = Service(img_s=30.0, p50_ms=1.0, p99_ms=2.0, failed=0)
 
     ratios = Figures(device="host:1", model="m", repeats=5, service=service).ratios()
 
