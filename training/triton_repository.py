@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,8 @@ from vision.triton.finder import finder_fingerprint, pack_regions
 from vision.triton.naming import BOXES, IMAGES, MARKS, Served, model_name
 
 if TYPE_CHECKING:
+    import torch
+
     from vision.networks import LoadedNetwork
 
 _CODE = """# Written by `touchstone export-triton`. The server's Python needs Touchstone, with torch.
@@ -82,32 +84,39 @@ def write_repository(folder: Path, loaded: LoadedNetwork, serving: Serving) -> l
 def _embedders(loaded: LoadedNetwork, serving: Serving) -> Iterator[Network]:
     from vision.clip import TorchEmbedder
 
-    sees, marks = loaded.network.visual, loaded.marks
+    # Before an embedder makes of them what its device computes best.
+    images = _tensors_of(loaded.network.visual)
+    marks = images if loaded.marks is None else _tensors_of(loaded.marks)
     source = TorchEmbedder(loaded, device="cpu", batch_size=serving.batch_size)
     recipe = replace(loaded.preprocessing, mark_size=None)
-    fill = _filler(loaded, sees, recipe)
+    fill = _filler(loaded, images, recipe)
     yield Network(
         role=IMAGES, fingerprint=source.fingerprint, recipe=recipe, dim=loaded.dim, answer=source.embed, fill=fill
     )
     if has_marks_of_its_own(loaded):
         recipe = replace(for_marks(loaded.preprocessing), mark_size=None)
-        fill = _filler(loaded, marks if marks is not None else sees, recipe)
+        fill = _filler(loaded, marks, recipe)
         name, answer = source.fingerprint, source.embed_marks
         yield Network(role=MARKS, fingerprint=name, recipe=recipe, dim=loaded.dim, answer=answer, fill=fill)
 
 
-def _filler(loaded: LoadedNetwork, network: Any, recipe: Preprocessing) -> Callable[[Path], Path]:
+def _tensors_of(network: Any) -> dict[str, torch.Tensor]:
+    return {f"visual.{name}": tensor.detach().clone().contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _filler(
+    loaded: LoadedNetwork, tensors: Mapping[str, torch.Tensor], recipe: Preprocessing
+) -> Callable[[Path], Path]:
     """Return what writes one network as a model folder of its own."""
 
     def fill(place: Path) -> Path:
         import safetensors.torch
 
-        tensors = {f"visual.{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
         write_manifest(place, name="network", version="1", dtype="float32", dim=loaded.dim, preprocessing=recipe)
         write_json(place / "network.json", loaded.seeing)
         part = Part(
             file="model.safetensors",
-            data=safetensors.torch.save(tensors),
+            data=safetensors.torch.save(dict(tensors)),
             licence="its source's",
             source=loaded.name,
             remake="touchstone export-triton",

@@ -85,7 +85,7 @@ def triton_server(
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - the child calls prctl and nothing else
+            preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - the child calls prctl and nothing else
         )
     server = TritonServer(f"127.0.0.1:{ports[0]}", process, log)
     try:

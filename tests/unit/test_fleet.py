@@ -37,7 +37,7 @@ def mean_wait(servers: int, *, rate: float, service_s: float, constant: bool) ->
     """Send customers who come at random through a pool, and return how long they waited on average."""
     env = simpy.Environment()
     pool = Pool(env, servers)
-    random = Random(7)
+    random = Random(1)
     waits: list[float] = []
 
     def customer() -> Steps:
@@ -56,7 +56,7 @@ def mean_wait(servers: int, *, rate: float, service_s: float, constant: bool) ->
     return float(np.mean(waits))
 
 
-@pytest.mark.parametrize(("servers", "load"), [(1, 0.6), (4, 2.8), (16, 12.0)])
+@pytest.mark.parametrize(("servers", "load"), [(1, 0.6), (4, 2.8), (16, 12.8)])
 def test_a_pool_waits_as_erlang_says(servers: int, load: float) -> None:
     """Customers of M/M/c wait as long on average as Erlang's formula says, within a tenth."""
     expected = erlang_c(servers, load) / (servers - load)

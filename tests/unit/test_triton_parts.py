@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 from torch.utils.dlpack import from_dlpack
 from tritonclient.grpc import model_config_pb2
+from tritonclient.utils import InferenceServerException
 
 from training.triton_config import Serving, config_text
 from training.triton_repository import _finder, _write
-from vision.errors import ModelError
+from vision.errors import ModelError, ModelUnavailable
 from vision.finder import WHOLE
 from vision.preprocessing import Preprocessing, ResizeMode, prepare, resize
 from vision.regions import Box, Region
 from vision.triton.backend import TritonPythonModel, check_exchange, load_answer
+from vision.triton.channel import Channel
 from vision.triton.finder import pack_regions, unpack_regions
 from vision.triton.naming import BOXES, IMAGES, PICTURES, ROWS, Served, model_name
 
@@ -95,6 +98,52 @@ def test_a_version_is_written_once_and_verified(tmp_path: Path) -> None:
     (place / "finder.json").write_text((place / "finder.json").read_text() + " ")
     with pytest.raises(ModelError, match="is not the one that was exported"):
         load_answer(served, place, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "tries", "fault"),
+    [
+        ("UNAVAILABLE", "failed to connect to all addresses", 4, ModelUnavailable),
+        ("INVALID_ARGUMENT", "Unable to find shared memory region: 'touchstone-1'", 4, ModelError),
+        ("UNAVAILABLE", "Request for the model exceeds maximum queue size", 1, ModelUnavailable),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", 1, ModelUnavailable),
+        ("INTERNAL", "out of memory", 1, ModelError),
+    ],
+)
+def test_only_what_may_pass_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, status: str, message: str, tries: int, fault: type[ModelError]
+) -> None:
+    """A lost way and memory that a new server does not know are; a full queue, a late answer and a refusal are not."""
+    monkeypatch.setattr("vision.triton.channel._PAUSES_S", (0.0, 0.0, 0.0))
+    channel = Channel("127.0.0.1:9", ca=None, shared=False, log=print)
+    asked: list[float] = []
+
+    def do(left_s: float) -> None:
+        asked.append(left_s)
+        raise InferenceServerException(message, f"StatusCode.{status}")
+
+    with pytest.raises(fault, match=re.escape(message)) as raised:
+        channel.call(do, timeout_s=5.0)
+
+    channel.close()
+    assert len(asked) == tries
+    assert type(raised.value) is fault
+
+
+def test_a_try_that_succeeds_ends_the_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a later try answers is the answer."""
+    monkeypatch.setattr("vision.triton.channel._PAUSES_S", (0.0,))
+    channel = Channel("127.0.0.1:9", ca=None, shared=False, log=print)
+    answers = iter([InferenceServerException("away", "StatusCode.UNAVAILABLE"), "rows"])
+
+    def do(_left_s: float) -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert channel.call(do, timeout_s=5.0) == "rows"
+    channel.close()
 
 
 @dataclass

@@ -6,7 +6,6 @@ of docs/scale.md anew.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 DAY_S = 86_400
@@ -149,7 +148,7 @@ def _stored(demand: Demand, costs: Costs) -> float:
 
 
 def _number(value: float) -> str:
-    return f"{math.ceil(value):,}" if value >= 20 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}"
 
 
 def _bytes(value: float) -> str:

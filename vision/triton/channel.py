@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,10 @@ _OPTIONS = [
     # Without it all clients of a process share one connection, and wait for each other's bytes.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+_GRACE_S = 120.0
+"""For so long at most a server is still at a request that was given up. To take its memory away then ends the server
+(triton-inference-server/server, issue 3207)."""
+
 _FULL = "maximum queue size"
 _LATE = ("timeout expired", "Deadline Exceeded")
 
@@ -65,6 +70,7 @@ class Channel:
         )
         self._shared = shared
         self._region: SharedRegion | None = None
+        self._abandoned: deque[tuple[float, SharedRegion]] = deque()
         self._log = log
 
     def call(self, do: Callable[[float], Any], *, timeout_s: float) -> Any:
@@ -76,8 +82,7 @@ class Channel:
             try:
                 return do(max(until - time.monotonic(), 0.001))
             except InferenceServerException as error:
-                # A request that ended badly may still be written to, so its memory is not used for another.
-                self._drop_region()
+                self._abandon_region()
                 again = pause is not None and _may_pass(error) and time.monotonic() + 2 * pause < until
                 if not again:
                     raise self._translated(error, timeout_s) from error
@@ -98,11 +103,12 @@ class Channel:
         rows = self.call(lambda left: self._once(model, pictures, output, left), timeout_s=timeout_s)
         if rows.shape != (len(pictures), *output.shape) or rows.dtype != output.dtype:
             raise ModelError(f"{model} on {self.url} answered {len(pictures)} pictures with {rows.dtype} {rows.shape}")
-        return np.array(rows)
+        return rows
 
     def close(self) -> None:
         """Let go of memory and connection."""
-        self._drop_region()
+        if self._region is not None:
+            self._region.close(self.client)
         self.client.close()
 
     def _once(self, model: str, pictures: NDArray[np.uint8], output: Output, left_s: float) -> NDArray[Any]:
@@ -116,8 +122,7 @@ class Channel:
             region.answer(answer, offset=pictures.nbytes, size=len(pictures) * output.size)
         result = self.client.infer(model, [asked], outputs=[answer], timeout=round(left_s * 1e6), client_timeout=left_s)
         if region is None:
-            rows: NDArray[Any] = result.as_numpy(output.name)
-            return rows
+            return np.array(result.as_numpy(output.name))
         shape = tuple(result.get_output(output.name).shape)
         return region.read(shape, output.dtype, offset=pictures.nbytes)
 
@@ -126,7 +131,8 @@ class Channel:
         if not self._shared:
             return None
         if self._region is None or self._region.size < asked + answered:
-            self._drop_region()
+            self._abandon_region()
+            self._forget_abandoned()
             try:
                 self._region = SharedRegion.register(self.client, asked + answered)
             except UnknownHere as error:
@@ -134,10 +140,16 @@ class Channel:
                 self._log(f"the Triton server at {self.url} sees no memory of ours: pictures go by gRPC ({error})")
         return self._region
 
-    def _drop_region(self) -> None:
+    def _abandon_region(self) -> None:
+        """Use other memory from now on: a request that ended badly may still be read or answered there."""
         if self._region is not None:
-            self._region.close(self.client)
+            self._abandoned.append((time.monotonic() + _GRACE_S, self._region))
             self._region = None
+
+    def _forget_abandoned(self) -> None:
+        """Let the server forget memory in which nothing can be under way any more."""
+        while self._abandoned and self._abandoned[0][0] < time.monotonic():
+            self._abandoned.popleft()[1].close(self.client)
 
     def _translated(self, error: Any, timeout_s: float) -> ModelError:
         message = f"the Triton server at {self.url}: {error.message()}"
