@@ -22,6 +22,10 @@ _INTS = (0, 1, 2, 3, 50, 1_000, 2**31 - 1)
 _WIDE = (2**63 - 1, 253402300800)
 _FLOATS = (0.0, 1.0, 0.5, -1.0, float("nan"), float("inf"), 1e308, 1e-308)
 _LONG_LIST = 70
+# What an honest first request leaves out.
+_OPTIONAL = frozenset(
+    {"page_token", "etag", "cursor", "request_id", "market", "known_etag", "language", "jurisdiction"}
+)
 
 
 def small_pictures() -> tuple[bytes, ...]:
@@ -43,6 +47,7 @@ class Messages:
         self._rng = rng
         self._known = known
         self._pictures = small_pictures()
+        self._friendly = rng.random() < 0.5  # so that what lies behind the checks of a request is reached, too
 
     def bytes_of(self, kind: Descriptor) -> bytes:
         """Make the bytes of a request: valid, mutated, another type's, or noise."""
@@ -58,7 +63,7 @@ class Messages:
         """Make a message, with about half of its fields set."""
         made = GetMessageClass(kind)()
         for field in kind.fields:
-            if depth >= _DEPTH or self._rng.random() < (0.3 if depth == 0 else 0.5):
+            if depth >= _DEPTH or self._rng.random() < (0.5 if self._friendly or depth else 0.3):
                 continue
             self._set(made, field, depth)
         return made
@@ -81,8 +86,20 @@ class Messages:
         else:
             values.extend(self.message(field.message_type, depth + 1) for _ in range(count))
 
+    def _harmless(self, field: FieldDescriptor) -> Any:
+        """Give what a client in good faith might send; None where that says little of the value."""
+        if field.type == _F.TYPE_BYTES:
+            return self._pictures[self._rng.randrange(4)]
+        if field.cpp_type == _F.CPPTYPE_STRING:
+            return "" if field.name in _OPTIONAL else self._rng.choice(self._known)
+        if field.cpp_type in (_F.CPPTYPE_INT32, _F.CPPTYPE_INT64, _F.CPPTYPE_UINT32, _F.CPPTYPE_UINT64):
+            return self._rng.choice((0, 1, 2))
+        return None
+
     def _value(self, field: FieldDescriptor) -> Any:
         rng = self._rng
+        if self._friendly and (made := self._harmless(field)) is not None:
+            return made
         match field.cpp_type:
             case _F.CPPTYPE_STRING if field.type == _F.TYPE_BYTES:
                 return rng.choice(self._pictures)

@@ -159,7 +159,7 @@ def _metadata(rng: random.Random) -> list[tuple[str, str | bytes]]:
     draw = rng.random()
     metadata: list[tuple[str, str | bytes]] = []
     if draw < 0.5:
-        metadata.append(("touchstone-actor", rng.choice(("ann", "bob", "a" * 300))))
+        metadata.append(("touchstone-actor", rng.choice((*("ann", "bob") * 4, "a" * 300))))
         metadata.append(("touchstone-roles", rng.choice(_ROLES)))
         metadata.append(("touchstone-brands", rng.choice(("", "aurora", "borealis", "gone"))))
     if draw < 0.05:

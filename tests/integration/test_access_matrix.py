@@ -145,7 +145,6 @@ def test_no_page_shows_a_role_what_its_rpcs_refuse(console: Console, role: str) 
     [
         ("/queue", "CaseService/ListCases"),
         ("/insight", "InsightService/GetVolumes"),
-        ("/sellers?id=s1", "InsightService/GetSeller"),
         ("/appeals", "CaseService/ListCases"),
     ],
 )

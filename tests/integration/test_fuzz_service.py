@@ -20,7 +20,7 @@ def test_no_message_makes_any_rpc_fail_for_an_unknown_reason(tmp_path: Path) -> 
 
     assert tally.cases == 12 * len(METHODS)
     assert tally.findings == []
-    assert tally.outcomes["OK"] > len(METHODS)  # what is sent is not refused at the door alone
+    assert tally.outcomes["OK"] > len(METHODS) / 2  # what is sent is not refused at the door alone
     assert {"INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED"} <= tally.outcomes.keys()
 
 
