@@ -100,13 +100,15 @@ class PostgresServer:
         # A killed postmaster leaves its lock file, whose process id may be somebody else's by now.
         options = [word for setting in self._settings for word in ("-c", setting)]
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
+        setpriv = shutil.which("setpriv")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [setpriv, "--pdeathsig", "INT", "--", *command] if setpriv else command,
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one call into libc
+                # One call into libc, but Python's own fork may hang beside gRPC's threads: only without setpriv.
+                preexec_fn=None if setpriv else _end_with_parent(),  # noqa: PLW1509
                 **self._identity(),
             )
         deadline = time.monotonic() + _START_S
