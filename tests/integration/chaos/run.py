@@ -145,13 +145,15 @@ def run(
             clients = load.clients(unary=UNARY, streams=STREAMS, scan_every_s=scan_every_s)
             with ThreadPoolExecutor(len(clients)) as pool:
                 running = [pool.submit(client) for client in clients]
-                _break(victim, account, faults, seconds)
-                victim.heal()
-                _settle(data, account)
-                ending_s = account.now_s
-                code = serving.process.end()  # amid the load
-                victim.bands.append(Band("SIGTERM", ending_s, account.now_s))
-                stop.set()
+                try:
+                    _break(victim, account, faults, seconds)
+                    victim.heal()
+                    _settle(data, account)
+                    ending_s = account.now_s
+                    code = serving.process.end()  # amid the load
+                    victim.bands.append(Band("SIGTERM", ending_s, account.now_s))
+                finally:
+                    stop.set()
                 for client in running:
                     client.result(PATIENCE_S)
         if code != 0:
