@@ -191,7 +191,7 @@ class _General(BaseSettings):
     ] = 300.0
     store_patience_s: Annotated[
         float, Field(gt=0, description="seconds that a listing waits for the store before it goes on without")
-    ] = 3.0
+    ] = 5.0
     spool_mib: Annotated[
         int, Field(ge=0, description="MiB of decisions kept in `data_dir`/spool while the store is away; 0: none")
     ] = 256

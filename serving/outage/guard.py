@@ -69,27 +69,25 @@ class StoreGuard:
             raise StoreAway(f"the store has not answered since {self._away_since:%H:%M:%S} UTC; try again later")
 
     def ask(self, question: Callable[[], T], /, *, deadline: Deadline = NEVER) -> T:
-        """Ask the store, for the guard's patience at most.
+        """Ask the store, for the guard's patience at most; without bounds while nothing probes, as in a command.
 
         Raises:
-            StoreAway: it is away, did not answer in time, or too many questions to it are open.
+            StoreAway: it is away, or did not answer in time.
             DeadlineExceeded: the deadline passed first, which says nothing of the store.
             StoreError, and whatever else the question raises.
 
         """
+        if not self._probed:
+            return question()
         self.check()
-        if not self._free.acquire(blocking=False):
-            raise StoreAway("too many questions to the store are open already; it is too slow")
-        try:
-            answer = self._threads.submit(copy_context().run, question)
-        except BaseException:
-            self._free.release()
-            raise
-        answer.add_done_callback(lambda _: self._free.release())
         left = deadline.remaining
-        wait([answer], self._patience_s if left is None else min(self._patience_s, left))
-        if not answer.done():
-            if left is not None and left < self._patience_s:
+        patient = left is None or left >= self._patience_s
+        until = Deadline.after(self._patience_s if patient else left)
+        answer = self._begun(question, until)
+        if answer is not None:
+            wait([answer], until.remaining)
+        if answer is None or not answer.done():
+            if not patient:
                 raise DeadlineExceeded("the deadline passed while the store was asked; nothing was recorded")
             self._lose(f"no answer within {self._patience_s:g} s")
             raise StoreAway(f"the store did not answer within {self._patience_s:g} s")
@@ -99,6 +97,18 @@ class StoreGuard:
             if store_is_away(error):
                 self._lose(str(error))
             raise
+
+    def _begun(self, question: Callable[[], T], until: Deadline) -> Future[T] | None:
+        """Begin to ask, when a thread is free; None when none is in time, for all wait for answers."""
+        if not self._free.acquire(timeout=until.remaining):
+            return None
+        try:
+            answer = self._threads.submit(copy_context().run, question)
+        except BaseException:
+            self._free.release()
+            raise
+        answer.add_done_callback(lambda _: self._free.release())
+        return answer
 
     @contextmanager
     def probing(self, *, interval_s: float = PROBE_S) -> Iterator[None]:
@@ -130,7 +140,7 @@ class StoreGuard:
             pings.shutdown(wait=False)
 
     def _lose(self, why: str) -> None:
-        if self._away_since is None and self._probed:  # without probes nothing would find it again
+        if self._away_since is None:
             self._away_since = datetime.now(UTC)
             log.error("the store is away: %s. Listings go to REVIEW, and are recorded when it is back", why)
 

@@ -139,15 +139,15 @@ class Spool:
 
     def adopt(self) -> int:
         """Take up what processes left that are gone; return how many decisions. Others that run keep theirs."""
-        before = len(self)
+        taken_up = 0
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             with self._lock:
                 if all(path != mine.path for mine in self._files()):
-                    self._take_up(path)
-        if len(self) > before:
-            log.warning("%d decisions of an earlier process wait for the store", len(self) - before)
+                    taken_up += self._take_up(path)
+        if taken_up:
+            log.warning("%d decisions of an earlier process wait for the store", taken_up)
             self.arrived.set()
-        return len(self) - before
+        return taken_up
 
     def close(self) -> None:
         """Close the files; one with nothing in it goes."""
@@ -156,12 +156,13 @@ class Spool:
                 file.close(remove=file.size == 0)
             self._own, self._adopted = None, []
 
-    def _take_up(self, path: Path) -> None:
+    def _take_up(self, path: Path) -> int:
         try:
             file = SpoolFile(path)
         except OSError:
-            return  # of a process that runs, or one that was quicker
+            return 0  # of a process that runs, or one that was quicker
         self._adopted.append(file)
+        before = len(self._waiting)
         for span in file.recover():
             try:
                 record = from_line(file.read(span)).record
@@ -169,7 +170,9 @@ class Spool:
                 log.error("%s: the line at byte %d cannot be used: %s", path, span.start, error)
             else:
                 self._add(record, file, span)
+        taken_up = len(self._waiting) - before
         self._tidy()
+        return taken_up
 
     def _add(self, record: DecisionRecord, file: SpoolFile, span: Span) -> None:
         self._number += 1

@@ -100,14 +100,15 @@ class PostgresServer:
         # A killed postmaster leaves its lock file, whose process id may be somebody else's by now.
         options = [word for setting in self._settings for word in ("-c", setting)]
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
+        as_server = self._setpriv()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [*as_server, *command],
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                preexec_fn=end_with_parent(signal.SIGINT),  # noqa: PLW1509 - one call into libc
-                **self._identity(),
+                **({} if as_server else self._identity()),
+                preexec_fn=None if as_server else end_with_parent(signal.SIGINT),  # noqa: PLW1509 - one call into libc
             )
         deadline = time.monotonic() + _START_S
         while not self._answers():
@@ -172,6 +173,18 @@ class PostgresServer:
         if self._user is None:
             return {}
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+    def _setpriv(self) -> list[str]:
+        """Return what runs a command as the server's user, and ends it with this process; empty where it is missing.
+
+        Python would fork for both, and a fork may crash beside gRPC's threads; without them it only calls vfork.
+        """
+        program = shutil.which("setpriv")
+        if program is None:
+            return []
+        user = self._user
+        who = [] if user is None else [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        return [program, *who, "--pdeathsig=INT", "--"]
 
     def _readable(self, binaries: Path) -> Path:
         """Return the binaries, or a copy of the wheel's where `nobody` can run them."""

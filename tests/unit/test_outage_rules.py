@@ -186,21 +186,33 @@ def test_a_caller_in_a_hurry_does_not_declare_the_store_away() -> None:
 
 
 def test_questions_given_up_do_not_pile_up() -> None:
-    """More than so many open ones are refused at once, and room comes back with the answers."""
-    store = _Store()
-    with StoreGuard(store.ping, patience_s=0.01, at_once=2) as guard:  # without probes none counts as away
+    """So many may be open; the next one waits for room, and is asked once there is some."""
+    store, asked = _Store(), 0
+
+    def question() -> str:
+        nonlocal asked
+        asked += 1
+        return store.ping()
+
+    with StoreGuard(store.ping, patience_s=PATIENCE_S, at_once=2) as guard, guard.probing(interval_s=PATIENCE_S):
         store.answers.clear()
-        for _ in range(2):
-            with pytest.raises(StoreAway, match="did not answer"):
-                guard.ask(store.ping)
-        with pytest.raises(StoreAway, match="too many questions"):
+        for _ in range(3):
+            with pytest.raises(DeadlineExceeded):
+                guard.ask(question, deadline=Deadline.after(0.02))
+        open_ones = asked
+        store.answers.set()
+
+        assert guard.ask(question) == "here"
+        assert (open_ones, asked) == (2, 3)
+
+
+def test_a_command_asks_without_bounds() -> None:
+    """Nobody waits for its answer in seconds, and nothing would find a store again that it gave up."""
+    store = _Store()
+    with StoreGuard(store.ping, patience_s=0.0, at_once=1) as guard:
+        assert guard.ask(store.ping) == "here"
+        store.fault = StoreError("refused")
+        with pytest.raises(StoreError, match="refused"):
             guard.ask(store.ping)
 
-        store.answers.set()
-        given_up = time.monotonic() + PATIENCE_S
-        while time.monotonic() < given_up:
-            try:
-                assert guard.ask(lambda: "again") == "again"
-                break
-            except StoreAway:
-                continue
+        assert guard.away_since is None

@@ -66,7 +66,7 @@ def _timeline(account: Account, bands: Sequence[Band], seconds: float) -> str:
     lanes = _TOP + 16 * len(names)
     panels = [lanes + _GAP + number * (_HEIGHT + _GAP) for number in range(3)]
     bottom = panels[-1] + _HEIGHT + 30
-    parts = [f'<svg viewBox="0 0 {_WIDTH + 130} {bottom}" role="img" aria-label="timeline of faults and answers">']
+    parts = [f'<svg viewBox="0 0 {_WIDTH + 190} {bottom}" role="img" aria-label="timeline of faults and answers">']
     for band in bands:
         lane, colour = names.index(band.fault), _FAULTS[names.index(band.fault) % len(_FAULTS)]
         x, width = at(band.began_s), max(2.0, (band.ended_s - band.began_s) * scale)
@@ -94,12 +94,14 @@ def _answers(account: Account, at: Callable[[float], float], top: float, scale: 
     for call in account.calls:
         name = call.outcome if call.outcome in _OUTCOMES else "other"
         counted.setdefault(int(call.began_s), Counter())[name] += 1
-    most = max((sum(one.values()) for one in counted.values()), default=1)
+    # What is refused while the service ends would dwarf the rest: the axis goes by the 97th percentile.
+    totals = sorted(sum(one.values()) for one in counted.values())
+    most = totals[int(0.97 * (len(totals) - 1))] if totals else 1
     parts = [_title("calls a second, by how they ended", top), _axis(f"{most}", top)]
     for second, counts in counted.items():
         floor = top + _HEIGHT
         for name, colour in _OUTCOMES.items():
-            height = _HEIGHT * counts[name] / most
+            height = min(_HEIGHT * counts[name] / most, floor - top)
             floor -= height
             if height:
                 parts.append(

@@ -38,7 +38,7 @@ from serving.outage.spool import Spool
 from serving.recording import Recorder
 from serving.settings import Settings
 from tests.integration.chaos.account import Account
-from tests.integration.chaos.faults import FAULTS, Victim, clock_environment
+from tests.integration.chaos.faults import FAULTS, Band, Victim, clock_environment
 from tests.integration.chaos.load import CLEAN, FAKE, KINDS, UNREADABLE, WORDS, Load, offer
 from tests.integration.chaos.proxy import relaying
 from tests.integration.chaos.report import write_report
@@ -119,7 +119,7 @@ def run(
                 refresh_s=0.3,
                 workers=4,
                 max_waiting=24,
-                store_patience_s=2.0,
+                store_patience_s=3.0,
                 spool_mib=64,
                 audit_share=0.0,
                 takedown_audit_share=0.0,
@@ -145,11 +145,15 @@ def run(
             clients = load.clients(unary=UNARY, streams=STREAMS, scan_every_s=scan_every_s)
             with ThreadPoolExecutor(len(clients)) as pool:
                 running = [pool.submit(client) for client in clients]
-                _break(victim, account, faults, seconds)
-                victim.heal()
-                _settle(data, account)
-                code = serving.process.end()  # amid the load
-                stop.set()
+                try:
+                    _break(victim, account, faults, seconds)
+                    victim.heal()
+                    _settle(data, account)
+                    ending_s = account.now_s
+                    code = serving.process.end()  # amid the load
+                    victim.bands.append(Band("SIGTERM", ending_s, account.now_s))
+                finally:
+                    stop.set()
                 for client in running:
                     client.result(PATIENCE_S)
         if code != 0:
