@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
+from http.server import BaseHTTPRequestHandler
+from socket import AF_INET, AF_INET6
+from socketserver import ThreadingTCPServer
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 
@@ -40,9 +41,10 @@ def metrics_at(listen: str, meter: Meter) -> Iterator[int]:
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
 
-    class Server(ThreadingHTTPServer):
+    class Server(ThreadingTCPServer):  # not http.server's, which asks DNS for its own name
         daemon_threads = True
-        address_family = AF_INET6 if ":" in host else ThreadingHTTPServer.address_family
+        allow_reuse_address = True
+        address_family = AF_INET6 if ":" in host else AF_INET
 
         def handle_error(self, request: object, client_address: object) -> None:
             """Say nothing of clients who left."""

@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from index.errors import LostRace, StoreError
-from serving.lane import Batch
 from serving.telemetry.metrics import (
     BATCH_CROPS,
     BATCH_SECONDS,
@@ -42,6 +41,7 @@ from serving.telemetry.request import REQUEST, REQUEST_ID
 
 if TYPE_CHECKING:
     from serving.domain import Decision
+    from serving.lane import Batch
     from serving.telemetry.meter import Meter
     from serving.telemetry.tracing import Tracing
 

@@ -209,10 +209,11 @@ def test_faulty_prices_do_not_keep_the_others_out(data: Path, tmp_path: Path, to
 
 def test_the_doctor_finds_an_empty_registry_and_then_nothing(data: Path, touchstone: Touchstone) -> None:
     """Without references something is to be done, said with its command; after that everything is well."""
-    ill = touchstone("--data-dir", data, "--json", "doctor")
+    free = ("--listen", "127.0.0.1:0")  # whatever else this machine serves
+    ill = touchstone("--data-dir", data, "--json", "doctor", *free)
     touchstone("--data-dir", data, "brands", "seed", "--only", "nike")
-    well = touchstone("--data-dir", data, "--json", "doctor")
-    read = touchstone("--data-dir", data, "doctor")
+    well = touchstone("--data-dir", data, "--json", "doctor", *free)
+    read = touchstone("--data-dir", data, "doctor", *free)
 
     findings = {finding["check"]: finding for finding in json.loads(ill.stdout)}
     assert ill.code == 1

@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from index.builder import build_index
 from index.decision_records import DecisionRecord
 from index.errors import SnapshotError, StoreError
-from index.records import Brand, Reference, ReferenceKind
+from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.store.engine import Database
 from index.store.migrate import downgrade
 from index.store.store import Store
@@ -40,6 +41,7 @@ from serving.checkup.machine import (
 from serving.doctor import examine
 from serving.errors import ServingError, SettingsError
 from serving.settings import Settings
+from vision.embedder import Embedder
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -231,27 +233,29 @@ def test_schema_of_an_older_release_is_found_and_left_alone(settings: Settings) 
         check_migrations(settings)
 
 
-def _add(store: Store, *names: str) -> None:
+def _add(store: Store, embedder: Embedder, *names: str) -> None:
     store.put_brands([Brand(brand_id="nike", name="Nike")])
-    store.add_references(
-        [
-            (Reference(reference_id=name, brand_id="nike", kind=ReferenceKind.LOGO, image_sha256="0" * 64), [])
-            for name in names
-        ]
-    )
+    rows = []
+    for name in names:
+        reference = Reference(reference_id=name, brand_id="nike", kind=ReferenceKind.LOGO, image_sha256=name[-1] * 64)
+        vector = np.eye(embedder.dim, dtype=np.float32)[int(name[-1])]
+        embedding = ReferenceEmbedding(reference_id=name, variant=0, fingerprint=embedder.fingerprint, vector=vector)
+        rows.append((reference, [embedding]))
+    store.add_references(rows)
 
 
 def test_snapshot_that_is_far_behind_is_found(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one nothing is wrong; one that lacks much of the store makes each start slow."""
-    fingerprint = load_embedder(settings).fingerprint
+    embedder = load_embedder(settings)
+    fingerprint = embedder.fingerprint
     assert "index build" in check_snapshot(settings, store, fingerprint)
-    _add(store, "r1")
+    _add(store, embedder, "r1")
     build_index(store, settings.index_dir, fingerprint, "exact")
     assert "is sound, 0 changes behind" in check_snapshot(settings, store, fingerprint)
 
-    _add(store, "r2", "r3")
+    _add(store, embedder, "r2", "r3")
     monkeypatch.setattr(installation, "_MANY_CHANGES", 1)
     with pytest.raises(SnapshotError, match=r"changes behind the store.*index build"):
         check_snapshot(settings, store, fingerprint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_sound_installation_passes_every_check(settings: Settings) -> None:
 
     assert [finding.check for finding in findings] == MODEL_PARTS + INSIDE
     assert all(finding.ok and finding.detail for finding in findings), findings
+
+
+def test_page_names_every_check() -> None:
+    """Whoever reads a finding finds on the page what its check looks for."""
+    page = (Path(__file__).parents[2] / "docs/operating.md").read_text(encoding="utf-8")
+    table = page.partition("## The doctor")[2].partition("\n## ")[0]
+
+    named = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)))
+
+    assert sorted(named) == sorted([*MODEL_PARTS, *INSIDE])
 
 
 def test_fresh_installation_lacks_only_references(settings: Settings) -> None:

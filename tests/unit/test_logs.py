@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,15 +17,17 @@ from serving.telemetry.request import begin_request, note_failure
 LOG = logging.getLogger("serving.somewhere")
 
 
-@pytest.fixture
-def bare_root() -> Iterator[logging.Logger]:
-    """Take the test runner's own handlers off for a while."""
+@contextmanager
+def _bare_root() -> Iterator[logging.Logger]:
+    """Take the test runner's own handlers off for a while: a program of its own has none."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
-    yield root
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    try:
+        yield root
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _within(name: str, work: Callable[[], object]) -> None:
@@ -39,9 +42,8 @@ def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
 
-def test_json_is_one_object_a_line(bare_root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Time, level, logger, message, request and exception; lines of a message do not break the line."""
-    configure_logging("info", "json")
 
     def fail() -> None:
         try:
@@ -49,8 +51,10 @@ def test_json_is_one_object_a_line(bare_root: logging.Logger, capsys: pytest.Cap
         except ValueError:
             LOG.exception("a\nb %s", 1)
 
-    _within("upload-7", fail)
-    LOG.info("outside")
+    with _bare_root():
+        configure_logging("info", "json")
+        _within("upload-7", fail)
+        LOG.info("outside")
 
     first, second = map(json.loads, _lines(capsys))
     assert first["message"] == "a\nb 1"
@@ -60,41 +64,41 @@ def test_json_is_one_object_a_line(bare_root: logging.Logger, capsys: pytest.Cap
     assert "request_id" not in second
 
 
-def test_text_ends_with_the_request(bare_root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_ends_with_the_request(capsys: pytest.CaptureFixture[str]) -> None:
     """People read the same, with the request's name at the end."""
-    configure_logging("info")
-
-    _within("upload-7", lambda: LOG.warning("late"))
-    LOG.warning("outside")
+    with _bare_root():
+        configure_logging("info")
+        _within("upload-7", lambda: LOG.warning("late"))
+        LOG.warning("outside")
 
     first, second = _lines(capsys)
     assert first.endswith("WARNING serving.somewhere: late [upload-7]")
     assert second.endswith("WARNING serving.somewhere: outside")
 
 
-def test_configuring_again_changes_and_adds_nothing(
-    bare_root: logging.Logger, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_configuring_again_changes_and_adds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """The command line logs before the settings are read; afterwards there is still one handler."""
-    configure_logging("warning")
-    configure_logging("error", "json")
+    with _bare_root() as root:
+        configure_logging("warning")
+        configure_logging("error", "json")
+        LOG.warning("not told")
+        LOG.error("told")
+        handlers = len(root.handlers)
 
-    LOG.warning("not told")
-    LOG.error("told")
-
-    assert len(bare_root.handlers) == 1
+    assert handlers == 1
     assert [json.loads(line)["message"] for line in _lines(capsys)] == ["told"]
 
 
-def test_handlers_of_a_program_around_this_one_stay_alone(bare_root: logging.Logger) -> None:
+def test_handlers_of_a_program_around_this_one_stay_alone() -> None:
     """Whoever runs this within a program of their own has set logging up already."""
-    stream = io.StringIO()
-    theirs = logging.StreamHandler(stream)
-    bare_root.addHandler(theirs)
+    theirs = logging.StreamHandler(io.StringIO())
 
-    configure_logging("debug", "json")
+    with _bare_root() as root:
+        root.addHandler(theirs)
+        configure_logging("debug", "json")
+        handlers = root.handlers[:]
 
-    assert bare_root.handlers == [theirs]
+    assert handlers == [theirs]
 
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
