@@ -126,6 +126,7 @@ async def _serving(
     polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
     polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
+    polling.enter_context(application.audit.polling(interval_s=settings.refresh_s))
     polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
     try:
         yield Running(port, asyncio.Event())
