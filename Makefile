@@ -9,6 +9,7 @@ LISTEN ?= 127.0.0.1:50051
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo console test check lint types imports proto proto-check docker-lint unit measure bench fuzz chaos fast serve clean
+.PHONY: supply image-lock sbom licences audit
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +83,27 @@ chaos: install  ## ten minutes of faults under full load; the report lies in bui
 
 fast: install  ## the tests of a working minute
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/contract
+
+supply: $(VENV)/.supply-$(notdir $(STAMP))
+
+# The tools that the four below need; nothing else does, so `install` is as quick as without.
+$(VENV)/.supply-$(notdir $(STAMP)): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[supply]'
+	touch $@
+
+image-lock: install  ## pin every file of the image by its SHA-256 (downloads metadata; Python 3.11 on Linux x86-64)
+	$(BIN)/python .ci/image_lock.py
+
+sbom: supply  ## what the image holds, as a CycloneDX bill of materials: build/sbom.cdx.json, validated
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --validate --output-file build/sbom.cdx.json
+
+licences: supply  ## the licences of what the image holds, in docs/licences.md
+	$(BIN)/python .ci/licences.py
+
+audit: supply  ## known vulnerabilities of what the image holds; says so when the database cannot be asked
+	.ci/audit $(BIN)/pip-audit
 
 clean:  ## remove the environment and caches; data directories stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -53,6 +53,18 @@ class NotPermitted(StoreError):
     """Another person must do it: whoever took part in a decision does not judge it again."""
 
 
+class AuditBroken(StoreError):
+    """The audit log is not what it was; `position` is that of the first entry at fault, 0 of none in particular."""
+
+    def __init__(self, position: int, message: str) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class BackupError(StoreError):
+    """A backup cannot be made or put back; the message names the file and what is wrong with it."""
+
+
 class BlobError(TouchstoneError):
     """A blob store cannot be reached, read or written."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from index import blobs
+from index.audit.chain import Head
 from index.backends import backend_on
 from index.blobs import BlobShelf, BlobStore
 from index.catalogue_following import Followed
@@ -26,6 +27,7 @@ from index.upkeep import Upkeep
 from serving.advice_pictures import AdvicePictures
 from serving.application_answers import ApplicationAnswers
 from serving.assessing import CatalogueAssessor
+from serving.audit_signing import sealing
 from serving.batching import BatchingEmbedder
 from serving.brand_answers import BrandAnswers
 from serving.brand_servicer import RegistryAnswers
@@ -122,6 +124,7 @@ class Application:
     scans: ScanParts
     images: ImageAnswers
     insight: InsightAnswers
+    audit: Holder[Head | None]
     decoder: Decoder
     telemetry: Telemetry = UNOBSERVED
 
@@ -259,6 +262,7 @@ def open_application(
             catalogue=catalogue,
             scans=ScanParts.of(settings, store, calibration),
             images=ImageAnswers(store, shelf, decoder=decoder),
+            audit=Holder(None, sealing(store, settings.evidence_key)),
             insight=InsightAnswers(store, cases.desk, in_force.gate.versions, audit_share=settings.audit_share),
             decoder=decoder,
             telemetry=telemetry,

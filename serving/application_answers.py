@@ -64,8 +64,9 @@ class ApplicationAnswers:
         if request.page_token:
             time, application_id = read_token(question, request.page_token, datetime, str)
             after = (time, application_id)
-        # Without a name, nobody was asked to sign in: whoever reaches the server may do everything.
-        applicant = None if may(caller, _DECIDE) or not caller.name else caller.name
+        # Of whom neither name nor roles are known, nobody was asked to sign in: whoever reaches the server may do all.
+        everybody = may(caller, _DECIDE) or not (caller.name or caller.roles)
+        applicant = None if everybody else caller.name
         found = self.store.applications(state=state, applicant=applicant, after=after, limit=size + 1)
         answer = pb.ListApplicationsResponse(applications=map(from_application, found[:size]))
         if len(found) > size:

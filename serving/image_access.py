@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from index.errors import NotFound
+from index.names import normalise_name
 from index.photos import Photo, PhotoOwner
 from index.records import ReferenceState
 from index.store.store import Store
@@ -104,8 +105,18 @@ def _showing(decision: decision_pb2.Decision, store: Store, caller: Caller) -> I
 
 
 def _is_copy_of_own(copy: evidence_pb2.Duplicate, store: Store, caller: Caller) -> bool:
-    brand = store.find_brand(copy.brand) if copy.brand else None
-    return brand is not None and brand.brand_id in caller.brands
+    """Tell whether what is copied is the caller's: the reference itself; of a removed listing, the brand by its name.
+
+    Not by an alias, for an owner gives those: the name of a brand that nobody registered would open strangers' photos.
+    """
+    if copy.source == evidence_pb2.DUPLICATE_SOURCE_REMOVED_LISTING:
+        brand = store.find_brand(copy.brand) if copy.brand else None
+        own = brand is not None and brand.brand_id in caller.brands
+        return own and brand is not None and normalise_name(brand.name) == normalise_name(copy.brand)
+    try:
+        return store.get_reference(copy.source_id).brand_id in caller.brands
+    except NotFound:
+        return False
 
 
 def _is_own_in_force(reference_id: str, store: Store, caller: Caller) -> bool:

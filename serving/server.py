@@ -145,6 +145,7 @@ async def _serving(
     polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
     moderation = application.moderation
     polling.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
+    polling.enter_context(application.audit.polling(interval_s=settings.refresh_s))
     polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
     polling.enter_context(sampling(application))
     try:

@@ -108,7 +108,9 @@ class _General(BaseSettings):
     ] = None
     evidence_key: Annotated[
         Path | None,
-        Field(description="PEM file with the Ed25519 private key that signs evidence packages; unset: unsigned"),
+        Field(
+            description="PEM file with the Ed25519 key that signs evidence packages and the audit log; unset: unsigned"
+        ),
     ] = None
     trust_caller: Annotated[
         Literal["loopback", "always", "never"],

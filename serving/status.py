@@ -16,7 +16,9 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, Re
 from google.rpc.status_pb2 import Status
 
 from index.errors import (
+    AuditBroken,
     BackendError,
+    BackupError,
     BlobDamaged,
     BlobError,
     BlobMissing,
@@ -126,6 +128,8 @@ ANSWERS: dict[type[BaseException], Answer] = {
     CheckpointError: _NOT_READY,
     SnapshotError: _NOT_READY,
     BackendError: _NOT_READY,
+    AuditBroken: _NOT_READY,
+    BackupError: _NOT_READY,
     BlobError: _NOT_READY,
     BlobMissing: _NOT_READY,
     BlobDamaged: _NOT_READY,

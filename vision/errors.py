@@ -20,7 +20,9 @@ The whole tree (each package defines its own branch; `serving.errors` maps every
     │   │   ├── DecidedAnew      index    a listing got another decision meanwhile
     │   │   ├── LostRace         index    another change was under way; this one was taken back and can be made again
     │   │   └── KeyReused        index    an idempotency key came again with another request
-    │   └── NotPermitted         index    another person must do it
+    │   ├── NotPermitted         index    another person must do it
+    │   ├── AuditBroken          index    the audit log is not what it was; carries the position
+    │   └── BackupError          index    a backup cannot be made, or is damaged, or must not be put back there
     ├── BlobError                index    the store of references' files cannot be reached, read or written
     │   ├── BlobMissing          index    there is no file of this digest
     │   └── BlobDamaged          index    a file's bytes are not those that were kept

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from index.access import ApiKey
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
+from index.store.audit import enter
 from index.store.engine import Database
 from index.store.tables.access import api_key_brands, api_keys
 
@@ -29,6 +31,8 @@ class AccessStore:
             connection.execute(api_keys.insert().values(values))
             if brands:
                 connection.execute(api_key_brands.insert(), brands)
+            facts = {"roles": values["roles"], "brands": " ".join(sorted(key.brands))}
+            enter(connection, Entry(act=Act.KEY_CREATED, subject=key.key_id, actor=key.created_by, facts=facts))
 
     def revoke_key(self, key_id: str, *, actor: str, time: datetime) -> ApiKey:
         """End a key for good. Raises NotFound; Conflict when it was revoked before."""
@@ -37,6 +41,8 @@ class AccessStore:
             revoked = update(api_keys).where(this, api_keys.c.revoke_time.is_(None))
             done = connection.execute(revoked.values(revoke_time=time, revoked_by=actor)).rowcount
             found = _read(connection, this)
+            if done:
+                enter(connection, Entry(act=Act.KEY_REVOKED, subject=key_id, actor=actor))
         if not found:
             raise NotFound(f"There is no key {key_id!r}; 'touchstone keys list' names them.")
         if not done:

@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from index.audit.entries import Act, Entry
 from index.case_records import UNRESOLVED, Case, CaseState
 from index.errors import Conflict
 from index.rulings import UNDECIDED, Appeal, AppealState, InForce
+from index.store.audit import enter
 from index.store.cases import cases_where, end_lease, find_case, insert_case, lock_case
 from index.store.decisions import find_decision, lock_decision
 from index.store.engine import Database
@@ -50,6 +52,9 @@ class AppealStore:
             values = {name: getattr(recorded, name) for name in _COLUMNS}
             values |= {"state": str(recorded.state), "document_sha256s": list(recorded.document_sha256s)}
             connection.execute(appeals.insert().values(**values))
+            facts = {"case": found.case_id, "decision": appeal.decision_id}
+            entry = Entry(act=Act.APPEALED, subject=appeal.appeal_id, actor=appeal.appellant_id, facts=facts)
+            enter(connection, entry)
             _overtake_first_review(connection, appeal)
             locked = lock_case(connection, found.case_id)
             end_lease(connection, locked, appeal.create_time, CaseState.APPEALED, due_time=appeal.due_time)
@@ -97,7 +102,10 @@ def _overtake_first_review(connection: Connection, appeal: Appeal) -> None:
         resolutions.c.undo_time.is_(None),
     )
     values = {"undo_time": appeal.create_time, "undo_reason": "overtaken by an appeal"}
+    overtaken = connection.scalars(select(resolutions.c.resolution_id).where(*pending)).all()
     connection.execute(update(resolutions).where(*pending).values(**values))
+    facts = {"decision": appeal.decision_id, "appeal": appeal.appeal_id}
+    enter(connection, *(Entry(act=Act.VERDICT_UNDONE, subject=one, facts=facts) for one in overtaken))
 
 
 def _appeal(row: Row[Any]) -> Appeal:

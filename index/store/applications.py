@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 
 from index.applications import Application, ApplicationRuling, ApplicationState
+from index.audit.entries import Act, Entry
 from index.brand_records import BrandProfile
 from index.errors import Conflict, NotFound
 from index.rulings import RequestKey
+from index.store.audit import enter, pseudonym
 from index.store.brand_profiles import insert_profile
 from index.store.brands import require_brands
 from index.store.engine import Database, insert_new
@@ -35,6 +37,8 @@ class ApplicationStore:
             if made is None:
                 values = {name: getattr(application, name) for name in _FIELDS} | {"state": str(application.state)}
                 connection.execute(brand_applications.insert().values(**values))
+                filed, applicant = application.application_id, application.applicant
+                enter(connection, Entry(act=Act.APPLICATION_FILED, subject=filed, actor=applicant))
             return _one(connection, made or application.application_id)
 
     def get_application(self, application_id: str) -> Application:
@@ -99,7 +103,24 @@ class ApplicationStore:
                 insert_new(connection, brand_grants, [grant | {"create_time": ruling.time}])
             decided = update(brand_applications).where(this)
             connection.execute(decided.values(state=str(ruling.state), decide_time=ruling.time, **values))
+            facts = {
+                "state": str(ruling.state),
+                "brand": ruling.brand_id,
+                "holder": pseudonym(connection, old.applicant),
+            }
+            entry = Entry(act=Act.APPLICATION_DECIDED, subject=application_id, actor=ruling.actor, facts=facts)
+            enter(connection, entry)
             return _one(connection, application_id)
+
+    def withdraw_grant(self, holder: str, brand_id: str, *, actor: str) -> bool:
+        """Take a brand back from who was given it; tell whether they had it."""
+        this = (brand_grants.c.holder == holder, brand_grants.c.brand_id == brand_id)
+        with self._database.write("take a brand back") as connection:
+            had = connection.execute(delete(brand_grants).where(*this)).rowcount > 0
+            if had:
+                facts = {"holder": pseudonym(connection, holder)}
+                enter(connection, Entry(act=Act.GRANT_WITHDRAWN, subject=brand_id, actor=actor, facts=facts))
+            return had
 
     def brand_grants(self) -> Mapping[str, frozenset[str]]:
         """Return the ids of the brands that each holder was given, by the name in the holder's credential."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, select, true, update
 
+from index.audit.entries import Act, Entry
 from index.brand_records import RegistryAction, RegistryEvent
 from index.errors import Conflict, NotFound, StoreError
 from index.names import normalise_name
 from index.records import Brand, ChangeKind, Mark, MarkKind
+from index.store.audit import enter
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches
 from index.store.locks import lock_registry
@@ -123,6 +126,12 @@ class BrandStore:
             for row in rows:
                 if row["mark_id"] in stored:
                     connection.execute(update(marks).where(marks.c.mark_id == row["mark_id"]).values(**row))
+            counted = Counter(str(row["brand_id"]) for row in rows)
+            entries = [
+                Entry(act=Act.MARKS_PUT, subject=brand_id, facts={"marks": count})
+                for brand_id, count in counted.items()
+            ]
+            enter(connection, *entries)
         return len(rows)
 
     def list_marks(self, brand_id: str) -> tuple[Mark, ...]:

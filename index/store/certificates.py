@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
 from index.learning import Certificate, CertificateOnRecord, CertificateState, StateChange, TierOfBrand
+from index.store.audit import enter
 from index.store.changes import head
 from index.store.engine import Database, insert_new
 from index.store.locks import lock_certificates
@@ -102,6 +104,7 @@ class CertificateStore:
             insert_new(connection, brand_tiers, [values])
             other = update(brand_tiers).where(brand_tiers.c.brand == brand, brand_tiers.c.tier != tier)
             connection.execute(other.values(tier=tier, since=now))
+            enter(connection, Entry(act=Act.TIER_SET, subject=brand, facts={"tier": tier}))
 
     def list_tiers(self) -> tuple[TierOfBrand, ...]:
         """Return the brands that were given a tier, by name."""
@@ -120,6 +123,8 @@ def _write(
     line = {"certificate_id": certificate_id, "state": str(state), "reason": reason, "actor": actor}
     after = {"create_time": now, "after_verdict": head(connection, VERDICTS)}
     connection.execute(certificate_changes.insert().values(line | after))
+    entry = Entry(act=Act.CERTIFICATE_CHANGED, subject=certificate_id, actor=actor, facts={"state": str(state)})
+    enter(connection, entry)
 
 
 def _get(connection: Connection, certificate_id: str) -> CertificateOnRecord:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from index.audit.entries import Act, Entry
 from index.case_records import Case
 from index.decision_records import DecisionEvent, DecisionRecord, EventKind, ListingImage, RecordOutcome
 from index.errors import Conflict, KeyReused, NotFound, StoreError
@@ -19,6 +20,7 @@ from index.listing_regions import ListingRegions
 from index.market_records import PriceObservation
 from index.photos import Photo
 from index.policies import ShadowOutcome
+from index.store.audit import digest, enter
 from index.store.cases import succeed_cases
 from index.store.changes import EVENTS, head, take
 from index.store.engine import Database, insert_new
@@ -92,6 +94,7 @@ class DecisionStore:
                     insert_observations(connection, [price])
                 insert_photos(connection, photos)
                 tell_seller(connection, record.listing_id, record.seller_id)
+                enter(connection, _entry(record))
                 append_event(connection, EventKind.DECIDED, record, case_id=case_id)
             if commit_guard is not None:
                 commit_guard()
@@ -211,6 +214,19 @@ def append_event(
         "create_time": create_time or record.create_time,
     }
     connection.execute(_INSERT_EVENT, event)
+
+
+def _entry(record: DecisionRecord) -> Entry:
+    return Entry(
+        act=Act.DECIDED,
+        subject=record.decision_id,
+        facts={
+            "listing": record.listing_id,
+            "verdict": str(record.verdict),
+            "policy": record.policy_version,
+            "content": digest(record.payload),
+        },
+    )
 
 
 def _insert(connection: Connection, record: DecisionRecord, images: Sequence[ListingImage]) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
 from index.evidence_records import Audience, EvidencePackage
+from index.store.audit import enter
 from index.store.cases import find_case, lock_case
 from index.store.decisions import lock_decision
 from index.store.engine import Database
@@ -43,6 +45,9 @@ class EvidenceStore:
                 raise Conflict(f"Another package of {package.listing_id!r} was made at the same time; ask again.")
             values = {name: getattr(package, name) for name in _COLUMNS} | {"audience": str(package.audience)}
             connection.execute(evidence_packages.insert().values(**values))
+            facts = {"case": package.case_id, "audience": str(package.audience), "content": package.digest}
+            entry = Entry(act=Act.EVIDENCE_EXPORTED, subject=package.package_id, actor=package.exported_by, facts=facts)
+            enter(connection, entry)
             need_photos(connection, case.decision_id, until=package.retain_until)
 
     def get_package(self, package_id: str) -> EvidencePackage:
@@ -69,7 +74,10 @@ class EvidenceStore:
         """Forget the files of packages that need not be kept any longer, not their records; return how many."""
         over = and_(evidence_packages.c.file_sha256 != "", evidence_packages.c.retain_until < now)
         with self._database.write("let evidence packages go") as connection:
-            return connection.execute(update(evidence_packages).where(over).values(file_sha256="")).rowcount
+            count = connection.execute(update(evidence_packages).where(over).values(file_sha256="")).rowcount
+            if count:
+                enter(connection, Entry(act=Act.EVIDENCE_LET_GO, subject="", facts={"packages": count}))
+            return count
 
 
 def _last(connection: Connection, listing_id: str, audience: Audience) -> EvidencePackage | None:

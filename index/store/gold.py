@@ -13,10 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Row, and_, cast, delete, func, or_, select, true, update
 
+from index.audit.entries import Act, Entry
 from index.case_records import UNRESOLVED, CaseFilter, CaseState
 from index.check_records import Gold, GoldOnRecord, GoldPage
 from index.errors import Conflict
 from index.photos import PhotoOwner, PhotoState
+from index.store.audit import enter
 from index.store.case_queue import fits
 from index.store.cases import find_case, lock_case, records_of
 from index.store.decisions import lock_decision
@@ -58,6 +60,8 @@ class GoldStore:
             gold = Gold(case_id=case_id, verdict=verdict, note=note, marked_by=marked_by, mark_time=time)
             connection.execute(delete(gold_cases).where(gold_cases.c.case_id == case_id))
             connection.execute(gold_cases.insert().values({name: getattr(gold, name) for name in _FIELDS}))
+            facts = {"verdict": str(verdict)}
+            enter(connection, Entry(act=Act.GOLD_MARKED, subject=case_id, actor=marked_by, facts=facts))
             return gold
 
     def unmark_gold(self, case_id: str, *, time: datetime) -> bool:
@@ -67,7 +71,10 @@ class GoldStore:
         with self._database.write(f"take the mark from the case {case_id!r}") as connection:
             find_case(connection, case_id)
             connection.execute(update(checks).where(*waiting).values(ended))
-            return connection.execute(delete(gold_cases).where(gold_cases.c.case_id == case_id)).rowcount > 0
+            was = connection.execute(delete(gold_cases).where(gold_cases.c.case_id == case_id)).rowcount > 0
+            if was:
+                enter(connection, Entry(act=Act.GOLD_UNMARKED, subject=case_id))
+            return was
 
     def find_gold(self, case_id: str) -> Gold | None:
         """Return a case's mark, or None."""

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
 from index.holds import HoldSubject, HoldVerdict, LegalHold
 from index.names import normalise_name
+from index.store.audit import enter, pseudonym
 from index.store.engine import Database
 from index.store.tables.base import UtcDateTime
 from index.store.tables.policies import legal_holds
@@ -53,6 +55,12 @@ class HoldStore:
         values |= {"subject": str(hold.subject), "verdict": str(hold.verdict)}
         with self._database.write(f"add the legal hold {hold.hold_id!r}") as connection:
             connection.execute(legal_holds.insert().values(subject_key=_key(hold.subject, hold.subject_id), **values))
+            facts = {
+                "on": str(hold.subject),
+                "key": pseudonym(connection, hold.subject_id),
+                "verdict": str(hold.verdict),
+            }
+            enter(connection, Entry(act=Act.HOLD_PLACED, subject=hold.hold_id, actor=hold.author, facts=facts))
 
     def lift_hold(self, hold_id: str, *, actor: str, time: datetime, why: str) -> LegalHold:
         """End a hold. Raises NotFound; Conflict when it was lifted before."""
@@ -61,6 +69,8 @@ class HoldStore:
             lifted = update(legal_holds).where(this, legal_holds.c.lift_time.is_(None))
             done = connection.execute(lifted.values(lift_time=time, lifted_by=actor, lift_why=why)).rowcount
             row = connection.execute(select(legal_holds).where(this)).one_or_none()
+            if done:
+                enter(connection, Entry(act=Act.HOLD_LIFTED, subject=hold_id, actor=actor))
         if row is None:
             raise NotFound(f"There is no legal hold {hold_id!r}; 'touchstone policy hold list' names them.")
         if not done:

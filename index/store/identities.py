@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import NotFound
 from index.identity import PERSONAL, IdentityRecord, SalesVolume, SellerIdentity, Verification, renewed
+from index.store.audit import enter, pseudonym
 from index.store.engine import Database
 from index.store.locks import lock_seller
 from index.store.tables.market import sellers
@@ -37,6 +39,8 @@ class IdentityStore:
             _put_seller(connection, record, now)
             connection.execute(delete(seller_identities).where(seller_identities.c.seller_id == identity.seller_id))
             connection.execute(seller_identities.insert().values(_row(record)))
+            subject = pseudonym(connection, identity.seller_id)
+            enter(connection, Entry(act=Act.IDENTITY_PUT, subject=subject, facts={"state": str(record.state)}))
         return record
 
     def get_identity(self, seller_id: str) -> IdentityRecord:

@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict
 from index.legal_steps import LegalStep, LegalStepKind
 from index.rulings import UNDECIDED, AppealState, RequestKey
+from index.store.audit import enter
 from index.store.cases import change_case, lock_case
 from index.store.decisions import lock_decision
 from index.store.engine import Database
@@ -51,6 +53,12 @@ class LegalStepStore:
             values = {name: getattr(step, name) for name in _COLUMNS} | {"kind": str(step.kind)}
             connection.execute(legal_steps.insert().values(**values))
             change_case(connection, case, step.record_time)
+            facts = {
+                "case": step.case_id,
+                "decision": step.decision_id,
+                "kind": str(step.kind),
+            }
+            enter(connection, Entry(act=Act.LEGAL_STEP, subject=step.step_id, actor=step.reviewer, facts=facts))
             return step
 
     def case_steps(self, case_id: str) -> tuple[LegalStep, ...]:

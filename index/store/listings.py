@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, or_, select, update
 
+from index.audit.entries import Act, Entry, Fact
 from index.decision_records import EventKind
 from index.listing_regions import PLACE_BYTES, ListingEntry, Place, read_place
 from index.listing_regions import unit_rows as read_vectors
 from index.listings import EVERYWHERE, ListingWhere
+from index.store.audit import enter
 from index.store.decisions import append_event, latest
 from index.store.engine import Database, in_batches, insert_new
 from index.store.locks import lock_listing
@@ -166,6 +168,9 @@ class ListingStore:
             lock_listing(connection, listing_id)
             gone = connection.execute(delete(listing_regions).where(listing_regions.c.listing_id == listing_id))
             decision = latest(connection, listing_id)
+            if gone.rowcount:
+                facts: dict[str, Fact] = {"what": "regions", "of": "listing", "count": gone.rowcount}
+                enter(connection, Entry(act=Act.ERASED, subject=listing_id, facts=facts))
             if gone.rowcount and decision is not None:
                 append_event(connection, EventKind.FORGOTTEN, decision)
             return bool(gone.rowcount)

@@ -58,6 +58,11 @@ def lock_scans(connection: Connection) -> None:
     _lock(connection, "scans", _WHOLES)
 
 
+def lock_audit(connection: Connection) -> None:
+    """Keep others from lengthening the audit log's chain until this transaction ends."""
+    _lock(connection, "audit", _WHOLES)
+
+
 def _lock(connection: Connection, name: str, kind: int) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"name": name, "kind": kind})

@@ -14,9 +14,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, exists, func, or_, select, tuple_, update
 
+from index.audit.entries import Act, Entry
 from index.case_records import UNRESOLVED
 from index.holds import HoldSubject, LegalHold
 from index.photos import Forgotten, Photo, PhotoOwner, PhotoState
+from index.store.audit import enter, pseudonym
 from index.store.engine import Database, in_batches, insert_new
 from index.store.holds import holds_standing
 from index.store.photo_brands import brands_about
@@ -68,8 +70,9 @@ class PhotoStore:
             with self._database.write("let go of photos") as connection:
                 page = _old(connection, before=before, now=now, after=after)
                 free = [photo for photo, hold in _held(connection, page, now) if hold is None]
-                if not dry_run:
+                if free and not dry_run:
                     _set_state(connection, free, PhotoState.EXPIRED)
+                    enter(connection, Entry(act=Act.PHOTOS_LET_GO, subject="", facts={"photos": len(free)}))
             count += len(free)
             size += sum(photo.size for photo in free)
             if len(page) < _PAGE:
@@ -88,6 +91,9 @@ class PhotoStore:
             held = tuple((hold.hold_id, photo) for photo, hold in examined if hold is not None)
             photos = tuple(photo for photo, hold in examined if hold is None)
             _set_state(connection, photos, PhotoState.FORGOTTEN)
+            subject = listing_id or pseudonym(connection, seller_id)
+            facts = {"what": "photos", "of": "listing" if listing_id else "seller", "count": len(photos)}
+            enter(connection, Entry(act=Act.ERASED, subject=subject, facts=facts))
         return Forgotten(photos=photos, held=held)
 
     def photo_tally(self) -> dict[PhotoState, tuple[int, int]]:

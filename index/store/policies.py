@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
 from index.policies import PoliciesInForce, PolicyAction, PolicyEvent, PolicyState, PolicyStep, StoredPolicy
+from index.store.audit import digest, enter
 from index.store.changes import head, take
 from index.store.engine import Database
 from index.store.tables.policies import policies, policy_events
@@ -218,6 +220,9 @@ def _note(
             after=str(after),
         )
     )
+    content = connection.scalars(select(policies.c.content).where(policies.c.version == version)).one()
+    facts = {"action": str(action), "after": str(after), "content": digest(content)}
+    enter(connection, Entry(act=Act.POLICY_CHANGED, subject=version, actor=step.actor, facts=facts))
 
 
 def _policy(row: Row[Any]) -> StoredPolicy:

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound, StoreError
 from index.records import ChangeKind, Reference, ReferenceEmbedding, ReferenceState
+from index.store.audit import enter
 from index.store.brands import require_brands, require_marks
 from index.store.changes import log_changes
 from index.store.engine import Database, in_batches, insert_new
@@ -61,6 +63,7 @@ class ReferenceStore:
                 connection.execute(references.insert(), rows)
                 if vectors:
                     connection.execute(reference_embeddings.insert(), vectors)
+                enter(connection, *map(_imported, (reference for reference, _ in batch)))
                 log_changes(connection, ChangeKind.REFERENCE, ids)
             added += len(batch)
         return added
@@ -200,3 +203,8 @@ def _embeddings(
             )
         )
     return found
+
+
+def _imported(reference: Reference) -> Entry:
+    facts = {"reference": reference.reference_id, "kind": str(reference.kind), "image": reference.image_sha256}
+    return Entry(act=Act.REFERENCE_IMPORTED, subject=reference.brand_id, facts=facts)

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from index.audit.entries import Act, Entry
 from index.brand_records import RegistryAction, RegistryEvent
+from index.store.audit import enter
 from index.store.changes import head, take
 from index.store.engine import Database
 from index.store.tables.registry import registry_events
@@ -44,11 +46,18 @@ def note_change(connection: Connection, *events: RegistryEvent) -> None:
         for number, event in enumerate(events, start=first)
     ]
     connection.execute(registry_events.insert(), rows)
+    enter(connection, *map(_entry, events))
 
 
 def last_change(connection: Connection) -> int:
     """Return the number of the newest change, 0 before the first."""
     return head(connection, _REGISTRY)
+
+
+def _entry(event: RegistryEvent) -> Entry:
+    facts = {"action": str(event.action), "reference": event.subject_id, "fields": " ".join(event.fields)}
+    told = {name: fact for name, fact in facts.items() if fact}
+    return Entry(act=Act.REGISTRY_CHANGED, subject=event.brand_id, actor=event.actor, facts=told)
 
 
 def _event(row: Row[Any]) -> RegistryEvent:

@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, tuple_, update
 
+from index.audit.entries import Act, Entry
 from index.decision_records import DecisionRecord, EventKind, RemovalReason, RemovedImage, RemovedListing
 from index.errors import NotFound
 from index.records import ChangeKind
+from index.store.audit import enter
 from index.store.cases import supersede
 from index.store.changes import log_changes
 from index.store.decisions import append_event, find_decision, images_of, latest
@@ -62,6 +64,8 @@ class RemovalStore:
                 elif same_screening:
                     _forget_photos(connection, listing_id)
                 recount_listing(connection, listing_id)
+                facts = {"decision": decision.decision_id, "reason": str(reason)}
+                enter(connection, Entry(act=Act.REMOVED, subject=listing_id, facts=facts))
                 append_event(
                     connection,
                     EventKind.REMOVED,

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, Text, bindparam, func, select, update
 
+from index.audit.entries import Act, Entry
 from index.case_records import Case
 from index.errors import DecidedAnew, NotFound
 from index.photos import Photo
 from index.reports import Notice, Report, ReporterRecord, ReporterType, ReportOnRecord, ReportState
 from index.rulings import RequestKey
+from index.store.audit import enter
 from index.store.cases import change_case, insert_case, lock_case, unresolved_case
 from index.store.decisions import latest, lock_decision
 from index.store.engine import Database, in_batches
@@ -164,6 +166,8 @@ def _insert(connection: Connection, report: Report) -> None:
         "image_sha256s": list(report.image_sha256s),
     }
     connection.execute(reports.insert().values(**values, decision_id="", settled_by=""))
+    facts = {"listing": report.listing_id, "reason_code": report.reason_code, "by": str(report.reporter_type)}
+    enter(connection, Entry(act=Act.REPORTED, subject=report.report_id, actor=report.reporter_id, facts=facts))
 
 
 def reports_on(

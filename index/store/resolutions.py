@@ -13,10 +13,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from index.audit.entries import Act, Entry
 from index.case_records import Case, CaseOrigin, CaseState
 from index.decision_records import EventKind
 from index.errors import Conflict
 from index.rulings import UNDECIDED, AppealState, Resolution, Ruling
+from index.store.audit import enter
 from index.store.cases import change_case, end_lease, find_case, lock_case
 from index.store.consequences import bring_into_force, take_back
 from index.store.decisions import latest, lock_decision
@@ -61,6 +63,7 @@ class ResolutionStore:
             lock_decision(connection, find_case(connection, case_id).decision_id)
             case = lock_case(connection, case_id)
             resolution = _carry_out(connection, case, ruling, resolution_id)
+            enter(connection, _entry(resolution, ruling))
             if resolution.resolution_id != resolution_id:  # the first reviewer's, confirmed
                 rename_subject(connection, ruling.request, resolution.resolution_id)
             return resolution
@@ -177,6 +180,24 @@ def _answer_appeal(connection: Connection, resolution: Resolution) -> None:
 def _mark_undone(connection: Connection, resolution: Resolution, *, reason: str, time: datetime, reviewer: str) -> None:
     this = resolutions.c.resolution_id == resolution.resolution_id
     connection.execute(update(resolutions).where(this).values(undo_time=time, undo_reason=reason, undone_by=reviewer))
+    facts = {"case": resolution.case_id, "decision": resolution.decision_id}
+    enter(connection, Entry(act=Act.VERDICT_UNDONE, subject=resolution.resolution_id, actor=reviewer, facts=facts))
+
+
+def _entry(resolution: Resolution, ruling: Ruling) -> Entry:
+    return Entry(
+        act=Act.VERDICT_GIVEN,
+        subject=resolution.resolution_id,
+        actor=ruling.reviewer,
+        facts={
+            "case": resolution.case_id,
+            "decision": resolution.decision_id,
+            "verdict": resolution.outcome.verdict,
+            "reason_code": resolution.outcome.reason_code,
+            "appeal": resolution.appeal_id,
+            "in_force": resolution.in_force,
+        },
+    )
 
 
 def _reopen(connection: Connection, case: Case, undone: Resolution, time: datetime) -> Case:

@@ -13,9 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
+from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
 from index.rulings import RequestKey
 from index.scan_records import AT_WORK, MAX_ATTEMPTS, RESUMABLE, UNFINISHED, ScanRecord, ScanState
+from index.store.audit import digest, enter
 from index.store.engine import Database
 from index.store.locks import lock_scans
 from index.store.requests import claim_request
@@ -43,6 +45,10 @@ class ScanQueueStore:
             if scan.state is ScanState.QUEUED:
                 _refuse_rivals(connection, scan)
             connection.execute(scans.insert().values({name: getattr(scan, name) for name in _FIELDS}))
+            entry = Entry(
+                act=Act.SCAN_ASKED, subject=scan.scan_id, actor=scan.started_by, facts={"spec": digest(scan.spec)}
+            )
+            enter(connection, entry)
             return scan
 
     def get_scan(self, scan_id: str) -> ScanRecord:
@@ -86,6 +92,8 @@ class ScanQueueStore:
         with self._database.write(f"cancel the scan {scan_id!r}") as connection:
             lock_scans(connection)
             scan = _read(connection, scan_id)
+            if scan.state in (ScanState.PLANNED, ScanState.QUEUED, ScanState.RUNNING):
+                enter(connection, Entry(act=Act.SCAN_CANCELLED, subject=scan_id))
             if scan.state is ScanState.RUNNING:
                 return _put(connection, scan, state=ScanState.CANCELLING)
             if scan.state in (ScanState.PLANNED, ScanState.QUEUED):

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from index.audit.entries import Act, Entry
 from index.brand_records import RegistryAction, RegistryEvent
 from index.errors import NotFound
 from index.market_records import AuthorisedSeller, Seller
+from index.store.audit import enter, pseudonym
 from index.store.brands import advance
 from index.store.engine import Database
 from index.store.locks import lock_registry, lock_seller
@@ -33,6 +35,8 @@ class SellerStore:
             this = update(sellers).where(sellers.c.seller_id == seller.seller_id).values(**values)
             if connection.execute(this).rowcount == 0:
                 connection.execute(sellers.insert().values(seller_id=seller.seller_id, **values))
+            subject = pseudonym(connection, seller.seller_id)
+            enter(connection, Entry(act=Act.SELLER_PUT, subject=subject, facts={"verified": seller.verified}))
 
     def get_seller(self, seller_id: str) -> Seller:
         """Return a seller. Raises NotFound."""

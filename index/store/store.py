@@ -22,6 +22,7 @@ from index.records import ReferenceState, StoreCounts
 from index.store.access import AccessStore
 from index.store.appeals import AppealStore
 from index.store.applications import ApplicationStore
+from index.store.audit_check import AuditCheckStore
 from index.store.batches import BatchStore
 from index.store.blobs import BlobNameStore
 from index.store.brand_hits import BrandHitStore
@@ -33,9 +34,11 @@ from index.store.certificates import CertificateStore
 from index.store.changes import ChangeStore
 from index.store.check_answers import CheckAnswerStore
 from index.store.checks import CheckStore
+from index.store.checksums import TableSum, table_sums
 from index.store.condition import StoreCondition, condition_of
 from index.store.decisions import DecisionStore
 from index.store.engine import CONNECTIONS, Database, StoreObserver
+from index.store.erasing import ErasingStore
 from index.store.evidence import EvidenceStore
 from index.store.features import FeatureStore
 from index.store.gold import GoldStore
@@ -64,6 +67,7 @@ from index.store.resolutions import ResolutionStore
 from index.store.reviewers import ReviewerStore
 from index.store.rings import RingStore
 from index.store.rulings import RulingStore
+from index.store.saving import save_database
 from index.store.scan_queue import ScanQueueStore
 from index.store.scans import ScanStore
 from index.store.seller_history import SellerHistoryStore
@@ -119,12 +123,14 @@ class Store(
     LearningStore,
     CertificateStore,
     AccessStore,
+    AuditCheckStore,
     ScanQueueStore,
     BuyerAdviceStore,
     BrandHitStore,
     NoticeStore,
     ApplicationStore,
     EvidenceStore,
+    ErasingStore,
     HistoryStore,
     LegalStepStore,
     VolumeStore,
@@ -249,6 +255,14 @@ class Store(
 
         """
         return copy_database(self._database, target._database)
+
+    def save_to(self, file: Path) -> None:
+        """Save everything, as of one moment, into an SQLite file that does not exist yet: itself a store."""
+        save_database(self._database, file)
+
+    def sums(self) -> dict[str, TableSum]:
+        """Return rows and checksum of each table: equal for equal content, on whatever database. Reads everything."""
+        return table_sums(self._database)
 
     def verify(self) -> None:
         """Read the whole database and check that it is sound. Slow on a large one. Raises StoreError."""

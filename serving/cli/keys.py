@@ -95,6 +95,35 @@ def revoke(context: click.Context, /, key_id: str, actor: str) -> None:
         click.echo(f"{key_id} of {revoked.name} is revoked")
 
 
+@keys.command()
+@click.pass_context
+def grants(context: click.Context, /) -> None:
+    """List who was given which brands by an application that was approved."""
+    with open_store(settings_of(context)) as store:
+        found = store.brand_grants()
+    if wants_json(context):
+        print_json({holder: sorted(brands) for holder, brands in sorted(found.items())})
+        return
+    for holder, brands in sorted(found.items()):
+        click.echo(f"{holder}: {', '.join(sorted(brands))}")
+
+
+@keys.command()
+@click.argument("holder")
+@click.argument("brand_id")
+@by_actor
+@click.pass_context
+def withdraw(context: click.Context, /, holder: str, brand_id: str, actor: str) -> None:
+    """Take BRAND_ID back from HOLDER, the name in a credential; running servers know within the setting refresh_s."""
+    with open_store(settings_of(context)) as store:
+        had = store.withdraw_grant(holder, brand_id, actor=actor)
+    if not had:
+        raise click.ClickException(
+            f"{holder!r} was not given the brand {brand_id!r}; 'touchstone keys grants' lists all"
+        )
+    click.echo(f"{brand_id} is taken back from {holder}")
+
+
 def _state(key: ApiKey, now: datetime) -> str:
     if key.revoke_time is not None:
         return "revoked"

@@ -12,6 +12,7 @@ from index.store import tables
 from index.store.blobs import NAMING
 from index.store.store import Store
 from tests.contract.test_store import ACME, NOON, a_reference
+from tests.contract.test_store_photos import a_photo
 from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 
 # Columns of digests that name no file of the blob store: photos of listings, which are not kept, and requests.
@@ -48,6 +49,20 @@ class BlobNameContract(StoreSuite):
         store.create_brand(BrandProfile(brand=ACME, rights=(right,)), actor="ann", now=NOON)
 
         assert store.named_blobs(["a" * 64, "b" * 64, "c" * 64]) == {"a" * 64, "b" * 64}
+
+    def test_right_does_not_hold_on_to_a_listing_s_photo(self, store: Store) -> None:
+        """An owner who types a photo's digest into a right does not keep it from being forgotten."""
+        photo = a_photo("d")
+        right = Right(right_id="r1", type=RightType.WORD_MARK, mark_image_sha256=photo.sha256)
+        store.add_photos([photo])
+        store.create_brand(BrandProfile(brand=ACME, rights=(right,)), actor="ann", now=NOON)
+
+        kept = store.named_blobs([photo.sha256])
+        store.forget_photos(seller_id=photo.seller_id, now=NOON)
+
+        assert kept == {photo.sha256}
+        assert store.named_blobs([photo.sha256]) == frozenset()
+        assert list(store.all_named_blobs()) == []
 
     def test_file_of_every_reference_is_named(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """References in any state are listed once each with their file, however many pages they fill."""

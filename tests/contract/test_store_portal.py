@@ -259,6 +259,24 @@ class PortalStoreContract(StoreSuite):
         with pytest.raises(Conflict, match="approved by 'lead'"):
             store.decide_application("a1", replace(approval, state=ApplicationState.DECLINED, brand_id="", reason="no"))
 
+    def test_brand_that_was_given_is_taken_back(self, store: Store) -> None:
+        """Who loses a brand has it no longer, others keep theirs, and taking it back twice changes nothing."""
+        store.put_brands([ACME])
+        for holder in ("ann", "ben"):
+            application = Application(
+                application_id=f"a-{holder}", applicant=holder, payload=b"", note="", create_time=NOON
+            )
+            store.add_application(application)
+            ruling = ApplicationRuling(
+                state=ApplicationState.APPROVED, reason="", brand_id="acme", actor="lena", time=NOON
+            )
+            store.decide_application(application.application_id, ruling)
+
+        had = [store.withdraw_grant("ann", "acme", actor="lena") for _ in range(2)]
+
+        assert had == [True, False]
+        assert store.brand_grants() == {"ben": frozenset({"acme"})}
+
     def test_approval_that_fails_leaves_nothing(self, store: Store) -> None:
         """A brand that is there already, or is not there, leaves the application waiting and nobody with a brand."""
         store.put_brands([ACME])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from index.store.store import Store
+from tests.support.audited import acts_watched
 
 
 class StoreSuite:
@@ -20,9 +21,11 @@ class StoreSuite:
 
     @pytest.fixture
     def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
+        """Open the store, empty at first. Whatever a test does to it, each act has its entry in the audit log."""
         with Store.open(location) as opened:
-            yield opened
+            with acts_watched(opened) as unentered:
+                yield opened
+            assert unentered == []
 
 
 class OnSqlite:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from index.store.personal import PERSONAL
 from serving.access.access_file import TokenRules, load_access
 from serving.access.permissions import GRANTS, NO_CREDENTIAL, NO_ROLE, ROLES, RPCS, Permission
 from serving.cli.main import touchstone
@@ -49,6 +50,16 @@ def settings_table() -> str:
         for name, field in Settings.model_fields.items()
     )
     return _table("| setting | type | default | meaning |", rows)
+
+
+def privacy_table() -> str:
+    """Draw the table of columns with personal data."""
+    rows = []
+    for table, parts in PERSONAL.items():
+        for part in parts:
+            columns = ", ".join(f"`{column}`" for column in part.columns.split())
+            rows.append(f"| `{table}` | {columns} | {part.whose} | {part.erasure} | {part.retention} |")
+    return _table("| table | columns | of whom | when they are erased | kept otherwise |", rows)
 
 
 def permissions_table() -> str:
@@ -118,6 +129,7 @@ def _limit(rule: object) -> str:
         ("settings.md", "settings", settings_table()),
         ("access.md", "permissions", permissions_table()),
         ("operating.md", "metrics", metrics_table()),
+        ("privacy.md", "personal", privacy_table()),
     ],
 )
 def test_table_is_what_the_code_says(page: str, mark: str, expected: str) -> None:

@@ -9,6 +9,7 @@ Importing the package completes `metadata`: every module that defines tables sta
 
 from index.store.tables import (
     access,
+    audit,
     cases,
     changes,
     checks,
@@ -31,6 +32,7 @@ from index.store.tables.base import metadata
 
 __all__ = [
     "access",
+    "audit",
     "cases",
     "changes",
     "checks",

@@ -1,0 +1,56 @@
+"""Is every act entered in the audit log? A watch on a store's transactions: each act in them has an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Delete, Insert, Update, event
+
+from index.store.store import Store
+
+# What the log is about. Not in it: rows that follow from others (cases, events, tallies), answers to checks; nor photos
+# and prices, of which only what is erased is entered.
+_AUDITED = """
+    decisions resolutions appeals reports removed_listings policies policy_events certificates certificate_changes
+    brand_tiers brands brand_names brand_keywords brand_rights marks brand_references registry_events price_bands
+    authorised_sellers sellers seller_identities buyer_advice brand_applications brand_grants api_keys legal_holds
+    evidence_packages legal_steps gold_cases
+"""
+AUDITED = frozenset(_AUDITED.split())
+_LOG = "audit_entries"
+
+
+@contextmanager
+def acts_watched(store: Store) -> Iterator[list[str]]:
+    """Give a list that fills with the tables of each transaction that changed some of them without an entry."""
+    engine, unentered = store._database.engine, []
+    changed: dict[int, set[str]] = {}
+
+    def begun(connection: Connection) -> None:
+        changed[id(connection.connection.dbapi_connection)] = set()
+
+    def executed(
+        connection: Connection,
+        statement: Any,
+        _multi: object,
+        _params: object,
+        _options: object,
+        result: CursorResult[Any],
+    ) -> None:
+        if isinstance(statement, Insert | Update | Delete) and result.rowcount != 0:
+            changed.setdefault(id(connection.connection.dbapi_connection), set()).add(statement.table.name)  # type: ignore[union-attr]
+
+    def committed(connection: Connection) -> None:
+        tables = changed.pop(id(connection.connection.dbapi_connection), set())
+        if tables & AUDITED and _LOG not in tables:
+            unentered.append(", ".join(sorted(tables & AUDITED)))
+
+    for name, listener in (("begin", begun), ("after_execute", executed), ("commit", committed)):
+        event.listen(engine, name, listener)
+    try:
+        yield unentered
+    finally:
+        for name, listener in (("begin", begun), ("after_execute", executed), ("commit", committed)):
+            event.remove(engine, name, listener)
