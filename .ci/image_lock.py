@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
-_EXTRAS = ("gpu", "triton", "console")
+_EXTRAS = ("gpu", "console", "triton", "milvus", "ray")
 # Only its networks are used: what it depends on would bring a second OpenCV.
 _ALONE = ("rapidocr==3.10.0",)
 _BUILD = ("hatchling>=1.27",)

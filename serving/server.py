@@ -26,6 +26,7 @@ from grpc_reflection.v1alpha import reflection
 
 from index.background import failing
 from index.store.changes import CHANGES
+from index.store.feed import ChangeFeed
 from serving.access.admission import AdmissionInterceptor, Gate, Times
 from serving.access.signing_in import check_listening, open_gate
 from serving.app import Application
@@ -138,16 +139,7 @@ async def _serving(
     await _announce(application, health, health_pb2.HealthCheckResponse.SERVING)
     running = Running(port, asyncio.Event(), asyncio.Event())
     canary = asyncio.create_task(_watch_inference(application, health, running))
-    changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
-    polling.enter_context(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
-    polling.enter_context(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
-    polling.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
-    polling.enter_context(application.listings.polling(interval_s=settings.refresh_s))
-    moderation = application.moderation
-    polling.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
-    polling.enter_context(application.audit.polling(interval_s=settings.refresh_s))
-    polling.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
-    polling.enter_context(sampling(application))
+    polling.enter_context(_at_work(application, feed))
     try:
         yield running
     finally:
@@ -196,6 +188,26 @@ def private_socket() -> Iterator[Path]:
     """Give a place for a socket that only this user reaches."""
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
         yield Path(folder) / "grpc"
+
+
+@contextmanager
+def _at_work(application: Application, feed: ChangeFeed) -> Iterator[None]:
+    """Let the threads work that follow the store, record what waits, scan and sample, until the block ends."""
+    settings = application.settings
+    with ExitStack() as beside:
+        changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
+        beside.enter_context(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
+        beside.enter_context(
+            application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s)
+        )
+        beside.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
+        beside.enter_context(application.listings.polling(interval_s=settings.refresh_s))
+        moderation = application.moderation
+        beside.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
+        beside.enter_context(application.audit.polling(interval_s=settings.refresh_s))
+        beside.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
+        beside.enter_context(sampling(application))
+        yield
 
 
 async def _finish(*works: Work, within_s: float) -> None:

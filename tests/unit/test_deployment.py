@@ -89,7 +89,7 @@ def test_prometheus_scrapes_services_that_there_are() -> None:
     assert document["rule_files"] == ["rules/*.yml"]
 
 
-@pytest.mark.parametrize("name", ["requirements-gpu.lock", "requirements-triton.lock"])
+@pytest.mark.parametrize("name", ["requirements-image.lock", "requirements-triton.lock"])
 def test_everything_in_an_image_has_its_sha256(name: str) -> None:
     """Each package of a lock file with hashes has one at least."""
     entries = re.split(r"\n(?=[A-Za-z0-9])", (ROOT / name).read_text(encoding="utf-8"))[1:]
@@ -100,7 +100,7 @@ def test_everything_in_an_image_has_its_sha256(name: str) -> None:
 
 def test_the_images_packages_are_those_that_were_tested() -> None:
     """What the GPU's image shares with the CPU's installation has its version; the two builds of FAISS never meet."""
-    image, tested = locked("requirements-gpu.lock"), locked("requirements.lock")
+    image, tested = locked("requirements-image.lock"), locked("requirements.lock")
     own = {"faiss-gpu", "rapidocr", "hatchling", "pathspec", "pluggy", "tomlkit", "trove-classifiers", "setuptools"}
 
     differ = {name for name, version in image.items() if tested.get(name) != version}
