@@ -195,18 +195,19 @@ def _at_work(application: Application, feed: ChangeFeed) -> Iterator[None]:
     """Let the threads work that follow the store, record what waits, scan and sample, until the block ends."""
     settings = application.settings
     with ExitStack() as beside:
+        begin = beside.enter_context
         changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
-        beside.enter_context(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
-        beside.enter_context(
+        begin(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
+        begin(
             application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s)
         )
-        beside.enter_context(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
-        beside.enter_context(application.listings.polling(interval_s=settings.refresh_s))
+        begin(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
+        begin(application.listings.polling(interval_s=settings.refresh_s))
         moderation = application.moderation
-        beside.enter_context(recovering(moderation.guard, moderation.spool, moderation.recorder))
-        beside.enter_context(application.audit.polling(interval_s=settings.refresh_s))
-        beside.enter_context(application.scans.worker.running(interval_s=settings.refresh_s))
-        beside.enter_context(sampling(application))
+        begin(recovering(moderation.guard, moderation.spool, moderation.recorder))
+        begin(application.audit.polling(interval_s=settings.refresh_s))
+        begin(application.scans.worker.running(interval_s=settings.refresh_s))
+        begin(sampling(application))
         yield
 
 
