@@ -103,7 +103,7 @@ def test_file_may_set_nothing(tmp_path: Path, text: str) -> None:
         ("threads: -1\n", ["threads: -1", "greater than or equal to 0"]),
         ("max_matches: 101\n", ["max_matches: 101", "less than or equal to 100"]),
         ("refresh_s: 0\n", ["refresh_s: 0", "greater than 0"]),
-        ("embedder: onnx\n", ["embedder: 'onnx'", "'torch' or 'fake'"]),
+        ("embedder: onnx\n", ["embedder: 'onnx'", "'torch', 'triton' or 'fake'"]),
         ("index_backend: milvus\n", ["index_backend: 'milvus'", "'faiss' or 'exact'"]),
         ("base_currency: EURO\n", ["base_currency: 'EURO'", "ISO 4217"]),
         ("base_currency: XXX\n", ["base_currency: 'XXX'", "ISO 4217"]),
