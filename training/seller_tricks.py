@@ -59,7 +59,7 @@ def framed(marked: Marked, random: np.random.Generator) -> tuple[Pixels, ...]:
 
 def collage(marked: Marked, random: np.random.Generator) -> tuple[Pixels, ...]:
     """Make the photo one of four tiles, the others of other things."""
-    tiles = [marked.photo, *(marked.others[index] for index in random.choice(len(marked.others), 3))]
+    tiles = [marked.photo, *(marked.others[int(index)] for index in random.choice(len(marked.others), 3))]
     squares = [_fitted(tiles[place], _TILE) for place in random.permutation(4)]
     return (np.vstack([np.hstack(squares[:2]), np.hstack(squares[2:])]),)
 

@@ -16,7 +16,18 @@ from tests.fuzz.mutations import mutated
 
 _F = FieldDescriptor
 _DEPTH = 5
-_STRINGS = ("", " ", "\0", "a\nb", "\u202egnp", "é" * 300, "x" * 2_000, "'; DROP TABLE", "../../etc/passwd", "=1+1")
+_STRINGS: tuple[str, ...] = (
+    "",
+    " ",
+    "\0",
+    "a\nb",
+    "\u202egnp",
+    "é" * 300,
+    "x" * 2_000,
+    "'; DROP TABLE",
+    "../../etc/passwd",
+    "=1+1",
+)
 _STRINGS += ("USD", "DE", "en", "moderator", "2026-01-01", "9" * 30, "\U0010ffff", "\ufeff", "a" * 64, "{}", "%s%n")
 _INTS = (0, 1, 2, 3, 50, 1_000, 2**31 - 1)
 _WIDE = (2**63 - 1, 253402300800)

@@ -99,7 +99,7 @@ def _recorded(channel: grpc.Channel) -> list[str]:
     for rpc, kind in (("ListCases", "case"), ("ListReferences", "brand")):
         service = "CaseService" if kind == "case" else "BrandService"
         method = next(one for one in METHODS if one.name == rpc and one.containing_service.name == service)
-        request = GetMessageClass(method.input_type)()
+        request: Any = GetMessageClass(method.input_type)()
         if kind == "brand":
             request.brand_id = "aurora"
         ask: Any = channel.unary_unary(path_of(method))

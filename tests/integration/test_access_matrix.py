@@ -91,7 +91,8 @@ def test_a_revoked_token_ends_without_a_restart(guarded: tuple[Service, Any]) ->
 
     def code(metadata: Any) -> grpc.StatusCode | None:
         try:
-            list(service.channel.unary_stream(f"/{rpc}")(b"", metadata=metadata, timeout=PATIENCE_S))  # type: ignore[misc]
+            method: Any = service.channel.unary_stream(f"/{rpc}")
+            list(method(b"", metadata=metadata, timeout=PATIENCE_S))
         except grpc.RpcError as error:
             return error.code()
         return None

@@ -107,7 +107,8 @@ def test_an_idle_stream_ends_after_what_was_sent_is_answered(service: Service) -
         yield pb.ScreenListingsRequest(listing=listing(listing_id="i1"))
         time.sleep(5)
 
-    stream, answers = service.stub.ScreenListings(some(), timeout=PATIENCE_S), []
+    stream = service.stub.ScreenListings(some(), timeout=PATIENCE_S)
+    answers: list[pb.ScreenListingsResponse] = []
     with pytest.raises(grpc.RpcError) as caught:
         answers.extend(stream)
 

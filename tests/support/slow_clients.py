@@ -102,8 +102,8 @@ def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
 
 def _headers(path: str) -> bytes:
     """Encode a call's headers (HPACK: literals, not indexed, not compressed)."""
-    headers = ((":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "127.0.0.1"))
-    headers += (("content-type", "application/grpc"), ("te", "trailers"))
+    headers = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "127.0.0.1")]
+    headers += [("content-type", "application/grpc"), ("te", "trailers")]
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in headers)
 
 
