@@ -105,7 +105,7 @@ def test_handlers_of_a_program_around_this_one_stay_alone() -> None:
 def test_anything_can_be_logged(formatter: logging.Formatter) -> None:
     """Fields that are no JSON, and messages in any script, are written down all the same."""
     record = logging.LogRecord("x", logging.INFO, __file__, 1, "商标 %s", ("é",), None)
-    record.fields = {"what": object()}
+    record.__dict__["fields"] = {"what": object()}
 
     assert "商标 é" in formatter.format(record)
 
