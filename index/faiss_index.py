@@ -68,6 +68,9 @@ class FaissIndex:
         """
         check_vectors(queries, self._dim)
         check_k(k)
+        if len(self) == 0 or len(queries) == 0:  # nothing to wait for the owner for
+            empty = (len(queries), 0)
+            return ranked(np.empty(empty, dtype=np.int64), np.empty(empty, dtype=np.float32), k)
         return self._owner.submit(self._search, queries, k, parameters).result()
 
     def _add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
@@ -76,12 +79,8 @@ class FaissIndex:
         self._ids = np.concatenate([self._ids, ids])
 
     def _search(self, queries: NDArray[np.float32], k: int, parameters: faiss.SearchParameters | None) -> Hits:
-        found = min(k, len(self._ids))
-        if found == 0 or len(queries) == 0:
-            empty = (len(queries), 0)
-            return ranked(np.empty(empty, dtype=np.int64), np.empty(empty, dtype=np.float32), k)
         with threads_for(len(queries) * self._flat.ntotal * self._dim):
-            scores, rows = self._flat.search(np.ascontiguousarray(queries), found, params=parameters)
+            scores, rows = self._flat.search(np.ascontiguousarray(queries), min(k, len(self._ids)), params=parameters)
         return ranked(np.where(rows < 0, rows, self._ids[rows]), scores, k)
 
 

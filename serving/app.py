@@ -70,7 +70,7 @@ from serving.scoping import Assessor
 from serving.settings import Settings
 from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.uploads import Uploads
-from serving.visual import find_keypoints, find_no_keypoints
+from serving.visual import PhotoPoints, find_no_keypoints
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration
 from vision.checkpoint import model_folder
@@ -99,7 +99,7 @@ READERS = {  # likewise
     "triton": "serving.embedders:load_line_reader",
     "fake": "serving.embedders:load_blind_reader",
 }
-POINTS = {"sift": find_keypoints, "none": find_no_keypoints}
+POINTS = {"sift": PhotoPoints, "none": find_no_keypoints}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ fault behind, and a decision with a fault is never ALLOW; only a passed deadline
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -41,11 +41,11 @@ from serving.stages import Stages
 from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.visual import (
     Photo,
+    PhotoPoints,
     Regions,
     classify_photos,
     embed_regions,
     find_copies,
-    find_keypoints,
     measure_attributes,
     read_photos,
 )
@@ -54,13 +54,12 @@ from vision.calibration import MatchCalibration
 from vision.classify import CategoryClassifier
 from vision.decode import DecodeLimits
 from vision.describe import describe
-from vision.keypoints import LocalFeatures
 from vision.taxonomy import Taxonomy
 
 # What stands when a stage failed.
 _NO_COPIES: tuple[Duplicate, ...] = ()
 _NO_CANDIDATES: tuple[Candidate, ...] = ()
-_NO_KEYPOINTS: Mapping[int, LocalFeatures] = {}
+_NO_KEYPOINTS = PhotoPoints(())
 _NO_ATTRIBUTES: tuple[Attribute, ...] = ()
 _NO_HITS: tuple[TextHit, ...] = ()
 
@@ -89,7 +88,11 @@ class Screening:
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """Screens listings. Thread-safe: the embedder has its owner thread, everything else is immutable or the store's."""
+    """Screens listings. Thread-safe: the embedder has its owner thread, everything else is immutable or the store's.
+
+    With `keeps_points` the keypoints of whole photos are found whether anything is compared with them or not, for the
+    store keeps them: copies of the photos are recognised by them.
+    """
 
     embedder: BatchingEmbedder
     knowledge: Callable[[], Knowledge]
@@ -102,7 +105,8 @@ class Pipeline:
     copies: CopyFinder
     judge: Callable[[], Judge]
     holds: HoldRecords
-    find_points: Callable[[Sequence[Photo]], Mapping[int, LocalFeatures]] = find_keypoints
+    find_points: Callable[[Sequence[Photo]], PhotoPoints] = PhotoPoints
+    keeps_points: bool = True
     decoder: Decoder = decode_here
     limits: DecodeLimits = DecodeLimits()
     max_matches: int = 5
@@ -125,7 +129,7 @@ class Pipeline:
         words = read_words(listing, stages, known)
         sight = sight or OwnFiles(listing.images, self.limits, self.embedder, self.decoder)
         results, photos = sight.photos(stages)
-        keypoints = stages.run("keypoints", lambda: self.find_points(photos), _NO_KEYPOINTS)
+        keypoints = stages.run("keypoints", lambda: self._points(photos), _NO_KEYPOINTS)
         evidence, category, regions = self._look(photos, keypoints, sight, stages, known)
         firm = settled(category, self.taxonomy)
         considered = consider(
@@ -212,7 +216,7 @@ class Pipeline:
     def _look(
         self,
         photos: Sequence[Photo],
-        keypoints: Mapping[int, LocalFeatures],
+        keypoints: PhotoPoints,
         sight: Sight,
         stages: Stages,
         known: Knowledge,
@@ -244,6 +248,12 @@ class Pipeline:
         matches = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category, regions
+
+    def _points(self, photos: Sequence[Photo]) -> PhotoPoints:
+        points = self.find_points(photos)
+        if self.keeps_points:
+            points.find_all()
+        return points
 
     def _worth_verifying(self, candidate: Candidate) -> bool:
         return worth_verifying(candidate, self.calibration)

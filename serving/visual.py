@@ -26,8 +26,8 @@ from vision.colour import measure_colours
 from vision.decode import DecodeLimits, Image
 from vision.errors import ImageError, ImageFault
 from vision.hashing import PdqHash, as_matrix, pdq
-from vision.keypoints import LocalFeatures, photo_features
-from vision.regions import Region, centre_square, crop, middle
+from vision.keypoints import PART_EDGE, LocalFeatures, part_features, photo_features
+from vision.regions import WHOLE_IMAGE, Box, Region, centre_square, crop, middle
 
 # Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different
 # photos were 98 bits and more apart (see vision.hashing).
@@ -94,37 +94,47 @@ def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline:
     return Regions(tuple((photo.index, region) for photo, region in middles + marks), vectors, len(middles))
 
 
-def find_keypoints(photos: Sequence[Photo]) -> dict[int, LocalFeatures]:
-    """Find the keypoints of every photo, by its place in the listing."""
-    return {photo.index: photo_features(photo.image.pixels) for photo in photos}
+class PhotoPoints(Mapping[int, LocalFeatures]):
+    """The keypoints of whole photos by their places in the listing, and of parts: found when they are first asked for.
 
-
-class PointsOnDemand(Mapping[int, LocalFeatures]):
-    """The keypoints of photos, by their places: those of a photo are found when they are first asked for.
-
-    0.1 s of processor time a photo, which most photos of a scan are spared: nothing on record may look like them. For
-    one thread.
+    Most photos of a scan are spared: nothing on record may look like them. For one thread.
     """
 
     def __init__(self, photos: Sequence[Photo]) -> None:
-        self._photos = {photo.index: photo for photo in photos}
-        self._found: dict[int, LocalFeatures] = {}
+        self._pixels = {photo.index: photo.image.pixels for photo in photos}
+        self._wholes: dict[int, LocalFeatures] = {}
+        self._parts: dict[tuple[int, Box], LocalFeatures] = {}
 
     def __getitem__(self, index: int) -> LocalFeatures:
-        if index not in self._found:
-            self._found[index] = photo_features(self._photos[index].image.pixels)
-        return self._found[index]
+        if index not in self._wholes:
+            self._wholes[index] = photo_features(self._pixels[index])
+        return self._wholes[index]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._photos)
+        return iter(self._pixels)
 
     def __len__(self) -> int:
-        return len(self._photos)
+        return len(self._pixels)
+
+    def find_all(self) -> None:
+        """Find those of all whole photos now."""
+        for index in self:
+            self[index]
+
+    def within(self, index: int, part: Box) -> LocalFeatures | None:
+        """Give the keypoints of a part of a photo; None where there are none of that photo."""
+        if index not in self._pixels:
+            return None
+        if part == WHOLE_IMAGE and max(self._pixels[index].shape[:2]) <= PART_EDGE:  # they are the same
+            return self[index]
+        if (index, part) not in self._parts:
+            self._parts[index, part] = part_features(self._pixels[index], part)
+        return self._parts[index, part]
 
 
-def find_no_keypoints(_photos: Sequence[Photo]) -> dict[int, LocalFeatures]:
-    """Stand in for `find_keypoints` where nothing is compared point by point."""
-    return {}
+def find_no_keypoints(_photos: Sequence[Photo]) -> PhotoPoints:
+    """Stand in for `PhotoPoints` where nothing is compared point by point."""
+    return PhotoPoints(())
 
 
 def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple[Duplicate, ...]:

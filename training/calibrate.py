@@ -41,7 +41,7 @@ from serving.reading import read_names
 from serving.reference_sources import brand_of, seed_references
 from serving.registry import add_references
 from serving.settings import Settings
-from serving.visual import Photo, embed_regions, find_keypoints
+from serving.visual import Photo, PhotoPoints, embed_regions
 from training.artworks import Artwork, artwork_of
 from training.calibration_fit import Trial, fit
 from training.camera import expose
@@ -107,7 +107,7 @@ def search(application: Application, query: Query) -> list[Trial]:
     regions = embed_regions(photos, pipeline.embedder, NEVER)
     known = application.knowledge.current
     candidates = find_candidates(regions, known.catalogue, most=1)
-    verified = pipeline.verifier.verify(candidates, find_keypoints(photos))
+    verified = pipeline.verifier.verify(candidates, PhotoPoints(photos))
     # Judged by nothing, no photo is settled, and every one is read.
     read = read_names(photos, regions, candidates, (), pipeline.embedder, known, NEVER)
     return [

@@ -94,17 +94,22 @@ class PhotoMatcher:
 
     def __init__(self, photo: LocalFeatures) -> None:
         self._photo = photo
-        self._vectors = np.ascontiguousarray(photo.vectors.T)
+        self._vectors: dict[Variant, NDArray[np.float32]] = {}
         self._scratch = np.empty((0, len(photo)), np.float32)
 
     def verify(self, reference: LocalFeatures, variants: Collection[Variant] = (Variant.UPRIGHT,)) -> Verification:
         """Look for a reference in the photo; of several variants the one with most inliers is the answer."""
-        found = [self._verify(_appearing(reference, variant), variant) for variant in variants]
+        if len(reference) < _FEWEST or len(self._photo) < _FEWEST:
+            return NOTHING
+        vectors = reference.vectors
+        found = [self._verify(reference, vectors, variant) for variant in variants]
         return max(found, key=lambda one: one.inliers, default=NOTHING)
 
-    def _verify(self, reference: LocalFeatures, variant: Variant) -> Verification:
-        ours, theirs = self._pairs(reference)
-        known, seen = reference.points[ours], self._photo.points[theirs]
+    def _verify(self, reference: LocalFeatures, vectors: NDArray[np.float32], variant: Variant) -> Verification:
+        ours, theirs = self._pairs(vectors, variant)
+        if len(ours) < _FEWEST:
+            return Verification(inliers=0, tentative=len(ours), variant=variant)
+        known, seen = _appearing(reference, variant).points[ours], self._photo.points[theirs]
         size = (reference.width, reference.height)
         arrangement = _arrange(known, seen, size)
         if arrangement is None:
@@ -116,14 +121,15 @@ class PhotoMatcher:
         assert len(outline) == 4
         return Verification(inliers=arrangement.inliers, tentative=len(ours), outline=outline, variant=variant)
 
-    def _pairs(self, reference: LocalFeatures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _pairs(self, vectors: NDArray[np.float32], variant: Variant) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pair points that are each other's nearest and clearly nearer than the second nearest; int64 [p] each."""
-        if len(reference) < _FEWEST or len(self._photo) < _FEWEST:
-            nothing = np.zeros(0, np.int64)
-            return nothing, nothing
-        if len(self._scratch) < len(reference):  # fresh memory for each reference took three times as long
-            self._scratch = np.empty((len(reference), len(self._photo)), np.float32)
-        cosines = np.matmul(reference.vectors, self._vectors, out=self._scratch[: len(reference)])
+        if variant not in self._vectors:
+            # As the reference appears to the photo, so does the photo to the reference: it is turned round once, not
+            # each of them.
+            self._vectors[variant] = np.ascontiguousarray(_appearing(self._photo, variant).vectors.T)
+        if len(self._scratch) < len(vectors):  # fresh memory for each reference took three times as long
+            self._scratch = np.empty((len(vectors), len(self._photo)), np.float32)
+        cosines = np.matmul(vectors, self._vectors[variant], out=self._scratch[: len(vectors)])
         ours, theirs, _ = mutual_pairs(cosines, ratio=_RATIO)
         return ours, theirs
 
@@ -175,16 +181,18 @@ def _vote(
     Returns the places of the pairs that agree, and the reference's longer edge in the photo, in its pixels.
     """
     scales = seen[:, 2] / known[:, 2]
-    turns = np.deg2rad(seen[:, 3] - known[:, 3])
     # A similarity is multiplication by one complex number and a shift.
-    factors = scales * np.exp(1j * turns)
+    directions = np.exp(1j * np.deg2rad(seen[:, 3] - known[:, 3]))
+    factors = scales * directions
     here, there = known[:, 0] + 1j * known[:, 1], seen[:, 0] + 1j * seen[:, 1]
     shifts = there - factors * here
-    errors = np.abs(factors[:, None] * here + shifts[:, None] - there)
+    errors = factors[:, None] * here + shifts[:, None] - there
     extents = scales * max(size)
-    relative = factors / factors[:, None]
-    votes = errors < np.maximum(_POSITION * extents, _LEAST_PIXELS)[:, None]
-    votes &= (np.abs(np.log(np.abs(relative))) < _SCALE) & (np.abs(np.angle(relative)) < _TURN)
+    # Compared by what is cheap for each two of them: squares, and the cosine of the turn between two directions.
+    votes = errors.real**2 + errors.imag**2 < np.maximum(_POSITION * extents, _LEAST_PIXELS)[:, None] ** 2
+    sizes = np.log(scales)
+    votes &= np.abs(sizes - sizes[:, None]) < _SCALE
+    votes &= np.outer(directions.real, directions.real) + np.outer(directions.imag, directions.imag) > math.cos(_TURN)
     winner = int(votes.sum(axis=1).argmax())
     return np.flatnonzero(votes[winner]), float(extents[winner])
 

@@ -24,7 +24,6 @@ from serving.scan.outcome import failed_row, row_of
 from serving.scan.records import RecordsAsOf
 from serving.scan.rows import BlockResult, ScanRow
 from serving.scan.sight import Foreseen, NoReuse, PhotoRegions, ReadImage, Reuse, embed_ahead, missing_image, read_image
-from serving.visual import PointsOnDemand, find_no_keypoints
 from serving.wire.requests import MAX_IMAGES, from_listing, to_listing
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
@@ -62,11 +61,10 @@ class ScanScreener:
         reuse: Reuse | None = None,
         threads: int = THREADS,
     ) -> None:
-        compares = pipeline.find_points is not find_no_keypoints
         records = RecordsAsOf(pipeline.records, pipeline.holds, identity.begin_time)
         self._pipeline = replace(
             pipeline,
-            find_points=PointsOnDemand if compares else find_no_keypoints,
+            keeps_points=False,
             records=records,
             holds=records,
         )

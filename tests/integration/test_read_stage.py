@@ -58,15 +58,15 @@ class Boxes:
 
     forwards = 0.0
 
-    def __init__(self, right: float = 0.4) -> None:
-        self._right = right
+    def __init__(self, right: float = 0.4, left: float = 0.5) -> None:
+        self._left, self._right = left, right
 
     def find(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Region, ...]]:
         """Name the same regions of each photo."""
         found = (
             Region(WHOLE_IMAGE, "whole", confidence=0.0),
             Region(RIGHT, "mark", confidence=self._right),
-            Region(LEFT, "mark", confidence=0.5),
+            Region(LEFT, "mark", confidence=self._left),
         )
         return [found for _ in photos]
 
@@ -233,14 +233,16 @@ def test_a_second_mark_is_read_where_the_first_names_nothing(
     assert places == [True, False][:asked]
 
 
-@pytest.mark.parametrize("finder", [OneBox(), Boxes(right=0.2)])
-def test_what_is_hardly_a_mark_is_not_read_beside_one(application: Application, finder: Finder) -> None:
-    """Where the finder names one mark, or a second that is an unlikely one, there is one to read."""
+@pytest.mark.parametrize(
+    ("finder", "asked"), [(OneBox(), 1), (Boxes(right=0.29), 1), (Boxes(0.2, left=0.26), 1), (Boxes(0.2, left=0.24), 0)]
+)
+def test_what_is_hardly_a_mark_is_not_read(application: Application, finder: Finder, asked: int) -> None:
+    """A second mark is read if it is a likely one, and a first one if it is not a mere guess."""
     reader = Says("nothing known")
 
     read_alone(application, "", reader=reader, finder=finder)
 
-    assert reader.crops == 1
+    assert reader.crops == asked
 
 
 @pytest.mark.parametrize("text", ["Planet", "Vexi", "EXPRESS", "Nobody's", "Bodiless"])

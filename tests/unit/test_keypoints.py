@@ -12,9 +12,11 @@ from vision.keypoints import (
     PHOTO_KEYPOINTS,
     REFERENCE_KEYPOINTS,
     LocalFeatures,
+    part_features,
     photo_features,
     reference_features,
 )
+from vision.regions import Box
 
 
 def a_picture(seed: int = 0, *, height: int = 240, width: int = 320) -> NDArray[np.uint8]:
@@ -98,3 +100,32 @@ def test_pictures_without_details_have_no_points(shape: tuple[int, int]) -> None
 
     assert len(photo_features(plain)) == len(reference_features(plain)) == 0
     assert LocalFeatures.from_bytes(photo_features(plain).to_bytes()).vectors.shape == (0, 128)
+
+
+@pytest.mark.parametrize("edge", [240, 960])
+def test_points_of_a_part_lie_where_they_lie_in_the_whole(edge: int) -> None:
+    """A part of a photo, large or small, gives the points that the whole has there, in the pixels of the whole."""
+    photo = cv2.resize(a_picture(3), (edge * 4 // 3, edge), interpolation=cv2.INTER_CUBIC)
+    part = Box(0.25, 0.25, 0.75, 0.75)
+
+    whole, inside = photo_features(photo), part_features(photo, part)
+
+    assert (inside.width, inside.height) == (whole.width, whole.height)
+    corner, opposite = (np.array([at * inside.width, at * inside.height]) for at in (0.25, 0.75))
+    places, sizes = inside.points[:, :2], inside.points[:, 2]
+    assert ((places > corner - 9) & (places < opposite + 9)).all()
+    deep = (sizes < 8) & ((places > corner + 20) & (places < opposite - 20)).all(axis=1)
+    assert deep.sum() > 10
+    gaps = np.linalg.norm(places[deep, None] - whole.points[None, :, :2], axis=2).min(axis=1)
+    assert np.mean(gaps < 1) > 0.9
+
+
+def test_a_large_part_is_looked_at_in_fewer_pixels() -> None:
+    """What fills a large photo is found with the pixels that it needs, and has its place in a photo of that size."""
+    photo = cv2.resize(a_picture(4), (1280, 960), interpolation=cv2.INTER_CUBIC)
+
+    inside = part_features(photo, Box(0.5, 0.0, 1.0, 1.0))
+
+    assert 250 <= inside.height <= 256
+    assert inside.width == pytest.approx(inside.height * 4 / 3, abs=1)
+    assert inside.width / 2 - 9 <= inside.points[:, 0].min() < inside.width / 2 + 9

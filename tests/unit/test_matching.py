@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from index.matches import BrandMatch
 from index.records import ReferenceKind
@@ -14,7 +15,7 @@ from serving.findings import Reading
 from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of, worth_verifying
 from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
-from vision.keypoints import LocalFeatures, photo_features, reference_features
+from vision.keypoints import LocalFeatures, part_features, photo_features, reference_features
 from vision.regions import WHOLE_IMAGE, Box
 from vision.verify import Verification
 
@@ -36,23 +37,22 @@ class Shelf:
         return {one: self.features[one] for one in wanted if one in self.features}
 
 
-class Photos(Mapping[int, LocalFeatures]):
-    """Holds one photo, and counts how often its keypoints were asked for."""
+class OnePhoto:
+    """Shows one photo, and notes in which parts its keypoints were asked for."""
 
-    asked = 0
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self.pixels = pixels
+        self.asked: list[Box | None] = []
 
-    def __getitem__(self, index: int) -> LocalFeatures:
-        """Find them."""
-        self.asked += 1
-        return photo_features(a_picture())
+    def get(self, index: int, /) -> LocalFeatures | None:
+        """Find those of all of it."""
+        self.asked.append(None)
+        return photo_features(self.pixels) if index == 0 else None
 
-    def __iter__(self) -> Iterator[int]:
-        """Name it."""
-        return iter((0,))
-
-    def __len__(self) -> int:
-        """Count it."""
-        return 1
+    def within(self, index: int, part: Box) -> LocalFeatures | None:
+        """Find those of a part."""
+        self.asked.append(part)
+        return part_features(self.pixels, part) if index == 0 else None
 
 
 def a_candidate(
@@ -73,7 +73,7 @@ def test_verification_puts_the_proven_brand_first() -> None:
     shelf = Shelf({"r1": reference_features(a_picture(6)), "r2": reference_features(inset)})
     candidates = [a_candidate("alike", "r1", score=0.8), a_candidate("there", "r0", "r2", score=0.7)]
 
-    verified = Verifier(shelf).verify(candidates, {0: photo_features(photo)})
+    verified = Verifier(shelf).verify(candidates, OnePhoto(photo))
     matches = judge(candidates, verified, CALIBRATION, most=5)
 
     assert [match.brand_id for match in matches] == ["there", "alike"]
@@ -114,7 +114,7 @@ def test_a_proof_says_where_a_brand_is_that_is_read_as_well() -> None:
     inset = np.ascontiguousarray(photo[60:200, 80:260])
     candidates = [a_candidate("there", "r2", score=0.7)]
 
-    verified = Verifier(Shelf({"r2": reference_features(inset)})).verify(candidates, {0: photo_features(photo)})
+    verified = Verifier(Shelf({"r2": reference_features(inset)})).verify(candidates, OnePhoto(photo))
     read = Readings(of_brand={"there": a_reading("There", image_index=1)})
     (match,) = judge(candidates, verified, CALIBRATION, most=5, read=read)
 
@@ -153,7 +153,7 @@ def test_inverted_marks_are_found_but_inverted_examples_are_not_looked_for() -> 
     """A drawn mark is sought in exchanged light and dark as well."""
     drawn = a_picture(7)
     shelf = Shelf({"r1": reference_features(255 - drawn)})
-    photo = {0: photo_features(drawn)}
+    photo = OnePhoto(drawn)
     mark, example = (
         a_candidate("acme", "r1", score=0.5, kind=kind) for kind in (ReferenceKind.LOGO, ReferenceKind.EXAMPLE)
     )
@@ -171,7 +171,7 @@ def test_what_has_no_keypoints_is_judged_by_its_embedding() -> None:
     shelf = Shelf({"r1": reference_features(a_picture())})
     candidates = [a_candidate("old", "r0", score=0.9), a_candidate("blind", "r1", score=0.5, image_index=3)]
 
-    verified = Verifier(shelf).verify(candidates, {0: photo_features(a_picture())})
+    verified = Verifier(shelf).verify(candidates, OnePhoto(a_picture()))
     matches = judge(candidates, verified, CALIBRATION, most=1)
 
     assert verified == (None, None)
@@ -182,7 +182,7 @@ def test_what_has_no_keypoints_is_judged_by_its_embedding() -> None:
 def test_keypoints_are_read_once() -> None:
     """References of popular brands stay in memory from one listing to the next."""
     shelf = Shelf({"r1": reference_features(a_picture())})
-    verifier, photo = Verifier(shelf), {0: photo_features(a_picture())}
+    verifier, photo = Verifier(shelf), OnePhoto(a_picture())
 
     for _ in range(3):
         verifier.verify([a_candidate("acme", "r1", score=0.5)], photo)
@@ -192,15 +192,40 @@ def test_keypoints_are_read_once() -> None:
 
 def test_only_what_its_embedding_makes_likely_is_verified() -> None:
     """The photo of brands below one in a hundred has no keypoints found: it is the dearest step of a listing's way."""
-    shelf, photos = Shelf({"r1": reference_features(a_picture())}), Photos()
+    shelf, photos = Shelf({"r1": reference_features(a_picture())}), OnePhoto(a_picture())
     likely, unlikely = a_candidate("acme", "r1", score=0.3), a_candidate("zeta", "r1", score=0.2)
 
     def worth(candidate: Candidate) -> bool:
         return worth_verifying(candidate, CALIBRATION)
 
     assert Verifier(shelf).verify([unlikely], photos, worth=worth) == (None,)
-    assert photos.asked == 0
+    assert photos.asked == []
     proof, none = Verifier(shelf).verify([likely, unlikely], photos, worth=worth)
     assert proof is not None
     assert none is None
-    assert photos.asked > 0
+    assert photos.asked == [WHOLE_IMAGE]
+
+
+def test_a_mark_is_looked_for_where_it_is_likely_and_goods_everywhere() -> None:
+    """Each part of a photo has its keypoints found once, and what lies beyond it proves nothing."""
+    photo = a_picture(5)
+    shelf = Shelf({"r1": reference_features(np.ascontiguousarray(photo[60:200, 80:260]))})
+    here, beside = Box(0.2, 0.2, 0.85, 0.9), Box(0.0, 0.0, 0.25, 0.25)
+    mark, again, missed, goods = (
+        replace(a_candidate(brand, "r1", score=0.5, kind=kind), region=region)
+        for brand, kind, region in (
+            ("mark", ReferenceKind.LOGO, here),
+            ("again", ReferenceKind.EXAMPLE, here),
+            ("missed", ReferenceKind.LOGO, beside),
+            ("goods", ReferenceKind.PACKAGING, beside),
+        )
+    )
+    seen = OnePhoto(photo)
+
+    verified = Verifier(shelf).verify([mark, again, missed, goods], seen)
+
+    assert seen.asked == [here, beside, None]
+    assert [one is not None and one.verification.strength > 0 for one in verified] == [True, True, False, True]
+    boxes = [one.verification.box for one in verified if one is not None]
+    assert boxes[0] is not None
+    assert boxes[0].iou(Box(80 / 320, 60 / 240, 260 / 320, 200 / 240)) > 0.9
