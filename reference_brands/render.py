@@ -21,6 +21,8 @@ MAX_EDGE = 4096
 Colour = tuple[int, int, int]
 """Red, green, blue, each 0..255."""
 
+_INVISIBLE = "the SVG draws nothing visible: check its fills and its view box"
+
 
 def render(svg: bytes | str, *, longest_edge: int) -> NDArray[np.uint8]:
     """Draw an SVG that comes with us or with an installed package, in this process.
@@ -85,7 +87,7 @@ def tight_square(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArra
     alpha = rgba[..., 3]
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if rows.size == 0:
-        raise RenderError("the SVG draws nothing visible: check its fills and its view box")
+        raise RenderError(_INVISIBLE)
     ink = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = edge - 2 * round(edge * margin)
     if max(ink.shape[:2]) > inside:
@@ -94,6 +96,33 @@ def tight_square(rgba: NDArray[np.uint8], *, edge: int, margin: float) -> NDArra
     top, left = (edge - ink.shape[0]) // 2, (edge - ink.shape[1]) // 2
     square[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return square
+
+
+def turned_square(rgba: NDArray[np.uint8], *, degrees: float, edge: int, margin: float) -> NDArray[np.uint8]:
+    """Turn a drawing anticlockwise and stretch what is visible to fill a square, as a box found around it is squashed.
+
+    Args:
+        rgba: uint8 [H, W, 4].
+        degrees: how far it is turned.
+        edge: edge of the square in pixels.
+        margin: empty border on each side as a share of the edge, 0..0.5.
+
+    Returns:
+        uint8 [edge, edge, 4] RGBA, transparent around the drawing.
+
+    Raises:
+        RenderError: nothing is visible.
+
+    """
+    turned = Image.fromarray(rgba).rotate(degrees, resample=Image.Resampling.BICUBIC, expand=True)
+    visible = turned.getchannel("A").getbbox()
+    if visible is None:
+        raise RenderError(_INVISIBLE)
+    border = round(edge * margin)
+    inside = edge - 2 * border
+    square = Image.new("RGBA", (edge, edge))
+    square.paste(turned.resize((inside, inside), Image.Resampling.BICUBIC, box=visible), (border, border))
+    return np.asarray(square)
 
 
 def on_paper(rgba: NDArray[np.uint8], paper: Colour) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """How does an owner's own drawing look on goods? Its renderings: what `reference_brands.seed` makes of a mark.
 
 A mark of one colour comes on goods in any colour, so it is painted as the seed catalogue's are. One of several keeps
-its own, on white and on black: its outline alone (a disc, a shield) would resemble half the world.
+its own, on white and on black: its outline alone (a disc, a shield) would resemble half the world. Either is turned a
+little as well; what brings its own paper is not, for the paper's edges would be turned with it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_brands.render import Colour, on_paper, paint, tight_mask, tight_square
-from reference_brands.seed import BLACK, RENDER_EDGE, RENDER_MARGIN, WHITE, palette
+from reference_brands.render import Colour, on_paper, tight_square
+from reference_brands.seed import BLACK, RENDER_EDGE, RENDER_MARGIN, WHITE, one_coloured, turned
 
 DRAWING_EDGE = RENDER_EDGE - 2 * round(RENDER_EDGE * RENDER_MARGIN)
 """Pixels of the longest edge that `renderings` expects: what is left of a rendering within its margin."""
@@ -36,11 +37,9 @@ def renderings(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
     if (rgba[..., 3] == 255).all():  # it brings its own paper
         return (on_paper(square, WHITE),)
     if (colour := _only_colour(square)) is not None:
-        mask = tight_mask(rgba, edge=RENDER_EDGE, margin=RENDER_MARGIN)
-        return tuple(paint(mask, ink=ink, paper=paper) for ink, paper in palette(colour))
-    return tuple(on_paper(square, paper) for paper in (WHITE, BLACK) if _is_seen(square, paper)) or (
-        on_paper(square, WHITE),
-    )
+        return one_coloured(rgba, colour)
+    papers = [paper for paper in (WHITE, BLACK) if _is_seen(square, paper)] or [WHITE]
+    return (*(on_paper(square, paper) for paper in papers), *(on_paper(each, papers[0]) for each in turned(rgba)))
 
 
 def _only_colour(square: NDArray[np.uint8]) -> Colour | None:

@@ -165,7 +165,7 @@ def test_a_file_that_ends_too_early_is_refused(service: Service, cut: int) -> No
 
 
 def test_an_svg_is_drawn_as_the_seed_catalogue_draws(service: Service) -> None:
-    """A mark of one colour comes as four renderings, of several as two, one with a ground of its own as it is."""
+    """A mark of one colour comes as six renderings, of several as four, one with a ground of its own as it is."""
     ground = WHEEL.replace(b"<path", b'<rect width="24" height="24" fill="#fff"/><path')
     two = WHEEL.replace(b"</svg>", b'<rect x="11" width="2" height="9" fill="#00c"/></svg>')
 
@@ -175,7 +175,7 @@ def test_an_svg_is_drawn_as_the_seed_catalogue_draws(service: Service) -> None:
         store, fingerprint = service.application.store, service.application.embedder.fingerprint
         views[name] = len(store.embeddings_of(reference.reference_id, fingerprint))
 
-    assert views == {"one": 4, "two": 2, "ground": 1}
+    assert views == {"one": 6, "two": 4, "ground": 1}
     boxed = uploaded(service, WHEEL, box=evidence_pb2.Box(x1=0.0, y1=0.0, x2=0.5, y2=0.5))
     assert (boxed.image_result.width, boxed.image_result.height) == (1024, 1024)
 

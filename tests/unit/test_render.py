@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from reference_brands.errors import RenderError
-from reference_brands.render import MAX_EDGE, paint, render, tight_mask
+from reference_brands.render import MAX_EDGE, paint, render, tight_mask, turned_square
 from reference_brands.safe_svg import MAX_BYTES, MAX_DEPTH, check_svg
 from reference_brands.untrusted import render_untrusted
 
@@ -226,3 +226,36 @@ def test_paint_blends_from_paper_to_ink() -> None:
     painted = paint(mask, ink=(200, 0, 100), paper=(0, 100, 100))
 
     assert painted.tolist() == [[[0, 100, 100], [40, 80, 100], [200, 0, 100]]]
+
+
+def test_a_turned_drawing_fills_the_square_within_its_margin() -> None:
+    """A wide bar turned by a quarter stands upright, and is stretched to all four borders, in its own colour."""
+    bar = np.zeros((20, 60, 4), np.uint8)
+    bar[5:15] = (255, 0, 0, 255)
+    bar[5:15, :30, 2] = 255  # the left half is purple: turned anticlockwise, it comes to lie below
+
+    turned = turned_square(bar, degrees=90, edge=120, margin=1 / 12)
+
+    covered = turned[..., 3] > 127
+    assert np.flatnonzero(covered.any(axis=0))[[0, -1]].tolist() == [10, 109]
+    assert np.flatnonzero(covered.any(axis=1))[[0, -1]].tolist() == [10, 109]
+    assert turned[30, 60].tolist() == [255, 0, 0, 255]
+    assert turned[90, 60].tolist() == [255, 0, 255, 255]
+
+
+def test_a_turned_drawing_keeps_its_colour_at_its_edges() -> None:
+    """What is half transparent at a slanted edge is not darkened by the empty pixels beside it."""
+    square = np.zeros((64, 64, 4), np.uint8)
+    square[16:48, 16:48] = (200, 100, 50, 255)
+
+    turned = turned_square(square, degrees=15, edge=96, margin=0.0)
+
+    half = turned[(turned[..., 3] > 80) & (turned[..., 3] < 180)]
+    assert len(half)
+    assert np.abs(half[:, :3].astype(int) - (200, 100, 50)).max() <= 8
+
+
+def test_nothing_visible_cannot_be_turned() -> None:
+    """An empty drawing is named as such."""
+    with pytest.raises(RenderError, match="nothing visible"):
+        turned_square(np.zeros((8, 8, 4), np.uint8), degrees=15, edge=32, margin=0.0)

@@ -52,16 +52,16 @@ def test_a_mark_comes_with_brand_kind_svg_and_renderings() -> None:
 
     assert (mark.brand.name, mark.mark_id, mark.kind, mark.colour) == ("Starbucks", "starbucks", "logo", (0, 98, 65))
     assert mark.svg.startswith("<svg") or "<svg" in mark.svg
-    assert [picture.shape for picture in mark.renderings] == [(RENDER_EDGE, RENDER_EDGE, 3)] * 4
+    assert [picture.shape for picture in mark.renderings] == [(RENDER_EDGE, RENDER_EDGE, 3)] * 6
     assert all(picture.dtype == np.uint8 for picture in mark.renderings)
-    assert len({picture.tobytes() for picture in mark.renderings}) == 4
+    assert len({picture.tobytes() for picture in mark.renderings}) == 6
 
 
 def test_a_black_brand_does_not_repeat_its_plain_renderings() -> None:
-    """Black ink on white paper is the brand's colour already."""
+    """Black ink on white paper is the brand's colour already: two upright, two turned."""
     (mark,) = seed_marks(["nike"])
 
-    assert len(mark.renderings) == 2
+    assert len(mark.renderings) == 4
 
 
 def test_a_pale_brand_colour_is_shown_on_black() -> None:
