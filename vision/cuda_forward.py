@@ -19,11 +19,11 @@ class CudaForward:
     def __init__(self, network: Any, *, device: str) -> None:
         """Move a torch module, from pictures to one tensor or a tuple of them, to "cuda:N"; compiled when called."""
         half = network.to(device=device, dtype=torch.float16, memory_format=torch.channels_last)
-        self._compiled = torch.compile(half, mode="reduce-overhead", dynamic=False)
+        self._compiled: Any = torch.compile(half, mode="reduce-overhead", dynamic=False)
 
     def __call__(self, pictures: torch.Tensor) -> Any:
         """Answer for float32 [n, 3, height, width], n at least 1, on the device."""
-        parts = [self._one_batch(part) for part in pictures.split(BUCKETS[-1])]
+        parts = [self._one_batch(part) for part in torch.split(pictures, BUCKETS[-1])]
         if isinstance(parts[0], tuple):
             return tuple(torch.cat(each) for each in zip(*parts, strict=True))
         return torch.cat(parts)
@@ -33,7 +33,7 @@ class CudaForward:
         filled = pictures.new_zeros((bucket_of(count), *pictures.shape[1:]), dtype=torch.float16)
         filled = filled.contiguous(memory_format=torch.channels_last)
         filled[:count] = pictures
-        torch.compiler.cudagraph_mark_step_begin()
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         answer = self._compiled(filled)
         # Copied out by the change of type: the graph's own memory is written over by its next run.
         if isinstance(answer, torch.Tensor):

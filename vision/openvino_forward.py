@@ -48,7 +48,7 @@ def _compiled(network: Any, height: int, width: int) -> openvino.AsyncInferQueue
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about tracing, which OpenVINO's frontend reads
         # Traced here: the decoder's own tracing runs the network three times more to check.
-        traced = torch.jit.trace(network, example, check_trace=False)
+        traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
         decoder = TorchScriptPythonDecoder(traced, example_input=example)
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))

@@ -49,8 +49,8 @@ class Load:
     def model(self) -> str:
         """Ask which model the service has. Raises grpc.RpcError."""
         with self._credentials.channel(self._target) as channel:
-            request = pb.GetCapabilitiesRequest()
-            return ModerationServiceStub(channel).GetCapabilities(request, timeout=_TIMEOUT_S).model_fingerprint
+            stub = ModerationServiceStub(channel)
+            return stub.GetCapabilities(pb.GetCapabilitiesRequest(), timeout=_TIMEOUT_S).model.fingerprint
 
     def measure(self, *, saturated_s: float, loaded_s: float, repeats: int) -> Service:
         """Measure `repeats` windows of each kind.

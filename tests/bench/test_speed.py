@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from index.catalogue import ReferenceCatalogue
 from index.stand_ins import columns_of
@@ -42,7 +42,7 @@ def photos(files: list[bytes]) -> list[NDArray[np.uint8]]:
     return [decode(data).pixels for data in files]
 
 
-def test_decode(benchmark: BenchmarkFixture, files: list[bytes]) -> None:
+def test_decode(benchmark: Any, files: list[bytes]) -> None:
     """A JPEG of 1,000 x 1,000 into pixels."""
     image = benchmark.pedantic(decode, (files[0],), rounds=ROUNDS, warmup_rounds=1)
 
@@ -50,7 +50,7 @@ def test_decode(benchmark: BenchmarkFixture, files: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("path", ["channels_last", "openvino"])
-def test_forward(benchmark: BenchmarkFixture, photos: Sequence[NDArray[np.uint8]], path: str) -> None:
+def test_forward(benchmark: Any, photos: Sequence[NDArray[np.uint8]], path: str) -> None:
     """Four photos with all their regions through finder and embedder, by one path."""
     networks = Networks.load(Settings().model_copy(update={"forward": path}))
     seen = Seen.by(networks.finder, photos)
@@ -60,7 +60,7 @@ def test_forward(benchmark: BenchmarkFixture, photos: Sequence[NDArray[np.uint8]
     assert len(rows) == len(photos) + sum(map(len, seen.boxes))
 
 
-def test_search(benchmark: BenchmarkFixture) -> None:
+def test_search(benchmark: Any) -> None:
     """The brands that four regions look like, among 10,000 references."""
     random = np.random.default_rng(0)
     vectors = random.standard_normal((REFERENCES, DIM)).astype(np.float32)
@@ -75,7 +75,7 @@ def test_search(benchmark: BenchmarkFixture) -> None:
     assert matches[0].similarity == pytest.approx(1.0, abs=1e-5)
 
 
-def test_decision(benchmark: BenchmarkFixture, files: list[bytes], tmp_path: Path) -> None:
+def test_decision(benchmark: Any, files: list[bytes], tmp_path: Path) -> None:
     """One listing of one photo, without the networks: everything from its bytes to its verdict."""
     with open_application(Settings(data_dir=tmp_path, embedder="fake")) as application:
         listing = Listing(listing_id="a", images=(files[0],), title="A jacket")

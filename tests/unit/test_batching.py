@@ -352,8 +352,11 @@ def test_full_queue_refuses_with_a_time_to_come_back(held: HeldEmbedder, callers
     assert counts == [1, 1, 1]
 
 
-def test_uploads_go_before_bulk(held: HeldEmbedder, callers: ThreadPoolExecutor) -> None:
+def test_uploads_go_before_bulk(
+    held: HeldEmbedder, callers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A preview that came first stands back for uploads, and shares no batch with them."""
+    monkeypatch.setattr("serving.lane.AGED_S", 3 * PATIENCE_S)
     with BatchingEmbedder(held) as batching:
         waiting = [_occupy(batching, held, callers)]
         for place, (embed, count) in enumerate([(_in_bulk(batching), 5), (batching.embed, 2), (batching.embed, 1)]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -56,7 +57,7 @@ def test_a_run_has_the_names_of_the_contract() -> None:
 
 def test_ratios_are_taken_the_right_way_round() -> None:
     """Each ratio is that of its words, and is held to its bar: at least, or at most."""
-    ratios = {each.name: (each.value, each.reached) for each in FIGURES.ratios()}
+    ratios: dict[str, tuple[Any, ...]] = {each.name: (each.value, each.reached) for each in FIGURES.ratios()}
 
     assert ratios == {
         "service_over_forward": (pytest.approx(0.75), True),
