@@ -40,10 +40,16 @@ def check_permissions(settings: Settings) -> str:
 
 
 def check_migrations(settings: Settings) -> str:
-    """Check that the schema is this release's, without touching it. Raises StoreError."""
+    """Check that the schema is this release's, without touching it. Raises StoreError where an older one waits.
+
+    What keeps the store from being read at all is told by opening it.
+    """
     if settings.store is None and not settings.store_path.exists():
         return "there is no store yet; it is made with this release's schema"
-    behind = revision_behind(settings.store_place)
+    try:
+        behind = revision_behind(settings.store_place)
+    except StoreError:
+        return "the store cannot be asked"
     if behind is None:
         return "the schema is this release's"
     raise StoreError(

@@ -6,7 +6,6 @@ Each check returns what it found, or raises an error that says how to mend it; `
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import tempfile
@@ -92,11 +91,12 @@ def check_disks(settings: Settings, *, places: Sequence[Path] | None = None) -> 
     found = []
     for place in _places(settings) if places is None else places:
         there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-        free, files = shutil.disk_usage(there).free, os.statvfs(there)
+        disk = os.statvfs(there)
+        free = disk.f_bavail * disk.f_frsize
         if free < _LEAST_FREE_BYTES:
             raise OSError(f"{place}: {free / 2**30:.1f} GiB free; make room for at least 2 GiB")
-        if files.f_files and files.f_favail < _LEAST_FREE_FILES:
-            raise OSError(f"{place}: {files.f_favail} more files can be made there; delete some, or use another disk")
+        if disk.f_files and disk.f_favail < _LEAST_FREE_FILES:
+            raise OSError(f"{place}: {disk.f_favail} more files can be made there; delete some, or use another disk")
         found.append(f"{place} {free / 2**30:.0f} GiB free")
     return ", ".join(found)
 

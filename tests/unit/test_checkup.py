@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import numpy as np
@@ -123,14 +124,16 @@ def test_disks_are_looked_at_where_they_are(
     """A folder that is not made yet is on its parent's disk; one without room is named."""
     assert str(tmp_path / "data" / "blobs") in check_disks(settings)
 
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 2**20})())
+    full = SimpleNamespace(f_bavail=256, f_frsize=4096, f_files=0, f_favail=0)
+    monkeypatch.setattr("os.statvfs", lambda _: full)
     with pytest.raises(OSError, match=f"{tempfile.gettempdir()}.*make room"):
         check_disks(settings, places=[Path(tempfile.gettempdir())])
 
 
 def test_disk_that_takes_no_more_files_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk can have room and no place for another file."""
-    monkeypatch.setattr("os.statvfs", lambda _: type("Files", (), {"f_files": 100, "f_favail": 3})())
+    crowded = SimpleNamespace(f_bavail=2**30, f_frsize=4096, f_files=100, f_favail=3)
+    monkeypatch.setattr("os.statvfs", lambda _: crowded)
 
     with pytest.raises(OSError, match="3 more files"):
         check_disks(settings)
