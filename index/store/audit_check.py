@@ -85,6 +85,7 @@ class _Comparison:
 
     def __init__(self) -> None:
         self.decisions = 0
+        self._began_late = False  # the store was older than the log
         self._decisions_before = 0  # which the log knows nothing of
         self._verdicts: dict[str, tuple[str, str]] = {}  # by resolution: verdict and reason code
         self._undone: set[str] = set()
@@ -98,7 +99,7 @@ class _Comparison:
             subject = entry["subject"]
             match entry["act"]:
                 case Act.LOG_BEGAN:
-                    self._decisions_before = entry["decisions_before"]
+                    self._began_late, self._decisions_before = True, entry["decisions_before"]
                 case Act.DECIDED:
                     decided[subject] = (sealed.position, entry)
                 case Act.VERDICT_GIVEN:
@@ -133,14 +134,14 @@ class _Comparison:
         ruled = {
             row.resolution_id: ((row.verdict, row.reason_code), row.undo_time is not None)
             for row in connection.execute(select(resolutions))
-            if not self._decisions_before or row.resolution_id in self._verdicts
+            if not self._began_late or row.resolution_id in self._verdicts
         }
         expected = {name: (said, name in self._undone) for name, said in self._verdicts.items()}
         _same("resolution", ruled, expected)
         states = {
             row.version: (row.state, digest(row.content))
             for row in connection.execute(select(policies))
-            if not self._decisions_before or row.version in self._policies
+            if not self._began_late or row.version in self._policies
         }
         _same("policy", states, self._policies)
         return {"decisions": self.decisions, "resolutions": len(expected), "policies": len(states)}

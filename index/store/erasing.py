@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from index.audit.entries import Act, Entry
+from index.audit.entries import Act, Entry, Fact
 from index.errors import Conflict
 from index.holds import HoldSubject
 from index.store.audit import enter, pseudonym
@@ -96,10 +96,8 @@ class ErasingStore:
 
 
 def _enter(connection: Connection, kind: str, name: str, actor: str, counted: dict[str, int]) -> None:
-    subject = pseudonym(connection, name)
-    enter(
-        connection, Entry(act=Act.ERASED, subject=subject, actor=actor, facts={"of": kind, "what": "data", **counted})
-    )
+    facts: dict[str, Fact] = {"of": kind, "what": "data", **counted}
+    enter(connection, Entry(act=Act.ERASED, subject=pseudonym(connection, name), actor=actor, facts=facts))
 
 
 def _nobody() -> str:

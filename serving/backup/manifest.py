@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from index.blobs import digest_of
 from index.durable import file_sha256
 from index.errors import BackupError
 from index.store.checksums import TableSum
@@ -46,7 +47,8 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write it where `read` finds it."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        document = with_sum(asdict(self))
+        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
 
     @classmethod
@@ -60,12 +62,21 @@ class Manifest:
                     f"{path} is of format {document['format']!r}, and this release reads {FORMAT}: restore it by the "
                     f"release that made it, {document.get('release')!r}"
                 )
+            if document != with_sum(document):
+                raise ValueError("its own checksum is another")
+            del document["sha256"]
             tables = {name: TableSum(**known) for name, known in document.pop("tables").items()}
             return cls(**document | {"tables": tables, "missing": tuple(document["missing"])})
         except FileNotFoundError as error:
             raise BackupError(f"{folder} is no backup, or one that was not finished: it has no {MANIFEST}") from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise BackupError(f"{path} is damaged: {error!r}; take another backup") from error
+
+
+def with_sum(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the checksum of all else: a manifest that was damaged is found out before anything is made of it."""
+    rest = {name: value for name, value in document.items() if name != "sha256"}
+    return rest | {"sha256": digest_of(json.dumps(rest, sort_keys=True).encode())}
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:

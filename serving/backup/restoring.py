@@ -55,30 +55,34 @@ def restore_backup(folder: Path, settings: Settings) -> Restored:
     manifest = check_backup(folder)
     shelf = open_blobs(settings)
     _refuse_used(settings, shelf)
-    for content in _blobs(folder):
-        shelf.put(content)
-    for name in manifest.files:
-        if name.startswith(f"{DATA}/"):
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, settings.data_dir / Path(name).name)
-    with _saved(folder, manifest) as saved, open_store(settings) as store:
-        expected = manifest.tables if manifest.schema == newest_schema() else saved.sums()
-        if saved.sums() != expected:
+    with _saved(folder, manifest) as saved:
+        expected = saved.sums()
+        if manifest.schema == newest_schema() and expected != manifest.tables:
             raise BackupError(f"{folder / STORE} does not hold the rows that the manifest names; take another backup")
-        rows = saved.copy_to(store)
-        arrived = store.sums()
-        wrong = [name for name, known in expected.items() if arrived[name] != known]
-        if wrong:
-            raise BackupError(
-                f"{store.name}: {', '.join(wrong)} did not arrive as they were; drop it and restore again"
-            )
-        tally = store.check_audit(trusted=trusted_by(None))
+        _put_files(folder, manifest, settings, shelf)
+        with open_store(settings) as store:
+            rows = saved.copy_to(store)
+            arrived = store.sums()
+            wrong = [name for name, known in expected.items() if arrived[name] != known]
+            if wrong:
+                names = ", ".join(wrong)
+                raise BackupError(f"{store.name}: {names} did not arrive as they were; drop it and restore again")
+            tally = store.check_audit(trusted=trusted_by(None))
     return Restored(
         manifest=manifest,
         rows=sum(rows.values()),
         audit_entries=tally.sealed + tally.unsealed,
         differing=tuple(_differing(manifest, settings)),
     )
+
+
+def _put_files(folder: Path, manifest: Manifest, settings: Settings, shelf: BlobShelf) -> None:
+    for content in _blobs(folder):
+        shelf.put(content)
+    for name in manifest.files:
+        if name.startswith(f"{DATA}/"):
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, settings.data_dir / Path(name).name)
 
 
 def _refuse_used(settings: Settings, shelf: BlobShelf) -> None:

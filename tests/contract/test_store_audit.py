@@ -17,6 +17,7 @@ from index.errors import AuditBroken, Conflict, StoreError
 from index.holds import HoldSubject, HoldVerdict, LegalHold
 from index.policies import PolicyStep
 from index.records import Brand
+from index.store import migrate
 from index.store.audit import HeadSigner
 from index.store.engine import Database
 from index.store.store import Store
@@ -252,6 +253,24 @@ class AuditContract(StoreSuite):
         assert head is not None
         assert sealed is not None
         assert sealed.position == head.position + 1
+
+
+def test_store_that_is_older_than_the_log_is_sound(tmp_path: Path) -> None:
+    """What was decided before the log began has no entry, and what comes afterwards has; both are found in order."""
+    with Store.open(tmp_path / "store.db") as store:
+        acts(store)
+    database = Database(tmp_path / "store.db")
+    migrate.downgrade(database, "0022")
+    migrate.upgrade(database)
+    database.close()
+
+    with Store.open(tmp_path / "store.db") as store:
+        store.record_decision(a_decision("after"))
+        store.seal_audit()
+        tally = store.check_audit(trusted=believed)
+
+        assert [entry["act"] for entry in entries(store)] == [Act.LOG_BEGAN, Act.DECIDED]
+        assert tally.compared == {"decisions": 1, "resolutions": 0, "policies": 0}
 
 
 def test_an_act_without_its_entry_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

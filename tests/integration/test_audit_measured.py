@@ -20,7 +20,7 @@ from tests.contract.test_store_decisions import PHOTOS, a_case, a_decision
 from tests.support.postgres import postgres_server
 
 pytestmark = pytest.mark.measure
-ROUNDS = 400
+ROUNDS = 500
 
 
 def nothing(_connection: Connection, *_entries: Entry) -> None:

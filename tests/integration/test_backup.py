@@ -15,7 +15,7 @@ import pytest
 from index.errors import BackupError
 from index.store.store import Store
 from serving.app import Application, open_application, open_blobs
-from serving.backup.manifest import BLOBS, MANIFEST, Manifest
+from serving.backup.manifest import BLOBS, MANIFEST, Manifest, with_sum
 from serving.backup.restoring import check_backup, restore_backup
 from serving.backup.taking import take_backup
 from serving.settings import Settings
@@ -171,7 +171,8 @@ def test_unfinished_or_foreign_backup_is_refused(taken: Path, own_service: Servi
     (taken / MANIFEST).write_text(json.dumps(manifest | {"format": 9, "release": "9.1"}))
     with pytest.raises(BackupError, match=r"format 9.*'9\.1'"):
         restore_backup(taken, settings)
-    (taken / MANIFEST).write_text(json.dumps(manifest | {"files": {"../data/touchstone.db": "00"}}))
+    outside = with_sum(manifest | {"files": {"../data/touchstone.db": "00"}})
+    (taken / MANIFEST).write_text(json.dumps(outside))
     with pytest.raises(BackupError, match="outside of the backup"):
         restore_backup(taken, settings)
     (taken / MANIFEST).unlink()

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, String, Table, text
 
 from index.store.tables.base import metadata, number, sha256, words
 
-_UNSEALED = text("position IS NULL")
+_UNSEALED, _SEALED = text("position IS NULL"), text("position IS NOT NULL")
 
 audit_entries = Table(
     "audit_entries",
@@ -18,8 +18,10 @@ audit_entries = Table(
     number("number"),
     words("entry"),  # index.audit.entries.text_of
     # Its place in the chain and its hash: null until it is sealed.
-    Column("position", BigInteger, nullable=True, unique=True),
+    Column("position", BigInteger, nullable=True),
     Column("hash", String(64), nullable=True),
+    # An entry is in one of the two only: what is written with a decision is one page less.
+    Index("ix_audit_entries_sealed", "position", unique=True, sqlite_where=_SEALED, postgresql_where=_SEALED),
     Index("ix_audit_entries_unsealed", "number", sqlite_where=_UNSEALED, postgresql_where=_UNSEALED),
 )
 

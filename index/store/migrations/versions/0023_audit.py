@@ -1,6 +1,6 @@
 """The audit log: entries, heads, and triggers that let nobody change or delete them.
 
-Revision 0023. A store that holds decisions already notes how far they go: those have no entries.
+Revision 0023. A store that holds decisions or policies already notes how far they go: those have no entries.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_UNSEALED = sa.text("position IS NULL")
+_UNSEALED, _SEALED = sa.text("position IS NULL"), sa.text("position IS NOT NULL")
 _REFUSAL = "the audit log is append-only"
 
 _SQLITE = (
@@ -56,7 +56,14 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=True),
         sa.Column("hash", sa.String(64), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_entries")),
-        sa.UniqueConstraint("position", name=op.f("uq_audit_entries_position")),
+    )
+    op.create_index(
+        "ix_audit_entries_sealed",
+        "audit_entries",
+        ["position"],
+        unique=True,
+        sqlite_where=_SEALED,
+        postgresql_where=_SEALED,
     )
     op.create_index(
         "ix_audit_entries_unsealed", "audit_entries", ["number"], sqlite_where=_UNSEALED, postgresql_where=_UNSEALED
@@ -84,8 +91,8 @@ def downgrade() -> None:
 
 
 def _note_earlier_decisions() -> None:
-    last = op.get_bind().execute(sa.text("SELECT MAX(number) FROM decisions")).scalar_one()
-    if last is None:
+    last = op.get_bind().execute(sa.text("SELECT COALESCE(MAX(number), 0) FROM decisions")).scalar_one()
+    if not last and not op.get_bind().execute(sa.text("SELECT COUNT(*) FROM policies")).scalar_one():
         return
     time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     entry = {"act": "log.began", "actor": "", "decisions_before": last, "subject": "", "time": time}
