@@ -139,8 +139,12 @@ class Settings(BaseSettings):
         Field(ge=0, le=1, description="a mark this similar to a plain shape or letter, by cosine, is quarantined"),
     ] = 0.88
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
-    workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
-    max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
+    workers: Annotated[
+        int, Field(ge=1, description="listings screened at the same time, and as many other requests answered")
+    ] = 8
+    max_waiting: Annotated[
+        int, Field(ge=1, description="listings that may wait before RESOURCE_EXHAUSTED, and as many other requests")
+    ] = 256
     ray_workers: Annotated[
         int,
         Field(ge=0, description="workers of a scan over Ray; 0: one for each GPU, without GPUs one for each processor"),
