@@ -62,7 +62,7 @@ _OFFERED = tuple(service.full_name for service in SERVICES)
 class Running:
     """A server that listens. `port` is the one it got, also when 0 was asked for.
 
-    `stop` ends it. `stuck` is set before, when it ends because inference hangs and no more than a new process helps.
+    `stop` ends it. `stuck` is set before that when inference hangs, which only a new process mends.
     """
 
     port: int

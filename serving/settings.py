@@ -157,8 +157,12 @@ class _General(BaseSettings):
         Field(ge=0, le=1, description="a mark this similar to a plain shape or letter, by cosine, is quarantined"),
     ] = 0.88
     max_matches: Annotated[int, Field(ge=1, le=100, description="brands listed as visual evidence")] = 5
-    workers: Annotated[int, Field(ge=1, description="listings screened at the same time")] = 8
-    max_waiting: Annotated[int, Field(ge=1, description="requests that may wait before RESOURCE_EXHAUSTED")] = 256
+    workers: Annotated[
+        int, Field(ge=1, description="listings screened at the same time, and as many other requests answered")
+    ] = 8
+    max_waiting: Annotated[
+        int, Field(ge=1, description="listings that may wait before RESOURCE_EXHAUSTED, and as many other requests")
+    ] = 256
     decode_workers: Annotated[
         int | None,
         Field(

@@ -1,4 +1,6 @@
-"""How does what waited come on record? One by one, oldest first, by the road of every decision, exactly once.
+"""How does what waited come on record? Oldest first, by the road of every decision, exactly once.
+
+Several at once, of different listings: after an outage of minutes there are many.
 
 A decision's id is its own: recorded before the process died, it is found on record and let go. Its idempotency key may
 have been used meanwhile, through another replica; it is recorded without it then, for the caller was told of it.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # So often a decision is tried that the store refuses although it answers.
 _ATTEMPTS = 5
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -40,31 +44,40 @@ class Drain:
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """Record what waits, until the store does not take it; return how many are on record now."""
-        recorded, attempts = 0, 0
-        while (waiting := self.spool.oldest()) is not None and not (stop is not None and stop.is_set()):
+        recorded = 0
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="spool") as threads:
+            while (batch := self.spool.first(_AT_ONCE)) and not (stop is not None and stop.is_set()):
+                outcomes = list(threads.map(self._try, batch))
+                recorded += outcomes.count(True)
+                if None in outcomes:
+                    break
+        return recorded
+
+    def _try(self, waiting: Waiting) -> bool | None:
+        """Record one and let go of it: True. False when it was put aside, None when the store is away."""
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._record(waiting)
             except (OSError, ValueError) as error:
                 self.spool.refuse(waiting, str(error))
+                return False
             except StoreError as error:
-                attempts += 1
                 if store_is_away(error):
-                    break
-                if attempts < _ATTEMPTS:
-                    continue
-                self.spool.refuse(waiting, str(error))
+                    return None
+                if attempt == _ATTEMPTS:
+                    self.spool.refuse(waiting, str(error))
+                    return False
             else:
-                recorded += 1
                 self.spool.done(waiting)
-            attempts = 0
-        return recorded
+                return True
+        return None
 
     def _work(self, stop: threading.Event, interval_s: float) -> None:
         while not stop.is_set():
             self.spool.arrived.clear()
             try:
                 self.spool.adopt()
-                recorded = self.drain(stop)
+                recorded = self.drain(stop) if len(self.spool) else 0
                 if recorded:
                     log.warning("%d decisions that waited for the store are on record", recorded)
             except Exception:

@@ -7,6 +7,7 @@ gone, the next one takes up. `serving.outage.draining` records what waits here, 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import threading
 import uuid
@@ -25,6 +26,8 @@ from serving.recording import Recording
 log = logging.getLogger(__name__)
 
 REFUSED = "refused"
+# How far is looked for decisions of other listings, for each one wanted.
+_LOOKED_AT = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +121,15 @@ class Spool:
         """Tell whether a decision on a listing waits: a newer one must not go before it."""
         return self._listings[listing_id] > 0
 
-    def oldest(self) -> Waiting | None:
-        """Return what has waited longest; it stays."""
+    def first(self, most: int) -> list[Waiting]:
+        """Return what has waited longest, no two of one listing: later ones wait for the earlier. They stay."""
+        found: dict[str, Waiting] = {}
         with self._lock:
-            return next(iter(self._waiting.values()), None)
+            for waiting in itertools.islice(self._waiting.values(), _LOOKED_AT * most):
+                found.setdefault(waiting.listing_id, waiting)
+                if len(found) == most:
+                    break
+        return list(found.values())
 
     def done(self, waiting: Waiting) -> None:
         """Let go of what is on record now."""

@@ -33,7 +33,8 @@ def _spool(folder: Path, *, most_bytes: int = MIB) -> Iterator[Spool]:
 def _ids(spool: Spool) -> list[str]:
     """Take everything out, in order."""
     ids = []
-    while (waiting := spool.oldest()) is not None:
+    while batch := spool.first(1):
+        (waiting,) = batch
         assert waiting.recording().record.decision_id == waiting.decision_id
         ids.append(waiting.decision_id)
         spool.done(waiting)
@@ -93,8 +94,7 @@ def test_what_a_process_left_is_taken_up_in_order(tmp_path: Path) -> None:
     with _spool(tmp_path) as spool:
         for number in range(5):
             spool.put(a_recording(f"d{number}"))
-        first = spool.oldest()
-        assert first is not None
+        (first,) = spool.first(1)
         spool.done(first)
 
     with _spool(tmp_path) as spool:
@@ -215,16 +215,27 @@ def test_many_threads_keep_at_once(tmp_path: Path) -> None:
         assert spool.size == 0
 
 
+def test_what_is_taken_at_once_is_of_different_listings(tmp_path: Path) -> None:
+    """A listing's second decision waits for its first."""
+    with _spool(tmp_path) as spool:
+        for number, listing_id in enumerate("aabca"):
+            spool.put(a_recording(f"d{number}", listing_id=listing_id))
+
+        assert [waiting.decision_id for waiting in spool.first(2)] == ["d0", "d2"]
+        assert [waiting.decision_id for waiting in spool.first(9)] == ["d0", "d2", "d3"]
+        spool.done(spool.first(1)[0])
+        assert [waiting.decision_id for waiting in spool.first(9)] == ["d1", "d2", "d3"]
+
+
 def test_what_cannot_be_recorded_is_put_aside(tmp_path: Path) -> None:
     """It lies in a file of its own, whole, and does not hold up the others."""
     with _spool(tmp_path) as spool:
         spool.put(a_recording("d1"))
-        waiting = spool.oldest()
-        assert waiting is not None
+        (waiting,) = spool.first(1)
 
         spool.refuse(waiting, "the store does not want it")
 
-        assert spool.oldest() is None
+        assert not spool.first(1)
     with closing(SpoolFile(tmp_path / REFUSED / "d1.jsonl")) as aside:
         (span,) = aside.recover()
         assert same(from_line(aside.read(span)), a_recording("d1"))

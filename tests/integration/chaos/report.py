@@ -37,10 +37,11 @@ def write_report(folder: Path, account: Account, bands: Sequence[Band], figures:
     """Write `folder`/report.html and figures.json, and return the page."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures.json").write_text(json.dumps(figures, indent=2))
-    wrong = account.wrong
+    wrong = figures["wrong"]
+    assert isinstance(wrong, list)
     seconds = max([call.began_s for call in account.calls] + [band.ended_s for band in bands] + [1.0])
     page = _PAGE.format(
-        title="Nothing was wrong" if not figures["wrong"] else f"{len(wrong)} things were wrong",
+        title="Nothing was wrong" if not wrong else f"What was wrong: {len(wrong)}",
         summary=f"{len(account.calls)} calls in {seconds:.0f} s, {len(bands)} faults. "
         "Each column is one second; the bands say what was broken.",
         timeline=_timeline(account, bands, seconds),
