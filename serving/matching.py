@@ -27,6 +27,9 @@ CANDIDATES = 20
 # A brand less likely than this by its embedding is not verified: keypoints were never found again for one below 1.4%
 # (FlickrLogos-27 among the marks that ship, 60 of 270 photos), and four in ten photos of other goods have none above.
 WORTH_VERIFYING = 0.01
+# What a region is widened by, in all, before a mark is looked for in it: of 105 photos of FlickrLogos-27 clean marks
+# alone name 2 more so, but no more at 0.1 or 0.3.
+_SURROUNDINGS = 0.2
 # References whose keypoints stay in memory: 37 kB each.
 _KEPT = 512
 # What a name that is not read exactly counts for, by one that is.
@@ -153,11 +156,10 @@ class Verifier:
 def _where(candidate: Candidate) -> tuple[int, Box | None]:
     """Say in which part of which photo references are looked for: a mark where it is likely, goods everywhere (None).
 
-    Around the likeliest mark keypoints cost half as much as in the whole photo, and name 1 more of 135 photos of
-    FlickrLogos-27, for nothing else that the photo shows is like the reference's.
+    In parts keypoints cost half as much as in whole photos of FlickrLogos-27, and name 1 more of 135.
     """
     everywhere = SHOWN[candidate.match.kind] is Shown.PRODUCT
-    return candidate.image_index, None if everywhere else candidate.region
+    return candidate.image_index, None if everywhere else candidate.region.grown(_SURROUNDINGS)
 
 
 def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: int) -> tuple[Candidate, ...]:

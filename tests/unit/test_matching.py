@@ -224,7 +224,7 @@ def test_a_mark_is_looked_for_where_it_is_likely_and_goods_everywhere() -> None:
 
     verified = Verifier(shelf).verify([mark, again, missed, goods], seen)
 
-    assert seen.asked == [here, beside, None]
+    assert seen.asked == [here.grown(0.2), beside.grown(0.2), None]
     assert [one is not None and one.verification.strength > 0 for one in verified] == [True, True, False, True]
     boxes = [one.verification.box for one in verified if one is not None]
     assert boxes[0] is not None
