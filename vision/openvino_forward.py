@@ -46,7 +46,7 @@ def _compiled(network: Any, height: int, width: int) -> openvino.AsyncInferQueue
 
     example = torch.zeros(1, 3, height, width)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of torch about tracing, which OpenVINO's frontend reads
+        warnings.simplefilter("ignore")  # of torch about tracing, and about sizes taken for constants, as they are
         # Traced here: the decoder's own tracing runs the network three times more to check.
         traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
         decoder = TorchScriptPythonDecoder(traced, example_input=example)

@@ -7,13 +7,12 @@ no relief (Schroeder et al., "Open versus closed: a cautionary tale", 2006).
 
 from __future__ import annotations
 
-import math
 import statistics
 import threading
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import grpc
@@ -65,7 +64,7 @@ class Load:
             stub.ScreenListing(self._request(), timeout=_TIMEOUT_S)
             self._saturate(stub, saturated_s / 2)  # warms up: threads, caches, the first connection
             full = [self._saturate(stub, saturated_s) for _ in range(repeats)]
-            rate = statistics.median(len(each.seconds) / saturated_s for each in full)
+            rate = statistics.median(each.rate for each in full)
             loaded = [self._load(stub, loaded_s, LOAD * rate) for _ in range(repeats)]
         if not rate or not all(each.seconds for each in loaded):
             raise BenchError(f"{self._target} answered nothing for {saturated_s:g} s: see its log")
@@ -77,21 +76,22 @@ class Load:
         )
 
     def _saturate(self, stub: ModerationServiceStub, seconds: float) -> _Window:
-        """Keep `in_flight` requests under way; only what is answered within the window counts."""
-        window = _Window(time.perf_counter() + seconds)
+        """Keep `in_flight` requests under way for so long, and wait for the last answers; all of them count."""
+        window = _Window()
 
         def one_after_another() -> None:
-            while (due := time.perf_counter()) < window.ends:
+            while (due := time.perf_counter()) < window.opened + seconds:
                 window.note(stub.ScreenListing.future(self._request(), timeout=_TIMEOUT_S), due)
 
         with ThreadPoolExecutor(self._in_flight) as pool:
-            wait([pool.submit(one_after_another) for _ in range(self._in_flight)])
+            for running in [pool.submit(one_after_another) for _ in range(self._in_flight)]:
+                running.result()
         return window
 
     def _load(self, stub: ModerationServiceStub, seconds: float, rate: float) -> _Window:
         """Send at random moments at `rate` a second; every answer counts, whenever it comes."""
-        window, opened = _Window(math.inf), time.perf_counter()
-        moments = opened + np.sort(self._random.uniform(0, seconds, max(1, round(rate * seconds))))
+        window = _Window()
+        moments = window.opened + np.sort(self._random.uniform(0, seconds, max(1, round(rate * seconds))))
 
         with ThreadPoolExecutor(_MOST_WAITING) as pool:
             for moment in map(float, moments):
@@ -115,23 +115,27 @@ class Load:
 
 
 class _Window:
-    """What was answered until `ends`, by the clock of `perf_counter`: seconds of each answer, and how many failed."""
+    """What was answered from now on: seconds of each answer, and how many failed. Thread-safe."""
 
-    def __init__(self, ends: float) -> None:
-        self.ends = ends
+    def __init__(self) -> None:
+        self.opened = self._closed = time.perf_counter()
         self.seconds: list[float] = []
         self.failed = 0
         self._noting = threading.Lock()
 
+    @property
+    def rate(self) -> float:
+        """Answers a second, until the last one."""
+        return len(self.seconds) / (self._closed - self.opened) if self.seconds else 0.0
+
     def note(self, asked: grpc.Future[pb.ScreenListingResponse], due: float) -> None:
-        """Wait for an answer that was due at a moment."""
+        """Wait for an answer that was due at a moment of `perf_counter`."""
         try:
             asked.result()
         except grpc.RpcError:
             with self._noting:
                 self.failed += 1
             return
-        answered = time.perf_counter()
-        if answered <= self.ends:
-            with self._noting:
-                self.seconds.append(answered - due)
+        with self._noting:
+            self._closed = time.perf_counter()
+            self.seconds.append(self._closed - due)
