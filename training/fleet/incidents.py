@@ -97,7 +97,7 @@ def _unbounded(shape: Shape) -> Shape:
     return replace(shape, most_waiting=None, early=False)
 
 
-_STORM = Callers(tries=4, patience_s=1.5, pause_s=0.01, spread=False)
+_STORM = Callers(tries=6, pause_s=0.01, spread=False)
 
 INCIDENTS = (
     Incident(name="nothing", says="a quiet busiest hour", begin=_nothing, end=_nothing, lasts_s=0.0),
@@ -118,7 +118,7 @@ INCIDENTS = (
     Incident(name="surge", says="three times as much for 30 s", begin=_surge(3.0), end=_surge(1.0), lasts_s=30.0),
     Incident(
         name="storm",
-        says="the surge, with callers who wait 1.5 s and then try again at once",
+        says="the surge, callers try 6 times without a pause",
         begin=_surge(3.0),
         end=_surge(1.0),
         lasts_s=30.0,
@@ -126,7 +126,7 @@ INCIDENTS = (
     ),
     Incident(
         name="unbounded",
-        says="the same, and a service that bounds and refuses nothing",
+        says="the same storm on a service without bounded queues and early refusal",
         begin=_surge(3.0),
         end=_surge(1.0),
         lasts_s=30.0,

@@ -42,7 +42,6 @@ class Callers:
     """How those who ask behave."""
 
     deadline_s: float = 3.0
-    patience_s: float = 3.0  # for one try
     tries: int = 3
     pause_s: float = 0.2  # before the second try, doubled for each further; half of it by chance
     spread: bool = True
@@ -108,26 +107,19 @@ class Fleet:
         took = float("nan")
         for number in range(self.callers.tries):
             self.told.tries += 1
-            limit = min(until, self.env.now + self.callers.patience_s)
-            answer = self.env.process(self._answer(pictures, limit))
-            yield answer | self.env.timeout(limit - self.env.now)
-            if answer.triggered and answer.value:
+            try:
+                yield from self._screen(pictures, until)
+            except Refused:
+                pause = self.callers.pause_s * 2**number
+                yield self.env.timeout(pause * (self._random.uniform(0.5, 1.0) if self.callers.spread else 1.0))
+                if self.env.now >= until:
+                    break
+                continue
+            if self.env.now <= until:
                 took = self.env.now - came
-                break
-            pause = self.callers.pause_s * 2**number
-            yield self.env.timeout(pause * (self._random.uniform(0.5, 1.0) if self.callers.spread else 1.0))
-            if self.env.now >= until:
-                break
+            break
         self.told.came.append(came)
         self.told.took.append(took)
-
-    def _answer(self, pictures: int, until: float) -> Steps:
-        """Screen a listing, and say whether that went well; goes on when the caller has left, unless it is dropped."""
-        try:
-            yield from self._screen(pictures, until)
-        except Refused:
-            return False
-        return True
 
     def _screen(self, pictures: int, until: float) -> Steps:
         replica = self._choose(self.replicas)
