@@ -26,7 +26,7 @@ from serving.telemetry.tracing import Tracing
 from tests.integration.support import draw, fill, listing
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
-LISTINGS = {"sift": 60, "none": 300}  # by what photos are compared by, point by point; `sift` is the default
+LISTINGS = {"sift": 40, "none": 200}  # by what photos are compared by, point by point; `sift` is the default
 MOST_SHARE = 0.03
 
 
