@@ -66,7 +66,7 @@ def collage(marked: Marked, random: np.random.Generator) -> tuple[Pixels, ...]:
 
 def second_photo(marked: Marked, random: np.random.Generator) -> tuple[Pixels, ...]:
     """Show something else first."""
-    return (marked.others[random.integers(len(marked.others))], marked.photo)
+    return (marked.others[int(random.integers(len(marked.others)))], marked.photo)
 
 
 def drawn_over(marked: Marked, random: np.random.Generator) -> tuple[Pixels, ...]:
