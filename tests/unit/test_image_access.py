@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def seen(store: Store, copy: evidence_pb2.Duplicate) -> tuple[Photo, ...]:
     """Ask as the owner for the photos of a decision whose evidence is a copy."""
-    decision = decision_pb2.Decision(decision_id="d", evidence=[decision_pb2.Evidence(duplicate=copy)])
+    decision = decision_pb2.Decision(decision_id="d", evidence=[evidence_pb2.Evidence(duplicate=copy)])
     record: DecisionRecord = replace(a_decision("d"), payload=decision.SerializeToString())
     store.record_decision(record, photos=[a_photo("d", owner=PhotoOwner.DECISION)])
     try:
