@@ -26,7 +26,6 @@ PHOTO = draw(500, edge=96)
 CLIENTS = 3
 # Longer than a client takes to find out that a replica is back.
 SETTLED_S = 1.5
-ROUNDS = 2
 
 
 @dataclass
@@ -53,7 +52,7 @@ def test_a_rolling_restart_fails_no_request(start: Start, tmp_path: Path) -> Non
         load = [pool.submit(_screen, target, number, account, stop) for number in range(CLIENTS)]
         load.append(pool.submit(_stream, services, account, stop))
         try:
-            for number in [*range(len(services))] * ROUNDS:
+            for number in range(len(services)):
                 threading.Event().wait(SETTLED_S)
                 running[number].close()
                 running[number].enter_context(start(applications[number], listen=services[number].target))
@@ -63,7 +62,7 @@ def test_a_rolling_restart_fails_no_request(start: Start, tmp_path: Path) -> Non
         for one in load:
             one.result(PATIENCE_S)
 
-    assert len(account.decisions) > 20
+    assert len(account.decisions) > 10
     assert account.interrupted >= 1  # a stream met a replica that drained
     with Store.open(tmp_path / "touchstone.db") as store:
         events = [event.decision for event in store.events_after(0, limit=10**6)]

@@ -187,9 +187,9 @@ def _check_baseline(stub: object) -> None:
 
 
 def _break(victim: Victim, account: Account, faults: tuple[str, ...], seconds: float) -> None:
-    """Break one thing after the other, each kind as often as the others, in an order of chance."""
+    """Break one thing after the other, each kind once at least and as often as the others, in an order of chance."""
     waiting: list[str] = []
-    while account.now_s < seconds and victim.service.alive:
+    while (account.now_s < seconds or len(victim.bands) < len(faults)) and victim.service.alive:
         if not waiting:
             waiting = list(faults)
             victim.chance.shuffle(waiting)
