@@ -198,9 +198,7 @@ def _at_work(application: Application, feed: ChangeFeed) -> Iterator[None]:
         begin = beside.enter_context
         changed, in_use = partial(feed.calling, topic=CHANGES), application.knowledge
         begin(in_use.polling(interval_s=settings.refresh_s, announcer=changed))
-        begin(
-            application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s)
-        )
+        begin(application.upkeep.running(lambda: in_use.current.catalogue, interval_s=settings.refresh_s))
         begin(application.in_force.polling(interval_s=settings.refresh_s, feed=feed))
         begin(application.listings.polling(interval_s=settings.refresh_s))
         moderation = application.moderation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def test_a_try_that_succeeds_ends_the_trying(monkeypatch: pytest.MonkeyPatch) ->
     """What a later try answers is the answer."""
     monkeypatch.setattr("vision.triton.channel._PAUSES_S", (0.0,))
     channel = Channel("127.0.0.1:9", ca=None, shared=False, log=print)
-    answers = iter([InferenceServerException("away", "StatusCode.UNAVAILABLE"), "rows"])
+    answers: Iterator[Exception | str] = iter([InferenceServerException("away", "StatusCode.UNAVAILABLE"), "rows"])
 
     def do(_left_s: float) -> str:
         answer = next(answers)

@@ -100,7 +100,9 @@ class Channel:
             ModelError: it refused, or answered with something else.
 
         """
-        rows = self.call(lambda left: self._once(model, pictures, output, left), timeout_s=timeout_s)
+        rows: NDArray[np.floating[Any]] = self.call(
+            lambda left: self._once(model, pictures, output, left), timeout_s=timeout_s
+        )
         if rows.shape != (len(pictures), *output.shape) or rows.dtype != output.dtype:
             raise ModelError(f"{model} on {self.url} answered {len(pictures)} pictures with {rows.dtype} {rows.shape}")
         return rows
