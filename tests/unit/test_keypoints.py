@@ -105,7 +105,7 @@ def test_pictures_without_details_have_no_points(shape: tuple[int, int]) -> None
 @pytest.mark.parametrize("edge", [240, 960])
 def test_points_of_a_part_lie_where_they_lie_in_the_whole(edge: int) -> None:
     """A part of a photo, large or small, gives the points that the whole has there, in the pixels of the whole."""
-    photo = cv2.resize(a_picture(3), (edge * 4 // 3, edge), interpolation=cv2.INTER_CUBIC)
+    photo = np.asarray(cv2.resize(a_picture(3), (edge * 4 // 3, edge), interpolation=cv2.INTER_CUBIC), np.uint8)
     part = Box(0.25, 0.25, 0.75, 0.75)
 
     whole, inside = photo_features(photo), part_features(photo, part)
@@ -122,7 +122,7 @@ def test_points_of_a_part_lie_where_they_lie_in_the_whole(edge: int) -> None:
 
 def test_a_large_part_is_looked_at_in_fewer_pixels() -> None:
     """What fills a large photo is found with the pixels that it needs, and has its place in a photo of that size."""
-    photo = cv2.resize(a_picture(4), (1280, 960), interpolation=cv2.INTER_CUBIC)
+    photo = np.asarray(cv2.resize(a_picture(4), (1280, 960), interpolation=cv2.INTER_CUBIC), np.uint8)
 
     inside = part_features(photo, Box(0.5, 0.0, 1.0, 1.0))
 
