@@ -43,8 +43,9 @@ def acts_watched(store: Store) -> Iterator[list[str]]:
     ) -> None:
         if not isinstance(statement, Insert | Update | Delete) or result.rowcount == 0:
             return
-        if isinstance(statement, Insert) or statement.table.name not in _WHEN_NEW:  # type: ignore[union-attr]
-            changed.setdefault(id(connection.connection.dbapi_connection), set()).add(statement.table.name)  # type: ignore[union-attr]
+        table = str(getattr(statement.table, "name", ""))
+        if isinstance(statement, Insert) or table not in _WHEN_NEW:
+            changed.setdefault(id(connection.connection.dbapi_connection), set()).add(table)
 
     def committed(connection: Connection) -> None:
         tables = changed.pop(id(connection.connection.dbapi_connection), set())
