@@ -79,6 +79,8 @@ def acts(store: Store) -> None:
 class AuditContract(StoreSuite):
     """What every database must do."""
 
+    acts_are_watched = True
+
     def test_each_act_has_its_entry_in_the_order_in_which_it_was_done(self, store: Store) -> None:
         """Decisions, verdicts, policies, the registry and access are all in the log, and nobody's name is."""
         acts(store)

@@ -19,6 +19,8 @@ _AUDITED = """
     evidence_packages legal_steps gold_cases
 """
 AUDITED = frozenset(_AUDITED.split())
+# Of these a change alone is no act: a report joins a case that is opened, a brand's revision is counted up.
+_WHEN_NEW = frozenset({"reports", "brands"})
 _LOG = "audit_entries"
 
 
@@ -39,8 +41,11 @@ def acts_watched(store: Store) -> Iterator[list[str]]:
         _options: object,
         result: CursorResult[Any],
     ) -> None:
-        if isinstance(statement, Insert | Update | Delete) and result.rowcount != 0:
-            changed.setdefault(id(connection.connection.dbapi_connection), set()).add(statement.table.name)  # type: ignore[union-attr]
+        if not isinstance(statement, Insert | Update | Delete) or result.rowcount == 0:
+            return
+        table = str(getattr(statement.table, "name", ""))
+        if isinstance(statement, Insert) or table not in _WHEN_NEW:
+            changed.setdefault(id(connection.connection.dbapi_connection), set()).add(table)
 
     def committed(connection: Connection) -> None:
         tables = changed.pop(id(connection.connection.dbapi_connection), set())
