@@ -44,14 +44,18 @@ class Drain:
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """Record what waits, until the store does not take it; return how many are on record now."""
+        return self._drain(stop or threading.Event())[0]
+
+    def _drain(self, stop: threading.Event) -> tuple[int, bool]:
+        """Drain, and tell how many were recorded and whether the store was away."""
         recorded = 0
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="spool") as threads:
-            while (batch := self.spool.first(_AT_ONCE)) and not (stop is not None and stop.is_set()):
+            while (batch := self.spool.first(_AT_ONCE)) and not stop.is_set():
                 outcomes = list(threads.map(self._try, batch))
                 recorded += outcomes.count(True)
                 if None in outcomes:
-                    break
-        return recorded
+                    return recorded, True
+        return recorded, False
 
     def _try(self, waiting: Waiting) -> bool | None:
         """Record one and let go of it: True. False when it was put aside, None when the store is away."""
@@ -75,14 +79,17 @@ class Drain:
     def _work(self, stop: threading.Event, interval_s: float) -> None:
         while not stop.is_set():
             self.spool.arrived.clear()
+            away = False
             try:
                 self.spool.adopt()
-                recorded = self.drain(stop) if len(self.spool) else 0
+                recorded, away = self._drain(stop)
                 if recorded:
                     log.warning("%d decisions that waited for the store are on record", recorded)
             except Exception:
                 log.exception("recording what waits failed; it is tried again")
-            (stop if len(self.spool) else self.spool.arrived).wait(interval_s)
+                away = True
+            # What arrives while the store is away is no reason to ask it at once.
+            (stop if away else self.spool.arrived).wait(interval_s)
 
     def _record(self, waiting: Waiting) -> None:
         recording = waiting.recording()
