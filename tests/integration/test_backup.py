@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +11,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from index.errors import BackupError
 from index.store.store import Store
-from serving.app import Application, open_application, open_blobs, open_store
+from serving.app import Application, open_application, open_blobs
 from serving.backup.manifest import BLOBS, MANIFEST, Manifest, with_sum
 from serving.backup.restoring import check_backup, restore_backup
 from serving.backup.taking import take_backup
@@ -29,12 +27,10 @@ from tests.integration.support import (
     Start,
     Touchstone,
     draw,
-    fill,
     healthy,
     listing,
     settings_at,
 )
-from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
 
 @contextmanager
@@ -70,23 +66,14 @@ def keep_files(application: Application) -> None:
         application.blobs.put(draw(seed))
 
 
-@pytest.fixture(scope="module")
-def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Take a backup of an installation that screened a listing, once for all tests, which leave it as it is."""
-    place = tmp_path_factory.mktemp("backed-up")
-    with open_application(settings_at(place / "data")) as application:
-        fill(application)
-        keep_files(application)
-        before = listing(draw(AURORA_SHOE), listing_id="before")
-        application.moderation.screen(pb.ScreenListingRequest(listing=before))
-        take_backup(application.store, application.settings, place / "backup", actor="ops")
-    return place / "backup"
-
-
 @pytest.fixture
-def taken(backup: Path, tmp_path: Path) -> Path:
-    """Give a copy of the backup that a test may damage."""
-    return Path(shutil.copytree(backup, tmp_path / "backup"))
+def taken(own_service: Service, tmp_path: Path) -> Path:
+    """Take a backup of a service that screened a listing."""
+    own_service.screen(listing(draw(AURORA_SHOE), listing_id="before"))
+    application = own_service.application
+    keep_files(application)
+    take_backup(application.store, application.settings, tmp_path / "backup", actor="ops")
+    return tmp_path / "backup"
 
 
 def test_drill(own_service: Service, start: Start, tmp_path: Path) -> None:
@@ -144,23 +131,24 @@ def test_commands_take_check_and_restore(taken: Path, touchstone: Touchstone, tm
     assert json.loads(restored.stdout)["audit_head"] == first.audit_head
 
 
-def test_place_in_use_is_refused(taken: Path, tmp_path: Path) -> None:
+def test_place_in_use_is_refused(taken: Path, own_service: Service, tmp_path: Path) -> None:
     """Neither a store, nor files, nor an index are written over; a second backup needs a new folder."""
-    used = settings_at(tmp_path / "used")
-    with open_store(used) as store, pytest.raises(BackupError, match="not empty"):
-        take_backup(store, used, taken, actor="ops")
-    blobs_only = settings_at(tmp_path / "blobs")
+    application = own_service.application
+    used = application.settings
+    blobs_only = elsewhere(used, tmp_path / "blobs")
     open_blobs(blobs_only).put(b"somebody's")
-    index_only = settings_at(tmp_path / "index")
+    index_only = elsewhere(used, tmp_path / "index")
     index_only.index_dir.mkdir(parents=True)
 
     for settings, what in ((used, "exists already"), (blobs_only, "holds files"), (index_only, "index of another")):
         with pytest.raises(BackupError, match=what):
             restore_backup(taken, settings)
+    with pytest.raises(BackupError, match="not empty"):
+        take_backup(application.store, used, taken, actor="ops")
 
 
 @pytest.mark.parametrize("part", ["store.db", "settings/settings.json", "blobs.txt", BLOBS, MANIFEST])
-def test_damaged_part_is_named(taken: Path, tmp_path: Path, part: str) -> None:
+def test_damaged_part_is_named(taken: Path, own_service: Service, tmp_path: Path, part: str) -> None:
     """One byte that was changed in any part is found before anything is written, and the part is named."""
     path = taken / part
     if path.is_dir():
@@ -168,14 +156,14 @@ def test_damaged_part_is_named(taken: Path, tmp_path: Path, part: str) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x10
     path.write_bytes(bytes(content))
+    settings = elsewhere(own_service.application.settings, tmp_path / "restored")
 
     with pytest.raises(BackupError, match=part if part != BLOBS else path.name[-40:]):
-        restore_backup(taken, settings_at(tmp_path / "restored"))
+        restore_backup(taken, settings)
+    assert not settings.store_path.exists()
 
-    assert not (tmp_path / "restored").exists()
 
-
-def test_unfinished_or_foreign_backup_is_refused(taken: Path, tmp_path: Path) -> None:
+def test_unfinished_or_foreign_backup_is_refused(taken: Path, own_service: Service, tmp_path: Path) -> None:
     """A folder without a manifest is no backup; another format is refused with the release that made it."""
     settings = settings_at(tmp_path / "restored")
     manifest = json.loads((taken / MANIFEST).read_text())
@@ -192,14 +180,15 @@ def test_unfinished_or_foreign_backup_is_refused(taken: Path, tmp_path: Path) ->
         restore_backup(taken, settings)
 
 
-def test_backup_holds_no_key_or_password(tmp_path: Path) -> None:
+def test_backup_holds_no_key_or_password(own_service: Service, tmp_path: Path) -> None:
     """Passwords in settings, and the files of private keys, stay out of the folder, which only its owner may enter."""
+    application = own_service.application
     key = tmp_path / "key.pem"
     key.write_text("PRIVATE")
-    settings = Settings(data_dir=tmp_path / "data", tls_key=key, console_secret=SecretStr("hunter2" * 6))
+    secret = application.settings.model_copy(update={"tls_key": key})
+    settings = Settings(**{**secret.model_dump(exclude={"store"}), "console_secret": "hunter2" * 6})
 
-    with open_store(settings) as store:
-        take_backup(store, settings, tmp_path / "backup", actor="ops")
+    take_backup(application.store, settings, tmp_path / "backup", actor="ops")
 
     for path in (tmp_path / "backup").rglob("*"):
         assert path.is_dir() or not any(word in path.read_bytes() for word in (b"hunter2", b"PRIVATE"))
