@@ -23,8 +23,12 @@ from vision.reading import Words
 from vision.regions import Box, Region, crop
 from vision.vocabulary import everyday_words
 
-SETTLED = 0.9
-"""Probability from which a match leaves nothing to read in its photo."""
+SETTLED = 0.99
+"""Probability from which a match leaves nothing to read in its photo.
+
+A wrong brand verified by nine points comes to 0.98, and the right one's name stands beside it: on photos of
+FlickrLogos-27's references 0.9 names 1 point less by clean marks alone, and 0.999 no more.
+"""
 
 # Letters and digits from which a line is a word, and none of the signs that are read into ornaments.
 _FEWEST_OF_WORD = 3
