@@ -72,7 +72,7 @@ def test_used_database_is_left_alone(tmp_path: Path, postgres_url: str) -> None:
         used.put_brands([Brand(brand_id="mine", name="Mine")])
         before = everything_in(postgres_url)
 
-        with pytest.raises(Conflict, match="holds brands already"):
+        with pytest.raises(Conflict, match="holds audit_entries already"):
             store.copy_to(used)
 
     assert everything_in(postgres_url) == before
