@@ -50,7 +50,7 @@ class BatchingEmbedder:
         self._finding = Work("the finder", steady(self._finder.find, exactly))
         self._reading = Work("the reader", self._reader.read)
         self._paging = Work("the reader of whole photos", self._reader.read_pages)
-        self._seeing = Lane("networks that see", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
+        self._seeing = Lane("embedder", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
         self._spelling = Lane("reader", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
 
     @property
