@@ -12,6 +12,9 @@ from index.store.engine import Database
 from index.store.migrate import upgrade
 from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
 
+# Servers are started by fork, as other users than root; gRPC's handlers of forks, in a process that serves with it,
+# crash its own threads then. Read when gRPC is first used, by some test's module.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 EVAL_DATA = Path(os.environ.get("TOUCHSTONE_EVAL_DATA", "../shared/data"))
 
 
