@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from index.background import background
 from index.case_records import CaseState
 from index.insight import Span
 from index.refresh import Holder
@@ -63,14 +64,8 @@ def sampling(application: Application) -> Iterator[None]:
         return
     read_at_scrapes(application, meter)
     sampler = Sampler(application, meter)
-    stop = threading.Event()
-    thread = threading.Thread(target=sampler.run, args=(stop,), name="metrics sampler", daemon=True)
-    thread.start()
-    try:
+    with background("metrics sampler", sampler.run):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def read_at_scrapes(application: Application, meter: Meter) -> None:

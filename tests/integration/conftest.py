@@ -26,6 +26,17 @@ from serving.server import serving
 from serving.settings import Settings
 from tests.integration.held import Held, HeldEmbedder
 from tests.integration.support import PATIENCE_S, Outcome, Service, Start, Touchstone, fill, settings_at, with_embedder
+from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="module")
+def durable_server() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server that the suite may restart and take away, and that writes as it does in earnest."""
+    try:
+        with postgres_server(durable=True) as running:
+            yield running
+    except PostgresMissing as error:  # where there is none at all, the fixture `postgres` fails or skips
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

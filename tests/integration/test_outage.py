@@ -34,7 +34,7 @@ from tests.integration.support import (
     settings_at,
     with_embedder,
 )
-from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
+from tests.support.postgres import PostgresMissing, PostgresServer
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
@@ -42,23 +42,13 @@ from vision.errors import ModelError, ModelUnavailable
 from vision.fake import FakeEmbedder
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """Run a server that tests take away."""
-    try:
-        with postgres_server(durable=True) as running:
-            yield running
-    except PostgresMissing as error:  # where there is none at all, the fixture `postgres` fails or skips
-        pytest.skip(str(error))
-
-
 @pytest.fixture
-def settings(server: PostgresServer, tmp_path: Path) -> Settings:
+def settings(durable_server: PostgresServer, tmp_path: Path) -> Settings:
     """Set up a service over an empty database."""
     return Settings(
         embedder="fake",
         data_dir=tmp_path,
-        store=SecretStr(server.url(server.create())),
+        store=SecretStr(durable_server.url(durable_server.create())),
         drain_s=5.0,
         workers=4,
         audit_share=0.0,
@@ -69,23 +59,23 @@ def settings(server: PostgresServer, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def service(start: Start, settings: Settings, server: PostgresServer) -> Iterator[Service]:
+def service(start: Start, settings: Settings, durable_server: PostgresServer) -> Iterator[Service]:
     """Serve over a small registry; the database is there again when the test ends."""
     with open_application(settings) as application:
         fill(application)
         with start(application) as running:
             yield running
             with suppress(PostgresMissing):
-                _bring_back(server)
+                _bring_back(durable_server)
 
 
 def test_listings_are_decided_without_the_store_and_recorded_when_it_is_back(
-    service: Service, server: PostgresServer, settings: Settings
+    service: Service, durable_server: PostgresServer, settings: Settings
 ) -> None:
     """REVIEW with a reason and versions, by rpc and by stream; then each is on record once, with case and event."""
     before = service.screen(listing(listing_id="before"), request_id="before").decision
 
-    server.kill()
+    durable_server.kill()
     plain = service.screen(listing(listing_id="plain"), request_id="plain").decision
     fake = service.screen(listing(draw(KNOWN_FAKE), listing_id="fake")).decision
     streamed = [
@@ -98,7 +88,7 @@ def test_listings_are_decided_without_the_store_and_recorded_when_it_is_back(
     again = service.screen(listing(listing_id="plain"), request_id="plain").decision
     looked_up = _look_up(service, plain.decision_id)
     given = [plain, fake, *streamed]
-    server.start()
+    durable_server.start()
     _until(lambda: len(service.application.moderation.spool) == 0)
     after = service.screen(listing(listing_id="after")).decision
 
@@ -121,10 +111,10 @@ def test_listings_are_decided_without_the_store_and_recorded_when_it_is_back(
 
 
 def test_what_needs_the_store_is_unavailable_at_once_and_the_service_stays_healthy(
-    service: Service, server: PostgresServer
+    service: Service, durable_server: PostgresServer
 ) -> None:
     """With when to ask again; load balancers keep the replica, which still answers listings."""
-    server.kill()
+    durable_server.kill()
     service.screen(listing())
     _until(lambda: service.application.moderation.guard.away_since is not None)
 
@@ -207,14 +197,14 @@ def test_a_model_that_cannot_be_reached_is_asked_again_and_one_that_fails_is_a_r
 
 
 def test_without_room_on_disk_a_listing_is_refused_and_not_lost(
-    start: Start, settings: Settings, server: PostgresServer
+    start: Start, settings: Settings, durable_server: PostgresServer
 ) -> None:
     """UNAVAILABLE is the truth: nothing of it is on record later, and asked again it is decided."""
     with open_application(settings.model_copy(update={"spool_mib": 0})) as application, start(application) as service:
-        server.kill()
+        durable_server.kill()
         with pytest.raises(grpc.RpcError) as refused:
             service.screen(listing(listing_id="l"), request_id="k")
-        server.start()
+        durable_server.start()
         _until(lambda: application.moderation.guard.away_since is None)
         decision = service.screen(listing(listing_id="l"), request_id="k").decision
         decided = application.store.counts().decisions
@@ -225,12 +215,12 @@ def test_without_room_on_disk_a_listing_is_refused_and_not_lost(
     assert decided == 1
 
 
-def test_what_waited_survives_the_process(start: Start, settings: Settings, server: PostgresServer) -> None:
+def test_what_waited_survives_the_process(start: Start, settings: Settings, durable_server: PostgresServer) -> None:
     """The next process on the data folder records what the one before could not."""
     with open_application(settings) as application, start(application) as service:
-        server.kill()
+        durable_server.kill()
         given = service.screen(listing(listing_id="l")).decision
-    server.start()
+    durable_server.start()
 
     with open_application(settings) as application, start(application) as service:
         _until(lambda: application.store.counts().decisions == 1)
@@ -258,11 +248,11 @@ def _retry_after_s(error: grpc.RpcError) -> float:
     return retry.retry_delay.ToTimedelta().total_seconds()
 
 
-def _bring_back(server: PostgresServer) -> None:
+def _bring_back(durable_server: PostgresServer) -> None:
     try:
-        server.connect().close()
+        durable_server.connect().close()
     except Exception:  # noqa: BLE001 - whatever it is, the server is away
-        server.start()
+        durable_server.start()
 
 
 def _until(done: Callable[[], bool]) -> None:

@@ -19,26 +19,16 @@ from serving.app import Application, open_application
 from serving.doctor import examine
 from serving.settings import Settings, load_settings
 from tests.integration.support import PATIENCE_S, Start, Touchstone, draw, fill, listing
-from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
+from tests.support.postgres import PostgresServer
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
 SECRET = "correct-horse"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """Run a server that this suite may restart, and that writes as it does in earnest."""
-    try:
-        with postgres_server(durable=True) as running:
-            yield running
-    except PostgresMissing as error:  # where there is none at all, the fixture `postgres` fails or skips
-        pytest.skip(str(error))
-
-
 @pytest.fixture
-def settings(server: PostgresServer, tmp_path: Path) -> Settings:
+def settings(durable_server: PostgresServer, tmp_path: Path) -> Settings:
     """Set up a service over an empty database, which nothing but the change feed tells of changes."""
-    url = SecretStr(server.url(server.create()))
+    url = SecretStr(durable_server.url(durable_server.create()))
     return Settings(embedder="fake", data_dir=tmp_path, store=url, drain_s=5.0, workers=4, refresh_s=3600.0)
 
 
@@ -83,14 +73,16 @@ def test_change_of_another_process_is_searched_at_once(start: Start, application
     assert len(application.knowledge.current.catalogue) == len(before.catalogue) - 1
 
 
-def test_restart_of_the_server_loses_nothing(start: Start, server: PostgresServer, application: Application) -> None:
+def test_restart_of_the_server_loses_nothing(
+    start: Start, durable_server: PostgresServer, application: Application
+) -> None:
     """What was decided before, during and after it is there, and the change feed is connected again."""
     with start(application) as service:
         given = [service.screen(listing(listing_id="first")).decision]
 
-        server.stop()
+        durable_server.stop()
         given.append(service.screen(listing(listing_id="while it is away")).decision)
-        server.start()
+        durable_server.start()
         given.append(service.screen(listing(listing_id="second")).decision)
         _until(lambda: len(application.moderation.spool) == 0)
 

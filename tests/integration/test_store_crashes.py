@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from index.store.store import Store
 from index.store.tables.changes import change_log
 from tests.contract.test_store_decisions import PHOTOS
 from tests.support.crashes import killed_at_random, python
-from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
+from tests.support.postgres import PostgresServer
 
 # Threads that add and retire references, and record and remove listings, until they are killed or the database is gone.
 _WRITER = """
@@ -115,16 +114,6 @@ def _check_whole(store: Store) -> None:
         assert [item.variant for item in embeddings] == [0, 1, 2], reference.reference_id
     with pytest.raises(NotFound):
         store.get_decision("never written")
-
-
-@pytest.fixture(scope="module")
-def durable_server() -> Iterator[PostgresServer]:
-    """Run a server that writes as it does in earnest; tests kill it."""
-    try:
-        with postgres_server(durable=True) as server:
-            yield server
-    except PostgresMissing as error:  # where there is none at all, the fixture `postgres` fails or skips
-        pytest.skip(str(error))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
