@@ -81,6 +81,7 @@ def cases_in(console: Console, state: int = CASE_STATE_OPEN) -> list[Case]:
 
 def case_at(page: Page) -> str:
     """Wait for a case's page, whole and with all that comes after it, and name the case."""
+    page.wait_for_url("**/cases/*")  # of the page before, `settled` would tell nothing
     settled(page)
     expect(page.locator("#viewer")).to_be_visible()
     return page.url.partition("?")[0].rpartition("/")[2]
