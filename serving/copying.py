@@ -7,7 +7,7 @@ network. What is found is the same evidence, with the arrangement of details tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from index.catalogue import ReferenceCatalogue
@@ -16,11 +16,13 @@ from index.listing_regions import ListingRegions, Place
 from index.pictures import Lookalike
 from index.records import DuplicateSource
 from serving.findings import Duplicate
+from serving.matching import PointSource
 from serving.recent import Recent
 from serving.visual import Photo, Regions
 from vision.copies import KEPT_KEYPOINTS, CopyMatcher
 from vision.hashing import HASH_BITS, PdqHash, as_matrix, hamming
-from vision.keypoints import LocalFeatures
+from vision.keypoints import PART_EDGE, LocalFeatures
+from vision.regions import WHOLE_IMAGE
 from vision.verify import Variant, Verification
 
 # Pictures of each source compared with a photo, at about 3 ms each. Among 700 photos of clothing/train, a crop to 60%
@@ -53,13 +55,13 @@ class CopyFinder:
     def find(
         self,
         photos: Sequence[Photo],
-        keypoints: Mapping[int, LocalFeatures],
+        keypoints: PointSource,
         regions: Regions,
         catalogue: ReferenceCatalogue,
         *,
         known: Sequence[Duplicate] = (),
     ) -> tuple[Duplicate, ...]:
-        """Find what photos are made from, but for what `known` says already; `keypoints` by the photos' places."""
+        """Find what photos are made from, but for what `known` says already; `keypoints` are the photos'."""
         said = {(copy.image_index, copy.source, copy.source_id) for copy in known}
         lookalikes = [
             one
@@ -67,14 +69,14 @@ class CopyFinder:
             if (photos[one.image_row].index, one.source, one.source_id) not in said
         ]
         features = self.recent.get({_key(one) for one in lookalikes}, self._read)
-        asked = {photos[one.image_row].index for one in lookalikes if _key(one) in features}
-        matchers = {index: CopyMatcher(keypoints[index]) for index in asked & keypoints.keys()}
+        matchers = _Matchers(keypoints)
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:
-            photo = photos[one.image_row]
-            if photo.index not in matchers or _key(one) not in features:
+            photo, points = photos[one.image_row], features.get(_key(one))
+            matcher = matchers.of(photo.index, points) if points is not None else None
+            if points is None or matcher is None:
                 continue
-            verification = matchers[photo.index].compare(features[_key(one)])
+            verification = matcher.compare(points)
             copy = _duplicate(photo, one, verification)
             place = (copy.image_index, copy.source, copy.source_id)
             if verification.inliers > _inliers(found.get(place)):  # of a listing's photos, the one most like it
@@ -91,15 +93,29 @@ class CopyFinder:
         return found
 
 
-def records_of(
-    photos: Sequence[Photo], keypoints: Mapping[int, LocalFeatures], regions: Regions
-) -> tuple[ListingImage, ...]:
+class _Matchers:
+    """Prepares each photo once for pictures that were looked at in few pixels, and once for others, as need be."""
+
+    def __init__(self, keypoints: PointSource) -> None:
+        self._keypoints = keypoints
+        self._made: dict[tuple[int, bool], CopyMatcher | None] = {}
+
+    def of(self, index: int, known: LocalFeatures) -> CopyMatcher | None:
+        """Give what compares a photo with a picture: strong points of one size are not those of another."""
+        large = max(known.width, known.height) > PART_EDGE  # references, and photos that an older release recorded
+        if (index, large) not in self._made:
+            points = self._keypoints.get(index) if large else self._keypoints.within(index, WHOLE_IMAGE)
+            self._made[index, large] = CopyMatcher(points) if points is not None else None
+        return self._made[index, large]
+
+
+def records_of(photos: Sequence[Photo], keypoints: PointSource, regions: Regions) -> tuple[ListingImage, ...]:
     """Say what the store keeps of photos, so that copies are recognised once the listing is removed."""
     return tuple(
         ListingImage(
             sha256=photo.image.sha256,
             pdq=photo.hash.bits if photo.hash.reliable else None,
-            features=points.strongest(KEPT_KEYPOINTS).to_bytes() if (points := keypoints.get(photo.index)) else None,
+            features=_kept(keypoints.within(photo.index, WHOLE_IMAGE)),
             embedding=regions.vectors[row].astype("<f2").tobytes() if row < regions.photos else None,
         )
         for row, photo in enumerate(photos)
@@ -114,6 +130,10 @@ def regions_of(regions: Regions, category_path: tuple[str, ...]) -> ListingRegio
         marks=regions.vectors[regions.photos :],
         category_path=category_path,
     )
+
+
+def _kept(points: LocalFeatures | None) -> bytes | None:
+    return points.strongest(KEPT_KEYPOINTS).to_bytes() if points is not None else None
 
 
 def _key(one: Lookalike) -> _Key:

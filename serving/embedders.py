@@ -82,14 +82,14 @@ def load_grid_finder(settings: Settings) -> Finder:  # noqa: ARG001 - loaders ar
 
 
 def load_line_reader(settings: Settings) -> Reader:
-    """Load the networks that read words, on the CPU, with the same number of threads. Raises CheckpointError."""
+    """Load the networks that read words, on the CPU. Raises ModelError, CheckpointError."""
     import cv2
 
     from vision.reading import load_reader
 
     if settings.threads:
         cv2.setNumThreads(settings.threads)
-    return load_reader()
+    return load_reader(path=settings.forward)
 
 
 def load_blind_reader(settings: Settings) -> Reader:  # noqa: ARG001 - loaders are called alike

@@ -6,6 +6,7 @@ The search and verify stages of a listing's way through, and the judgement of al
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -49,6 +50,10 @@ SHOWN: Mapping[ReferenceKind, Shown] = {
     ReferenceKind.PACKAGING: Shown.PRODUCT,
     ReferenceKind.COUNTERFEIT: Shown.PRODUCT,
 }
+
+
+_Where = tuple[int, Box | None]
+"""A part of the photo in this place, or all of it."""
 
 
 class PointSource(Protocol):
@@ -144,16 +149,33 @@ class Verifier:
         wanted = [reference for candidate in likely for reference in candidate.match.proposed]
         features = self.recent.get(wanted, self._source.features_of)
         provable = [one for one in likely if any(reference in features for reference in one.match.proposed)]
-        matchers: dict[tuple[int, Box | None], PhotoMatcher | None] = {}
-        for index, part in map(_where, provable):
-            if (index, part) not in matchers:
-                points = photos.within(index, part) if part else photos.get(index)
-                matchers[index, part] = PhotoMatcher(points) if points is not None else None
-        proofs = {id(one): _verified(one, matchers[_where(one)], features) for one in provable}
+        matchers: dict[_Where, PhotoMatcher | None] = {}
+        groups: defaultdict[tuple[_Where, tuple[Variant, ...]], list[tuple[int, str]]] = defaultdict(list)
+        for place, one in enumerate(provable):
+            known = [(place, reference) for reference in one.match.proposed if reference in features]
+            groups[_where(one), _variants(one)] += known
+        proofs: dict[int, Verified] = {}
+        for (where, variants), asked in groups.items():
+            if where not in matchers:
+                matchers[where] = _matcher(photos, where)
+            matcher = matchers[where]
+            if matcher is None:
+                continue
+            found = matcher.verify_each([features[reference] for _, reference in asked], variants)
+            for (place, reference), verification in zip(asked, found, strict=True):
+                best = proofs.get(id(provable[place]))
+                if best is None or verification.inliers > best.verification.inliers:
+                    proofs[id(provable[place])] = Verified(reference, verification)
         return tuple(proofs.get(id(candidate)) for candidate in candidates)
 
 
-def _where(candidate: Candidate) -> tuple[int, Box | None]:
+def _matcher(photos: PointSource, where: _Where) -> PhotoMatcher | None:
+    index, part = where
+    points = photos.within(index, part) if part else photos.get(index)
+    return PhotoMatcher(points) if points is not None else None
+
+
+def _where(candidate: Candidate) -> _Where:
     """Say in which part of which photo references are looked for: a mark where it is likely, goods everywhere (None).
 
     In parts keypoints cost half as much as in whole photos of FlickrLogos-27, and name 1 more of 135.
@@ -215,17 +237,9 @@ def _fills(line: Line, candidate: Candidate) -> bool:
     return candidate.region.share_within(line.box) >= _FILLED
 
 
-def _verified(
-    candidate: Candidate, matcher: PhotoMatcher | None, features: Mapping[str, LocalFeatures]
-) -> Verified | None:
-    known = [one for one in candidate.match.proposed if one in features]
-    if matcher is None or not known:
-        return None
-    variants = [Variant.UPRIGHT]
-    if SHOWN[candidate.match.kind] is Shown.MARK:  # drawn dark on light, and printed both ways
-        variants.append(Variant.INVERTED)
-    found = [Verified(one, matcher.verify(features[one], variants)) for one in known]
-    return max(found, key=lambda one: one.verification.inliers)
+def _variants(candidate: Candidate) -> tuple[Variant, ...]:
+    """Say how references may appear: marks are drawn dark on light, and printed both ways."""
+    return (Variant.UPRIGHT, Variant.INVERTED) if SHOWN[candidate.match.kind] is Shown.MARK else (Variant.UPRIGHT,)
 
 
 def _judged(

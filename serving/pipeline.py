@@ -245,7 +245,9 @@ class Pipeline:
             lambda: read_names(photos, regions, candidates, seen, self.embedder, known, stages.deadline),
             NOTHING_READ,
         )
-        matches = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
+        if read != NOTHING_READ:
+            seen = judge(candidates, verified, self.calibration, most=self.max_matches, read=read)
+        matches = seen[: self.max_matches]
         category = stages.run("classify", lambda: classify_photos(regions, self.classifier), Category())
         return (*matches, *copies), category, regions
 

@@ -6,7 +6,7 @@ Each is a function of its inputs; `serving.pipeline` runs them in order and owns
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,7 +26,7 @@ from vision.colour import measure_colours
 from vision.decode import DecodeLimits, Image
 from vision.errors import ImageError, ImageFault
 from vision.hashing import PdqHash, as_matrix, pdq
-from vision.keypoints import PART_EDGE, LocalFeatures, part_features, photo_features
+from vision.keypoints import PART_EDGE, LocalFeatures, in_grey, part_features, photo_features
 from vision.regions import WHOLE_IMAGE, Box, Region, centre_square, crop, middle
 
 # Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different
@@ -94,42 +94,45 @@ def embed_regions(photos: Sequence[Photo], embedder: BatchingEmbedder, deadline:
     return Regions(tuple((photo.index, region) for photo, region in middles + marks), vectors, len(middles))
 
 
-class PhotoPoints(Mapping[int, LocalFeatures]):
-    """The keypoints of whole photos by their places in the listing, and of parts: found when they are first asked for.
+class PhotoPoints:
+    """The keypoints of photos by their places in the listing, whole and in part: found when they are first asked for.
 
     Most photos of a scan are spared: nothing on record may look like them. For one thread.
     """
 
     def __init__(self, photos: Sequence[Photo]) -> None:
         self._pixels = {photo.index: photo.image.pixels for photo in photos}
+        self._greys: dict[int, NDArray[np.uint8]] = {}
         self._wholes: dict[int, LocalFeatures] = {}
         self._parts: dict[tuple[int, Box], LocalFeatures] = {}
 
-    def __getitem__(self, index: int) -> LocalFeatures:
+    def get(self, index: int, /) -> LocalFeatures | None:
+        """Give those of a whole photo, in as many pixels as are ever looked at; None where there are none of it."""
+        if index not in self._pixels:
+            return None
+        if max(self._grey(index).shape) <= PART_EDGE:  # they are the same
+            return self.within(index, WHOLE_IMAGE)
         if index not in self._wholes:
-            self._wholes[index] = photo_features(self._pixels[index])
+            self._wholes[index] = photo_features(self._grey(index))
         return self._wholes[index]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._pixels)
-
-    def __len__(self) -> int:
-        return len(self._pixels)
-
-    def find_all(self) -> None:
-        """Find those of all whole photos now."""
-        for index in self:
-            self[index]
 
     def within(self, index: int, part: Box) -> LocalFeatures | None:
         """Give the keypoints of a part of a photo; None where there are none of that photo."""
         if index not in self._pixels:
             return None
-        if part == WHOLE_IMAGE and max(self._pixels[index].shape[:2]) <= PART_EDGE:  # they are the same
-            return self[index]
         if (index, part) not in self._parts:
-            self._parts[index, part] = part_features(self._pixels[index], part)
+            self._parts[index, part] = part_features(self._grey(index), part)
         return self._parts[index, part]
+
+    def find_all(self) -> None:
+        """Find now those by which all whole photos are kept."""
+        for index in self._pixels:
+            self.within(index, WHOLE_IMAGE)
+
+    def _grey(self, index: int) -> NDArray[np.uint8]:
+        if index not in self._greys:
+            self._greys[index] = in_grey(self._pixels[index])
+        return self._greys[index]
 
 
 def find_no_keypoints(_photos: Sequence[Photo]) -> PhotoPoints:

@@ -23,6 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.shrinking import shrunk
+
 _TERMS: dict[str, tuple[tuple[int, int, int], ...]] = {
     # CIELAB (D65): L 0..100, a from green to red, b from blue to yellow; several shades a term, as photos show them.
     "black": ((8, 0, 0), (22, 0, 0), (33, 0, 0)),
@@ -97,8 +99,7 @@ def measure_colours(pixels: NDArray[np.uint8], *, most: int = 3) -> tuple[Colour
 def _shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
     scale = min(1.0, _MEASURED_EDGE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return shrunk(pixels, width=max(1, round(width * scale)), height=max(1, round(height * scale)))
 
 
 def _to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.shrinking import shrunk
+
 HASH_BYTES = 32
 HASH_BITS = 8 * HASH_BYTES
 
@@ -71,10 +73,10 @@ def pdq(pixels: NDArray[np.uint8]) -> PdqHash:
     threads run meanwhile.
     """
     height, width = pixels.shape[:2]
-    shrinks = min(height, width) >= _HASHED_EDGE
-    square = cv2.resize(
-        pixels, (_HASHED_EDGE, _HASHED_EDGE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    if min(height, width) >= _HASHED_EDGE:
+        square = shrunk(pixels, width=_HASHED_EDGE, height=_HASHED_EDGE)
+    else:
+        square = np.asarray(cv2.resize(pixels, (_HASHED_EDGE, _HASHED_EDGE)), np.uint8)
     luma = (square.reshape(-1, 3).astype(np.float32) @ _LUMA).reshape(square.shape[:2])
     rows = _REDUCED @ luma
     reduced = rows @ _REDUCED.T

@@ -67,6 +67,6 @@ def _one_by_one(queue: openvino.AsyncInferQueue, pictures: NDArray[np.float32]) 
 
     queue.set_callback(keep)
     for place in range(len(pictures)):
-        queue.start_async({0: pictures[place : place + 1]}, place)
+        queue.start_async({0: pictures[place : place + 1]}, place, share_inputs=True)
     queue.wait_all()
     return [np.concatenate(each) for each in zip(*answers, strict=True)]

@@ -1,7 +1,8 @@
 """Which words does a part of a photo show? A detector finds lines of writing in a crop, and a recogniser reads them.
 
 Many marks are a word: read, it names a brand that no embedding has learnt (`index.named`). The two networks are
-PP-OCRv6's small ones, as they lie in rapidocr's wheel; OpenCV runs them, and nothing else of that package is imported.
+PP-OCRv6's small ones, as they lie in rapidocr's wheel (`vision.reading_networks` runs them); nothing else of that
+package is imported.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from vision.errors import CheckpointError, ModelError
+from vision.errors import CheckpointError
+from vision.forward import AUTO, choose_path
 from vision.lines import Maps, Pixels, at_height, box_around, corners_of_lines, resized, straightened
+from vision.reading_networks import ReadingNetwork, through_opencv, through_openvino
 from vision.regions import WHOLE_IMAGE, Box
 
 PACKAGE = "rapidocr"
@@ -29,6 +32,7 @@ LINES = 1
 PAGE_LINES = 12
 """Lines that are read in a whole photo, the largest first."""
 
+_GREY = (127.5, 127.5, 127.5)
 _CELL = 32  # edges that the detector takes are multiples of it
 # What is read into ornaments, one or two signs, mostly has less.
 _LEGIBLE = 0.6
@@ -115,7 +119,7 @@ class BlindReader:
 class LineReader:
     """The two networks on the CPU; make one with `load_reader`."""
 
-    def __init__(self, detector: cv2.dnn.Net, recogniser: cv2.dnn.Net, letters: Sequence[str]) -> None:
+    def __init__(self, detector: ReadingNetwork, recogniser: ReadingNetwork, letters: Sequence[str]) -> None:
         """Take networks and the recogniser's `letters`, by the place of their class; class 0 is no letter."""
         self._detector = detector
         self._recogniser = recogniser
@@ -160,14 +164,10 @@ class LineReader:
         lines = [(line, box) for line, box in found if least <= line.shape[1] / line.shape[0] < most]
         return sorted(lines, key=lambda line: -line[0].size)[: effort.lines]
 
-    def _pass(self, network: cv2.dnn.Net, picture: Pixels, cost: int) -> Maps:
+    def _pass(self, network: ReadingNetwork, picture: Pixels, cost: int) -> Maps:
         """Send one RGB picture, uint8 [h, w, 3], through a network that learnt BGR in -1..1; `cost` is a pixel's."""
         self._spent += picture.shape[0] * picture.shape[1] * cost
-        try:
-            network.setInput(cv2.dnn.blobFromImage(picture, 2 / 255, mean=(127.5, 127.5, 127.5), swapRB=True))
-            return np.asarray(network.forward(), np.float32)
-        except cv2.error as error:
-            raise ModelError(f"a network of {PACKAGE} failed on {list(picture.shape)}: {error}") from error
+        return network(np.asarray(cv2.dnn.blobFromImage(picture, 2 / 255, mean=_GREY, swapRB=True), np.float32))
 
     def _spell(self, chances: Maps) -> Words:
         """Join the likeliest class of each step, float32 [steps, classes], repeated ones once (CTC)."""
@@ -178,18 +178,25 @@ class LineReader:
         return Words(" ".join(text.split()), float(likely[kept].mean()) if kept.any() else 0.0)
 
 
-def load_reader(folder: Path | None = None) -> LineReader:
+def load_reader(folder: Path | None = None, *, path: str = AUTO) -> LineReader:
     """Build the reader from the networks in `folder`, or in rapidocr's wheel.
+
+    `path` is one of vision.forward: by `openvino`, and by `auto` where it is installed, the networks run on that, by
+    all others on OpenCV.
 
     Raises:
         CheckpointError: the package is not installed, or a network is missing or another than the one known.
+        ModelError: OpenVINO is asked for and not installed.
 
     """
     folder = folder or _package_folder()
     detector, recogniser = (_verified(folder / name, digest) for name, digest in _MODELS.items())
     # The networks' blank comes first, and a space last, which is not in their list of letters.
     letters = ("", *_letters_of(recogniser), " ")
-    return LineReader(_network(detector), _network(recogniser), letters)
+    through = (
+        through_openvino if path in (AUTO, "openvino") and choose_path(path, "cpu") == "openvino" else through_opencv
+    )
+    return LineReader(through(detector), through(recogniser), letters)
 
 
 def _package_folder() -> Path:
@@ -207,11 +214,6 @@ def _verified(path: Path, digest: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != digest:
         raise CheckpointError(f"{path} is not the network of {PACKAGE} {PACKAGE_VERSION}: {_RESTORE}")
     return data
-
-
-def _network(data: bytes) -> cv2.dnn.Net:
-    # OpenCV's classic engine, which `AUTO` may fall back to, does not know the recogniser's operators.
-    return cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8), cv2.dnn.ENGINE_NEW)
 
 
 def _letters_of(recogniser: bytes) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,8 @@ LOCATED = 8
 
 _RATIO = 0.85  # Lowe's test: the second nearest point must be this much farther
 _FARTHEST = 1.0  # between unit vectors: beyond it nothing is alike
-_FEWEST = 3  # points that define an affine map
+_FEWEST = CHANCE + 1  # and three define an affine map
+_RANK_OF_AFFINE = 3
 _FEWEST_PERSPECTIVE = 8  # twice what a homography needs
 _MOST_STRETCH = 3.0
 # What agrees with a vote: position in shares of the reference's longer edge, scale as a ratio's logarithm, turn.
@@ -38,6 +39,7 @@ _LEAST_PIXELS = 3.0
 _LEAST_SPREAD = 0.12
 
 Point = tuple[float, float]
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 class Variant(enum.Enum):
@@ -99,21 +101,36 @@ class PhotoMatcher:
 
     def verify(self, reference: LocalFeatures, variants: Collection[Variant] = (Variant.UPRIGHT,)) -> Verification:
         """Look for a reference in the photo; of several variants the one with most inliers is the answer."""
-        if len(reference) < _FEWEST or len(self._photo) < _FEWEST:
-            return NOTHING
-        vectors = reference.vectors
-        found = [self._verify(reference, vectors, variant) for variant in variants]
-        return max(found, key=lambda one: one.inliers, default=NOTHING)
+        return self.verify_each([reference], variants)[0]
 
-    def _verify(self, reference: LocalFeatures, vectors: NDArray[np.float32], variant: Variant) -> Verification:
-        ours, theirs = self._pairs(vectors, variant)
+    def verify_each(
+        self, references: Sequence[LocalFeatures], variants: Collection[Variant] = (Variant.UPRIGHT,)
+    ) -> list[Verification]:
+        """Look for each of several references, as `verify` does, in fewer and larger products."""
+        if not references or len(self._photo) < _FEWEST:
+            return [NOTHING] * len(references)
+        vectors = np.concatenate([reference.vectors for reference in references])
+        if len(self._scratch) < len(vectors):  # fresh memory for each product took three times as long
+            self._scratch = np.empty((len(vectors), len(self._photo)), np.float32)
+        found = [NOTHING] * len(references)
+        for variant in variants:
+            cosines = np.matmul(vectors, self._appearing(variant), out=self._scratch[: len(vectors)])
+            pairs = _pairs_of_each(cosines, [len(reference) for reference in references], ratio=_RATIO)
+            here = [self._arranged(*each, variant) for each in zip(references, pairs, strict=True)]
+            found = [max(each, key=lambda one: one.inliers) for each in zip(found, here, strict=True)]
+        return found
+
+    def _arranged(self, reference: LocalFeatures, pairs: Pairs, variant: Variant) -> Verification:
+        """See whether the pairs of points agree on where the reference lies."""
+        ours, theirs, _ = pairs
+        nothing = Verification(inliers=0, tentative=len(ours), variant=variant)
         if len(ours) < _FEWEST:
-            return Verification(inliers=0, tentative=len(ours), variant=variant)
+            return nothing
         known, seen = _appearing(reference, variant).points[ours], self._photo.points[theirs]
         size = (reference.width, reference.height)
         arrangement = _arrange(known, seen, size)
         if arrangement is None:
-            return Verification(inliers=0, tentative=len(ours), variant=variant)
+            return nothing
         corners = _map(arrangement.transform, _corners(size)) / (self._photo.width, self._photo.height)
         if variant is Variant.MIRRORED:  # the corners of the reference itself
             corners = corners[[1, 0, 3, 2]]
@@ -121,27 +138,29 @@ class PhotoMatcher:
         assert len(outline) == 4
         return Verification(inliers=arrangement.inliers, tentative=len(ours), outline=outline, variant=variant)
 
-    def _pairs(self, vectors: NDArray[np.float32], variant: Variant) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pair points that are each other's nearest and clearly nearer than the second nearest; int64 [p] each."""
+    def _appearing(self, variant: Variant) -> NDArray[np.float32]:
+        """Give the photo's vectors, float32 [128, n], as they appear to references of a variant.
+
+        As a reference appears to the photo, so does the photo to the reference: it is turned round once, not each of
+        them.
+        """
         if variant not in self._vectors:
-            # As the reference appears to the photo, so does the photo to the reference: it is turned round once, not
-            # each of them.
             self._vectors[variant] = np.ascontiguousarray(_appearing(self._photo, variant).vectors.T)
-        if len(self._scratch) < len(vectors):  # fresh memory for each reference took three times as long
-            self._scratch = np.empty((len(vectors), len(self._photo)), np.float32)
-        cosines = np.matmul(vectors, self._vectors[variant], out=self._scratch[: len(vectors)])
-        ours, theirs, _ = mutual_pairs(cosines, ratio=_RATIO)
-        return ours, theirs
+        return self._vectors[variant]
 
 
-def mutual_pairs(
-    cosines: NDArray[np.float32], *, ratio: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def mutual_pairs(cosines: NDArray[np.float32], *, ratio: float) -> Pairs:
     """Pair points that are each other's nearest, and nearer than `ratio` of the second nearest (Lowe's test).
 
     `cosines` is float32 [ours, theirs]. Returns the places of each pair on both sides, int64 [p], and the squared
     distance of its descriptors, float32 [p].
     """
+    (pairs,) = _pairs_of_each(cosines, [len(cosines)], ratio=ratio)
+    return pairs
+
+
+def _pairs_of_each(cosines: NDArray[np.float32], counts: Sequence[int], *, ratio: float) -> list[Pairs]:
+    """Give the mutual pairs of each of several pictures: the rows of `cosines` are the points of one after another."""
     rows = np.arange(len(cosines))
     nearest = cosines.argmax(axis=1)
     first = cosines[rows, nearest].copy()
@@ -150,8 +169,12 @@ def mutual_pairs(
     cosines[rows, nearest] = first
     apart, farther = 2 - 2 * first, 2 - 2 * second  # squared distances
     clear = np.flatnonzero((apart < ratio**2 * farther) & (apart < _FARTHEST**2))
-    ours = clear[cosines[:, nearest[clear]].argmax(axis=0) == clear]
-    return ours, nearest[ours], apart[ours]
+    ends = np.cumsum(counts)
+    found = []
+    for start, end, own in zip(ends - counts, ends, np.split(clear, np.searchsorted(clear, ends[:-1])), strict=True):
+        mutual = own[cosines[start:end, nearest[own]].argmax(axis=0) + start == own] if len(own) else own
+        found.append((mutual - start, nearest[mutual], apart[mutual]))
+    return found
 
 
 def _appearing(reference: LocalFeatures, variant: Variant) -> LocalFeatures:
@@ -222,7 +245,7 @@ def _affine(
     transform = np.eye(3)
     for _ in range(2):
         solution, _, rank, _ = np.linalg.lstsq(sources[kept], seen[kept, :2].astype(np.float64), rcond=None)
-        if rank < _FEWEST:
+        if rank < _RANK_OF_AFFINE:
             return None
         transform[:2] = solution.T
         kept = np.flatnonzero(np.linalg.norm(sources @ solution - seen[:, :2], axis=1) < tolerance)

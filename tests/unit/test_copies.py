@@ -11,21 +11,27 @@ from numpy.typing import NDArray
 
 from tests.unit.test_keypoints import a_picture
 from vision.copies import COPIED, KEPT_KEYPOINTS, CopyMatcher
-from vision.keypoints import LocalFeatures, photo_features
+from vision.keypoints import LocalFeatures, in_grey, part_features
+from vision.regions import WHOLE_IMAGE
 from vision.verify import Variant, Verification
 
 Pixels = NDArray[np.uint8]
 PHOTO = a_picture(3)  # 240 x 320
 
 
+def seen(photo: Pixels) -> LocalFeatures:
+    """Find what photos are compared by."""
+    return part_features(in_grey(photo), WHOLE_IMAGE)
+
+
 def known(photo: Pixels = PHOTO) -> LocalFeatures:
     """Keep of a photo what the store keeps."""
-    return photo_features(photo).strongest(KEPT_KEYPOINTS)
+    return seen(photo).strongest(KEPT_KEYPOINTS)
 
 
 def compared(photo: Pixels) -> Verification:
     """Compare a photo with the one on record."""
-    return CopyMatcher(photo_features(np.ascontiguousarray(photo))).compare(known())
+    return CopyMatcher(seen(photo)).compare(known())
 
 
 def corners(x1: float, y1: float, x2: float, y2: float) -> list[tuple[float, float]]:

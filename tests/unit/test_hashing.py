@@ -17,6 +17,7 @@ from PIL import ImageEnhance
 
 from vision import hashing
 from vision.hashing import MATCH_DISTANCE, PdqHash, as_matrix, hamming, pdq
+from vision.shrinking import shrunk
 
 
 def photo(seed: int, *, width: int = 400, height: int = 300) -> Pillow.Image:
@@ -82,7 +83,7 @@ class TestPdq:
     def test_bits_and_quality_are_those_of_the_reference(self, seed: int, edge: int) -> None:
         """Facebook's own code says the same of what is hashed, and of its mirror image."""
         pixels = np.array(photo(seed, width=edge, height=edge))
-        square = cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA if edge >= 256 else cv2.INTER_LINEAR)
+        square = shrunk(pixels, width=256, height=256) if edge >= 256 else cv2.resize(pixels, (256, 256))
         bits, quality = pdqhash.compute(square)
         mirrored, _ = pdqhash.compute(np.ascontiguousarray(square[:, ::-1]))
 

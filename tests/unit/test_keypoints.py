@@ -12,6 +12,7 @@ from vision.keypoints import (
     PHOTO_KEYPOINTS,
     REFERENCE_KEYPOINTS,
     LocalFeatures,
+    in_grey,
     part_features,
     photo_features,
     reference_features,
@@ -85,12 +86,12 @@ def test_points_are_bounded_and_strongest_first() -> None:
     coarse = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     noise = np.kron(coarse, np.ones((15, 15, 1), np.uint8))
 
-    photo, reference = photo_features(noise), reference_features(noise)
+    photo, reference = photo_features(in_grey(noise)), reference_features(noise)
 
     assert (len(photo), len(reference)) == (PHOTO_KEYPOINTS, REFERENCE_KEYPOINTS)
     assert (photo.width, photo.height) == (PHOTO_EDGE, PHOTO_EDGE * 3 // 4)
     np.testing.assert_array_equal(photo.strongest(10).points, photo.points[:10])
-    np.testing.assert_array_equal(photo_features(noise).points, photo.points)
+    np.testing.assert_array_equal(photo_features(in_grey(noise)).points, photo.points)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (3, 2), (400, 400)])
@@ -98,8 +99,8 @@ def test_pictures_without_details_have_no_points(shape: tuple[int, int]) -> None
     """A plain or tiny picture has no keypoints, and is no error."""
     plain = np.full((*shape, 3), 200, np.uint8)
 
-    assert len(photo_features(plain)) == len(reference_features(plain)) == 0
-    assert LocalFeatures.from_bytes(photo_features(plain).to_bytes()).vectors.shape == (0, 128)
+    assert len(photo_features(in_grey(plain))) == len(reference_features(plain)) == 0
+    assert LocalFeatures.from_bytes(photo_features(in_grey(plain)).to_bytes()).vectors.shape == (0, 128)
 
 
 @pytest.mark.parametrize("edge", [240, 960])
@@ -108,7 +109,7 @@ def test_points_of_a_part_lie_where_they_lie_in_the_whole(edge: int) -> None:
     photo = np.asarray(cv2.resize(a_picture(3), (edge * 4 // 3, edge), interpolation=cv2.INTER_CUBIC), np.uint8)
     part = Box(0.25, 0.25, 0.75, 0.75)
 
-    whole, inside = photo_features(photo), part_features(photo, part)
+    whole, inside = photo_features(in_grey(photo)), part_features(in_grey(photo), part)
 
     assert (inside.width, inside.height) == (whole.width, whole.height)
     corner, opposite = (np.array([at * inside.width, at * inside.height]) for at in (0.25, 0.75))
@@ -124,7 +125,7 @@ def test_a_large_part_is_looked_at_in_fewer_pixels() -> None:
     """What fills a large photo is found with the pixels that it needs, and has its place in a photo of that size."""
     photo = np.asarray(cv2.resize(a_picture(4), (1280, 960), interpolation=cv2.INTER_CUBIC), np.uint8)
 
-    inside = part_features(photo, Box(0.5, 0.0, 1.0, 1.0))
+    inside = part_features(in_grey(photo), Box(0.5, 0.0, 1.0, 1.0))
 
     assert 250 <= inside.height <= 256
     assert inside.width == pytest.approx(inside.height * 4 / 3, abs=1)

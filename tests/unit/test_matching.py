@@ -15,7 +15,7 @@ from serving.findings import Reading
 from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of, worth_verifying
 from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
-from vision.keypoints import LocalFeatures, part_features, photo_features, reference_features
+from vision.keypoints import LocalFeatures, in_grey, part_features, photo_features, reference_features
 from vision.regions import WHOLE_IMAGE, Box
 from vision.verify import Verification
 
@@ -47,12 +47,12 @@ class OnePhoto:
     def get(self, index: int, /) -> LocalFeatures | None:
         """Find those of all of it."""
         self.asked.append(None)
-        return photo_features(self.pixels) if index == 0 else None
+        return photo_features(in_grey(self.pixels)) if index == 0 else None
 
     def within(self, index: int, part: Box) -> LocalFeatures | None:
         """Find those of a part."""
         self.asked.append(part)
-        return part_features(self.pixels, part) if index == 0 else None
+        return part_features(in_grey(self.pixels), part) if index == 0 else None
 
 
 def a_candidate(

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.unit.test_keypoints import a_picture
-from vision.keypoints import photo_features, reference_features
+from vision.keypoints import in_grey, photo_features, reference_features
 from vision.verify import CHANCE, LOCATED, PhotoMatcher, Variant, Verification
 
 REFERENCE = a_picture(1, height=120, width=160)
@@ -30,7 +30,9 @@ def a_photo(reference: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def verify(photo: NDArray[np.uint8], *variants: Variant) -> Verification:
     """Compare the reference with a photo."""
-    return PhotoMatcher(photo_features(photo)).verify(reference_features(REFERENCE), variants or (Variant.UPRIGHT,))
+    return PhotoMatcher(photo_features(in_grey(photo))).verify(
+        reference_features(REFERENCE), variants or (Variant.UPRIGHT,)
+    )
 
 
 def test_reference_in_the_photo_is_found_where_it_is() -> None:
@@ -69,12 +71,26 @@ def test_variants_are_found_when_asked_for(variant: Variant, shown: NDArray[np.u
     np.testing.assert_allclose(np.array(found.outline), expected / np.array(SIZE), atol=0.02)
 
 
+def test_references_are_verified_together_as_each_by_itself() -> None:
+    """Neither neighbours nor references without points change what is found of one."""
+    photo = PhotoMatcher(photo_features(in_grey(a_photo(REFERENCE))))
+    plain = reference_features(np.full((200, 200, 3), 90, np.uint8))
+    references = [plain, reference_features(a_picture(7)), reference_features(REFERENCE), plain]
+    variants = (Variant.UPRIGHT, Variant.INVERTED)
+
+    together = photo.verify_each(references, variants)
+
+    assert together == [photo.verify(one, variants) for one in references]
+    assert [one.strength > 2 for one in together] == [False, False, True, False]
+    assert photo.verify_each([], variants) == []
+
+
 def test_pictures_without_points_prove_nothing() -> None:
     """A plain photo and a plain reference are compared with anything, and nothing is found."""
     plain = np.full((200, 200, 3), 90, np.uint8)
 
     in_plain = verify(plain)
-    of_plain = PhotoMatcher(photo_features(a_picture())).verify(reference_features(plain))
+    of_plain = PhotoMatcher(photo_features(in_grey(a_picture()))).verify(reference_features(plain))
 
     for found in (in_plain, of_plain):
         assert (found.inliers, found.outline, found.strength, found.box) == (0, None, 0.0, None)

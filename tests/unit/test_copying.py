@@ -1,0 +1,100 @@
+"""Copies are found by details, of whichever size the photo on record was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from index.catalogue import ReferenceCatalogue
+from index.pictures import Lookalike
+from index.records import DuplicateSource
+from serving.copying import CopyFinder, records_of
+from serving.visual import Photo, PhotoPoints, Regions
+from tests.unit.test_keypoints import a_picture
+from vision.copies import COPIED, KEPT_KEYPOINTS
+from vision.decode import Image
+from vision.hashing import pdq
+from vision.keypoints import PART_EDGE, PHOTO_EDGE, LocalFeatures, in_grey, photo_features, reference_features
+
+PHOTO = np.asarray(cv2.resize(a_picture(8), (1000, 750), interpolation=cv2.INTER_CUBIC), np.uint8)
+COPY = np.ascontiguousarray(PHOTO[60:660, 100:900])
+UNSEEN = Regions((), np.zeros((1, 4), np.float32), 1)
+
+
+class Details:
+    """Holds the keypoints of one removed photo and of one reference."""
+
+    def __init__(self, removed: LocalFeatures | None, reference: LocalFeatures | None) -> None:
+        self.removed, self.reference = removed, reference
+
+    def features_of(self, reference_ids: Iterable[str]) -> dict[str, LocalFeatures]:
+        """Give those of the reference."""
+        return {one: self.reference for one in reference_ids if self.reference is not None}
+
+    def removed_features(self, photos: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LocalFeatures]:
+        """Give those of the removed photo."""
+        return {one: self.removed for one in photos if self.removed is not None}
+
+
+class Everything:
+    """Takes any photo to look like all that is on record."""
+
+    def lookalikes(self, _vectors: object, *, most: int) -> tuple[Lookalike, ...]:
+        """Name a removed listing and a reference."""
+        common: dict[str, Any] = {"image_row": 0, "sha256": "ab", "brand": "Acme", "pdq": None, "similarity": 0.9}
+        found = (
+            Lookalike(source=DuplicateSource.REMOVED_LISTING, source_id="sold-again", **common),
+            Lookalike(source=DuplicateSource.OFFICIAL_REFERENCE, source_id="studio", **common),
+        )
+        return found[:most]
+
+
+def a_photo(pixels: NDArray[np.uint8]) -> Photo:
+    """Take pixels for the listing's third photo."""
+    return Photo(2, Image(pixels, pixels.shape[1], pixels.shape[0], "JPEG", "cd"), pdq(pixels))
+
+
+def found(pixels: NDArray[np.uint8], details: Details) -> dict[str, int]:
+    """Give the details in place, by what the photo is said to copy."""
+    photos = [a_photo(pixels)]
+    copies = CopyFinder(details).find(photos, PhotoPoints(photos), UNSEEN, cast(ReferenceCatalogue, Everything()))
+    return {copy.source_id: copy.verification.inliers for copy in copies if copy.verification is not None}
+
+
+def kept(pixels: NDArray[np.uint8]) -> LocalFeatures:
+    """Give what the store keeps of a photo."""
+    photos = [a_photo(pixels)]
+    (record,) = records_of(photos, PhotoPoints(photos), UNSEEN)
+    assert record.features is not None
+    return LocalFeatures.from_bytes(record.features)
+
+
+def test_what_is_kept_of_a_photo_finds_its_crop() -> None:
+    """A photo is kept by its strongest points in 256 pixels, and found by them."""
+    points = kept(PHOTO)
+
+    assert max(points.width, points.height) == PART_EDGE
+    assert len(points) <= KEPT_KEYPOINTS
+    assert found(COPY, Details(points, None))["sold-again"] >= COPIED
+    assert found(a_picture(9, height=750, width=1000), Details(points, None)) == {}
+
+
+def test_what_was_looked_at_in_more_pixels_is_compared_in_as_many() -> None:
+    """References, and photos that an older release kept, have finer points, which a small picture does not show."""
+    older = photo_features(in_grey(PHOTO)).strongest(KEPT_KEYPOINTS)
+    reference = reference_features(PHOTO)
+
+    assert max(older.width, older.height) == PHOTO_EDGE
+    both = found(COPY, Details(older, reference))
+    assert min(both["sold-again"], both["studio"]) >= COPIED
+
+
+@pytest.mark.parametrize("details", [Details(None, None), Details(kept(np.full((300, 300, 3), 9, np.uint8)), None)])
+def test_what_has_no_details_is_copied_by_nothing(details: Details) -> None:
+    """Pictures whose points are not on record, or that have none, are passed over."""
+    assert found(COPY, details) == {}
