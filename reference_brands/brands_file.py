@@ -19,14 +19,15 @@ FORMAT_VERSION = 1
 TIERS = ("luxury", "premium", "mainstream")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REQUIRED = frozenset({"id", "name", "sector"})
-_OPTIONAL = frozenset({"aliases", "tier", "categories", "logos", "wordmarks"})
+_OPTIONAL = frozenset({"aliases", "tier", "categories", "logos", "wordmarks", "earlier_logos", "earlier_wordmarks"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedBrand:
     """One brand of the seed catalogue.
 
-    `logos` and `wordmarks` name simplepycons marks; `categories` are what genuine goods usually are, in free words.
+    `logos` and `wordmarks` name simplepycons marks, `earlier_logos` and `earlier_wordmarks` drawings of marks that the
+    brand had before; `categories` are what genuine goods usually are, in free words.
     """
 
     brand_id: str
@@ -37,11 +38,18 @@ class SeedBrand:
     categories: tuple[str, ...] = ()
     logos: tuple[str, ...] = ()
     wordmarks: tuple[str, ...] = ()
+    earlier_logos: tuple[str, ...] = ()
+    earlier_wordmarks: tuple[str, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:
         """Names of all its simplepycons marks, logos first."""
         return self.logos + self.wordmarks
+
+    @property
+    def earlier_marks(self) -> tuple[str, ...]:
+        """Names of all drawings of marks that it had before, logos first."""
+        return self.earlier_logos + self.earlier_wordmarks
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,12 +63,15 @@ class _Sector:
     categories: tuple[str, ...]
 
 
-def read_brands_file(path: Path, *, known_marks: frozenset[str]) -> tuple[SeedBrand, ...]:
+def read_brands_file(
+    path: Path, *, known_marks: frozenset[str], earlier_marks: frozenset[str] = frozenset()
+) -> tuple[SeedBrand, ...]:
     """Read and check a brands file.
 
     Args:
         path: the YAML file; `brands.yaml` documents its keys.
         known_marks: the names that `logos` and `wordmarks` may use.
+        earlier_marks: the names that `earlier_logos` and `earlier_wordmarks` may use.
 
     Raises:
         SeedError: the file breaks a rule; the message names file, entry, value and what is allowed.
@@ -77,7 +88,12 @@ def read_brands_file(path: Path, *, known_marks: frozenset[str]) -> tuple[SeedBr
     if not isinstance(rows, Sequence) or isinstance(rows, str) or not rows:
         raise SeedError(f"{path}: 'brands' must be a list with at least one entry")
     brands = tuple(
-        _read_brand(_Entry(path, f"brand {_label(row, place)}", row), sectors=sectors, known_marks=known_marks)
+        _read_brand(
+            _Entry(path, f"brand {_label(row, place)}", row),
+            sectors=sectors,
+            known_marks=known_marks,
+            earlier_marks=earlier_marks,
+        )
         for place, row in enumerate(rows, start=1)
     )
     _check_unique(path, brands)
@@ -141,7 +157,9 @@ def _read_sector(entry: _Entry) -> _Sector:
     return _Sector(tier=entry.choice("tier", TIERS), categories=entry.texts("categories"))
 
 
-def _read_brand(entry: _Entry, *, sectors: Mapping[str, _Sector], known_marks: frozenset[str]) -> SeedBrand:
+def _read_brand(
+    entry: _Entry, *, sectors: Mapping[str, _Sector], known_marks: frozenset[str], earlier_marks: frozenset[str]
+) -> SeedBrand:
     entry.check_keys(required=_REQUIRED, optional=_OPTIONAL)
     brand_id = entry.text("id")
     if not _SLUG.fullmatch(brand_id):
@@ -156,11 +174,15 @@ def _read_brand(entry: _Entry, *, sectors: Mapping[str, _Sector], known_marks: f
         categories=entry.texts("categories") or sector.categories,
         logos=entry.texts("logos"),
         wordmarks=entry.texts("wordmarks"),
+        earlier_logos=entry.texts("earlier_logos"),
+        earlier_wordmarks=entry.texts("earlier_wordmarks"),
     )
     if not brand.marks:
         raise entry.error("has no mark; name at least one under logos or wordmarks")
     if unknown := set(brand.marks) - known_marks:
         raise entry.error(f"simplepycons has no mark {_listing(unknown)}; simplepycons.all_icons.names() lists them")
+    if unknown := set(brand.earlier_marks) - earlier_marks:
+        raise entry.error(f"there is no earlier mark {_listing(unknown)}; known are {_listing(earlier_marks)}")
     return brand
 
 
@@ -168,7 +190,7 @@ def _check_unique(path: Path, brands: Sequence[SeedBrand]) -> None:
     """Refuse one id, name, alias or mark in two places: a match could not say whose it is."""
     owners: dict[tuple[str, str], str] = {}
     for brand in brands:
-        claims = [("id", brand.brand_id), *(("mark", mark) for mark in brand.marks)]
+        claims = [("id", brand.brand_id), *(("mark", mark) for mark in brand.marks + brand.earlier_marks)]
         claims += [("name or alias", name) for name in sorted({name.casefold() for name in brand.names})]
         for claim in claims:
             if claim in owners:

@@ -1,7 +1,8 @@
 """Which brands and marks does a new installation start with? Curated brands and their marks, drawn, ready to embed.
 
-The marks come from simplepycons (the Simple Icons collection, CC0; README.md beside this file). Whoever fills the
-registry walks `seed_marks`, stores brand and mark, and embeds each rendering as one variant of the mark's reference.
+The marks come from simplepycons (the Simple Icons collection, CC0), and those that brands had before from earlier
+releases of the collection (`earlier_marks`; README.md beside this file). Whoever fills the registry walks `seed_marks`,
+stores brand and mark, and embeds each rendering as one variant of the mark's reference.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 BRANDS_FILE = Path(__file__).with_name("brands.yaml")
+_EARLIER = Path(__file__).with_name("earlier_marks")
 LICENCE = "CC0-1.0"
 NOTICE = "Trademark of its owner; held here as a reference to recognise it by, with no claim to it."
 
@@ -72,7 +74,7 @@ class SeedMark:
 
     `renderings` are uint8 [224, 224, 3] RGB, at least four: black on white and white on black, then the brand's
     `colour` on white and white on the colour, where they would look different from the first two, then black on white
-    turned by each of `TURNS`.
+    turned by each of `TURNS`. `source` says where the drawing is from, for a reference's provenance.
     """
 
     brand: SeedBrand
@@ -80,12 +82,13 @@ class SeedMark:
     name: str
     kind: Literal["logo", "wordmark"]
     svg: str
+    source: str
     colour: Colour
     renderings: tuple[NDArray[np.uint8], ...]
 
 
 def seed_source() -> str:
-    """Return where the marks come from, with the version installed: for a reference's provenance."""
+    """Return where the marks of today come from, with the version installed."""
     return f"simplepycons {metadata.version('simplepycons')}"
 
 
@@ -98,18 +101,20 @@ def seed_brands(path: Path | None = None, *, everything: bool = False) -> tuple[
         SeedError: the file breaks a rule; the message names file, entry and what is allowed.
 
     """
-    brands = read_brands_file(path or BRANDS_FILE, known_marks=frozenset(_icons().names()))
+    earlier = frozenset(file.stem for file in _EARLIER.glob("*.svg"))
+    brands = read_brands_file(path or BRANDS_FILE, known_marks=frozenset(_icons().names()), earlier_marks=earlier)
     return brands + _unclaimed(brands) if everything else brands
 
 
 def seed_marks(
-    only: Collection[str] | None = None, *, everything: bool = False, path: Path | None = None
+    only: Collection[str] | None = None, *, everything: bool = False, earlier: bool = True, path: Path | None = None
 ) -> Iterator[SeedMark]:
     """Draw the marks of the seed catalogue one after the other (about 10 ms each).
 
     Args:
         only: brands by id, name or alias in any case; all of them when None.
         everything: also load each mark that no curated brand claims, as a brand of its own; curated ids stay.
+        earlier: also draw the marks that brands had before, each brand's behind those of today.
         path: another brands file than the shipped one.
 
     Raises:
@@ -120,7 +125,7 @@ def seed_marks(
     brands = seed_brands(path, everything=everything)
     if only is not None:
         brands = _select(brands, only)
-    return (_draw(brand, mark) for brand in brands for mark in brand.marks)
+    return (_draw(brand, mark) for brand in brands for mark in brand.marks + (brand.earlier_marks if earlier else ()))
 
 
 def mark_svg(mark: str) -> str:
@@ -168,15 +173,21 @@ def _select(brands: tuple[SeedBrand, ...], only: Collection[str]) -> tuple[SeedB
 
 
 def _draw(brand: SeedBrand, mark: str) -> SeedMark:
-    icon = _icons()[mark]
-    drawing = render(icon.raw_svg, longest_edge=RENDER_EDGE - 2 * round(RENDER_EDGE * RENDER_MARGIN))
-    colour = _parse_colour(icon.primary_color)
+    if mark in brand.earlier_marks:
+        svg, name = (_EARLIER / f"{mark}.svg").read_text(encoding="utf-8"), f"{brand.name}, earlier"
+        source, of_today = f"Simple Icons {mark.rpartition('-')[2]}", brand.marks[0]
+    else:
+        svg, name = str(_icons()[mark].raw_svg), _icons()[mark].title
+        source, of_today = seed_source(), mark
+    drawing = render(svg, longest_edge=RENDER_EDGE - 2 * round(RENDER_EDGE * RENDER_MARGIN))
+    colour = _parse_colour(_icons()[of_today].primary_color)
     return SeedMark(
         brand=brand,
         mark_id=mark,
-        name=icon.title,
-        kind="wordmark" if mark in brand.wordmarks else "logo",
-        svg=icon.raw_svg,
+        name=name,
+        kind="wordmark" if mark in brand.wordmarks + brand.earlier_wordmarks else "logo",
+        svg=svg,
+        source=source,
         colour=colour,
         renderings=one_coloured(drawing, colour),
     )

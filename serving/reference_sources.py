@@ -16,7 +16,7 @@ from index.names import normalise_name
 from index.records import Brand, Mark, MarkKind, Provenance, ReferenceKind, ReferenceOrigin
 from index.store.store import Store
 from reference_brands.errors import RenderError
-from reference_brands.seed import LICENCE, NOTICE, SeedBrand, SeedMark, seed_source
+from reference_brands.seed import LICENCE, NOTICE, SeedBrand, SeedMark
 from serving.new_reference import SVG, NewReference, Picture, read_picture
 from vision.errors import ImageError
 
@@ -49,7 +49,7 @@ def seed_references(marks: Iterable[SeedMark], *, blobs: BlobStore | None = None
                 image_format=SVG,
             ),
             box=None,
-            provenance=Provenance(origin=ReferenceOrigin.SEED, source_id=seed_source(), licence=LICENCE, note=NOTICE),
+            provenance=Provenance(origin=ReferenceOrigin.SEED, source_id=seed.source, licence=LICENCE, note=NOTICE),
         )
 
 

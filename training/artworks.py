@@ -78,7 +78,7 @@ def artwork_of(mark: SeedMark) -> Artwork | None:
 
 
 def _icons() -> Iterator[Artwork]:
-    for mark in seed_marks(everything=True):
+    for mark in seed_marks(everything=True, earlier=False):
         if is_held_out(mark.brand.name, mark.brand.brand_id, mark.mark_id, brand_token(mark.mark_id)):
             continue
         artwork = artwork_of(mark)

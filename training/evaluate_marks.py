@@ -87,7 +87,7 @@ def evaluate_marks(
         tempfile.TemporaryDirectory() if keep is None else nullcontext(keep) as folder,
         throwaway_registry(
             settings,
-            lambda _: seed_references(marks.noted(seed_marks(only, everything=True))),
+            lambda _: seed_references(marks.noted(seed_marks(only, everything=True, earlier=False))),
             progress=follow,
             total=total,
         ) as registry,

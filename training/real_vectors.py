@@ -103,7 +103,7 @@ def with_jitter(real: RealVectors, count: int, *, seed: int = 0) -> FloatArray:
 def _embed(photos: Path, *, queries: int, progress: Progress, seed: int) -> RealVectors:
     random = np.random.default_rng(seed)
     embedder = load_torch(Settings())
-    marks = list(seed_marks(everything=True))
+    marks = list(seed_marks(everything=True, earlier=False))
     firsts = np.cumsum([0, *(len(mark.renderings) for mark in marks)])
     pictures = [picture for mark in marks for picture in mark.renderings]
     chosen = random.permutation(len(marks))[np.arange(queries) % len(marks)]

@@ -27,7 +27,11 @@ class ReferenceSource:
 
     def __init__(self, references: str, *, max_per_brand: int | None = None) -> None:
         self._rows = None if references == SEED else list(_first_of_each(Path(references), max_per_brand))
-        self.expected = sum(len(brand.marks) for brand in seed_brands()) if self._rows is None else len(self._rows)
+        self.expected = (
+            sum(len(brand.marks + brand.earlier_marks) for brand in seed_brands())
+            if self._rows is None
+            else len(self._rows)
+        )
 
     def references(self, application: Application) -> Iterable[NewReference]:
         """Give what a throw-away registry is filled with. Raises CatalogueError for a row that cannot be used."""

@@ -75,7 +75,22 @@ def test_brands_are_chosen_by_id_name_or_alias_in_any_case() -> None:
     """However a person writes it, the brand is found; all its marks come."""
     marks = list(seed_marks(["NIKE", "阿迪达斯", "coca cola", "uniqlo"]))
 
-    assert [mark.mark_id for mark in marks] == ["nike", "adidas", "uniqlo", "uniqlo_ja", "cocacola"]
+    assert [mark.mark_id for mark in marks] == ["nike", "adidas", "adidas-11.15.0", "uniqlo", "uniqlo_ja", "cocacola"]
+
+
+def test_marks_that_a_brand_had_before_follow_those_of_today() -> None:
+    """Each has its own drawing, in the brand's colour, and says which release it came from; they can be left out."""
+    brands = [brand for brand in seed_brands() if brand.earlier_marks]
+    marks = list(seed_marks([brand.brand_id for brand in brands]))
+    today = list(seed_marks([brand.brand_id for brand in brands], earlier=False))
+
+    assert len(brands) > 30
+    assert len({mark.svg for mark in marks}) == len(marks) > len(today)
+    assert [mark.svg for mark in marks if mark.mark_id in mark.brand.marks] == [mark.svg for mark in today]
+    (nokia, before) = seed_marks(["nokia"])
+    assert (nokia.colour, nokia.kind) == (before.colour, before.kind)
+    assert (before.name, before.source) == ("Nokia, earlier", "Simple Icons 8.0.0")
+    assert nokia.source == seed_source()
 
 
 def test_an_unknown_brand_is_refused_at_once_with_near_names() -> None:
