@@ -73,8 +73,10 @@ class CopyFinder:
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:
             photo, points = photos[one.image_row], features.get(_key(one))
-            matcher = matchers.of(photo.index, points) if points is not None else None
-            if points is None or matcher is None:
+            if points is None:
+                continue
+            matcher = matchers.of(photo.index, points)
+            if matcher is None:
                 continue
             verification = matcher.compare(points)
             copy = _duplicate(photo, one, verification)
@@ -102,7 +104,7 @@ class _Matchers:
 
     def of(self, index: int, known: LocalFeatures) -> CopyMatcher | None:
         """Give what compares a photo with a picture: strong points of one size are not those of another."""
-        large = max(known.width, known.height) > PART_EDGE  # references, and photos that an older release recorded
+        large = max(known.width, known.height) > PART_EDGE  # most references, and photos recorded by an older release
         if (index, large) not in self._made:
             points = self._keypoints.get(index) if large else self._keypoints.within(index, WHOLE_IMAGE)
             self._made[index, large] = CopyMatcher(points) if points is not None else None

@@ -148,24 +148,23 @@ class Verifier:
         likely = [candidate for candidate in candidates if worth(candidate)]
         wanted = [reference for candidate in likely for reference in candidate.match.proposed]
         features = self.recent.get(wanted, self._source.features_of)
-        provable = [one for one in likely if any(reference in features for reference in one.match.proposed)]
-        matchers: dict[_Where, PhotoMatcher | None] = {}
-        groups: defaultdict[tuple[_Where, tuple[Variant, ...]], list[tuple[int, str]]] = defaultdict(list)
-        for place, one in enumerate(provable):
-            known = [(place, reference) for reference in one.match.proposed if reference in features]
-            groups[_where(one), _variants(one)] += known
+        groups: defaultdict[_Where, defaultdict[tuple[Variant, ...], list[tuple[Candidate, str]]]]
+        groups = defaultdict(lambda: defaultdict(list))
+        for one in likely:
+            known = [(one, reference) for reference in one.match.proposed if reference in features]
+            if known:
+                groups[_where(one)][_variants(one)] += known
         proofs: dict[int, Verified] = {}
-        for (where, variants), asked in groups.items():
-            if where not in matchers:
-                matchers[where] = _matcher(photos, where)
-            matcher = matchers[where]
+        for where, by_variants in groups.items():
+            matcher = _matcher(photos, where)
             if matcher is None:
                 continue
-            found = matcher.verify_each([features[reference] for _, reference in asked], variants)
-            for (place, reference), verification in zip(asked, found, strict=True):
-                best = proofs.get(id(provable[place]))
-                if best is None or verification.inliers > best.verification.inliers:
-                    proofs[id(provable[place])] = Verified(reference, verification)
+            for variants, asked in by_variants.items():
+                found = matcher.verify_each([features[reference] for _, reference in asked], variants)
+                for (one, reference), verification in zip(asked, found, strict=True):
+                    best = proofs.get(id(one))
+                    if best is None or verification.inliers > best.verification.inliers:
+                        proofs[id(one)] = Verified(reference, verification)
         return tuple(proofs.get(id(candidate)) for candidate in candidates)
 
 

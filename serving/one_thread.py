@@ -1,9 +1,10 @@
 """How many threads may a library use for one photo? One, where photos are worked on side by side.
 
 Several threads for one small product of NumPy's spin between calls: they tripled the processor time of a listing (two
-cores, fake model: 68 ms against 24 ms). OpenCV's find a photo's keypoints and read its words no cheaper together, and
-wait for each other where the cores are busy: side by side in five threads on two cores both took 48 and 52 ms of
-processor time a photo with one thread a call, 53 and 53 ms with two; 118 and 138 ms of wall clock, 155 and 159 ms.
+cores, fake model: 68 ms against 24 ms). OpenCV's find a photo's keypoints and read its words, as OpenCV did then, no
+cheaper together, and wait for each other where the cores are busy: side by side in five threads on two cores both took
+48 and 52 ms of processor time a photo with one thread a call, 53 and 53 ms with two; 118 and 138 ms of wall clock, 155
+and 159 ms.
 """
 
 from __future__ import annotations

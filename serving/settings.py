@@ -67,7 +67,7 @@ class _General(BaseSettings):
     points: Annotated[
         Literal["sift", "none"],
         Field(
-            description="what photos are compared by, point by point; `none` for load tests: 0.1 s of CPU less a photo"
+            description="what photos are compared by, point by point; `none` for load tests: 0.03 s of CPU less a photo"
         ),
     ] = "sift"
     blobs: Annotated[

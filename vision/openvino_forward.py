@@ -7,6 +7,7 @@ read by OpenVINO's frontend itself; its `convert_model` would report its use to 
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,17 @@ def _one_by_one(queue: openvino.AsyncInferQueue, pictures: NDArray[np.float32]) 
         answers[place] = [np.array(tensor.data) for tensor in request.output_tensors]
 
     queue.set_callback(keep)
-    for place in range(len(pictures)):
-        queue.start_async({0: pictures[place : place + 1]}, place, share_inputs=True)
-    queue.wait_all()
+    try:
+        for place in range(len(pictures)):
+            queue.start_async({0: pictures[place : place + 1]}, place, share_inputs=True)
+        queue.wait_all()
+    except RuntimeError:
+        for request in queue:  # they read the pictures, which are not to go before
+            _ended(request)
+        raise
     return [np.concatenate(each) for each in zip(*answers, strict=True)]
+
+
+def _ended(request: openvino.InferRequest) -> None:
+    with contextlib.suppress(RuntimeError):  # its own error; the first one is raised
+        request.wait()

@@ -68,7 +68,7 @@ def prepare(
 ) -> torch.Tensor:
     """Turn RGB `crops`, each uint8 [H, W, 3], into float32 [n, 3, height, width], normalised, channels last.
 
-    The work happens on the device of `mean` and `std`, both float32 [3, 1, 1]. Crops of one size travel and resize
+    The work happens on the device of `mean` and `std`, both float32 [3, 1, 1]. To a GPU crops of one size travel
     together; each is resized from its own pixels alone.
     """
     images = resize(crops, preprocessing, device=mean.device).permute(0, 3, 1, 2)
@@ -85,7 +85,7 @@ def resize(
     import torch
 
     batch = torch.empty((len(crops), *preprocessing.size, 3), dtype=torch.uint8, device=device)
-    if not batch.is_cuda:  # one by one, which takes as long as together, and no copy
+    if not batch.is_cuda:  # one by one, which takes as long as together, and stacks nothing
         for place, crop in enumerate(crops):
             own = torch.from_numpy(np.ascontiguousarray(crop))[None]
             batch[place] = _resize(own.permute(0, 3, 1, 2), preprocessing)[0].permute(1, 2, 0)

@@ -167,7 +167,8 @@ class LineReader:
     def _pass(self, network: ReadingNetwork, picture: Pixels, cost: int) -> Maps:
         """Send one RGB picture, uint8 [h, w, 3], through a network that learnt BGR in -1..1; `cost` is a pixel's."""
         self._spent += picture.shape[0] * picture.shape[1] * cost
-        return network(np.asarray(cv2.dnn.blobFromImage(picture, 2 / 255, mean=_GREY, swapRB=True), np.float32))
+        blob = cv2.dnn.blobFromImage(picture, 2 / 255, mean=_GREY, swapRB=True)
+        return network(np.asarray(blob, np.float32))
 
     def _spell(self, chances: Maps) -> Words:
         """Join the likeliest class of each step, float32 [steps, classes], repeated ones once (CTC)."""
@@ -193,9 +194,9 @@ def load_reader(folder: Path | None = None, *, path: str = AUTO) -> LineReader:
     detector, recogniser = (_verified(folder / name, digest) for name, digest in _MODELS.items())
     # The networks' blank comes first, and a space last, which is not in their list of letters.
     letters = ("", *_letters_of(recogniser), " ")
-    through = (
-        through_openvino if path in (AUTO, "openvino") and choose_path(path, "cpu") == "openvino" else through_opencv
-    )
+    # The other paths are torch's, some for a GPU, where these networks never run.
+    wanted = path in (AUTO, "openvino") and choose_path(path, "cpu") == "openvino"
+    through = through_openvino if wanted else through_opencv
     return LineReader(through(detector), through(recogniser), letters)
 
 

@@ -1,4 +1,4 @@
-"""Through which library does a network that reads run? OpenVINO where it is installed, else OpenCV, on one core.
+"""Through which library does a network that reads run? OpenVINO, on one core, where it is installed, else OpenCV.
 
 Both run the same ONNX files and answer alike but for the last digits. A mark of 96 x 96 pixels is looked through in
 3.6 ms by OpenVINO and in 6.4 ms by OpenCV (one core of an AMD EPYC of the third generation).

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 def shrunk(pixels: NDArray[np.uint8], *, width: int, height: int) -> NDArray[np.uint8]:
     """Average uint8 [H, W] or [H, W, 3] down to `height` x `width`, neither more than the picture has.
 
-    A last row or column that is left over by halving is left out.
+    A last row or column that a halving leaves over is left out.
     """
     while pixels.shape[0] >= 2 * height and pixels.shape[1] >= 2 * width:
         half = pixels.shape[1] // 2, pixels.shape[0] // 2

@@ -37,7 +37,7 @@ for _command in (*OF_BRANDS, *OF_REFERENCES, preview, background, find, sweep):
 
 @brands.command()
 @click.option("--only", default="", metavar="a,b", help="Ids of curated brands, by commas.")
-@click.option("--all", "everything", is_flag=True, help="Every mark of the package, not only the curated brands.")
+@click.option("--all", "everything", is_flag=True, help="Also every other mark of the package, each as a brand.")
 @click.pass_context
 def seed(context: click.Context, /, only: str, everything: bool) -> None:
     """Load the seed catalogue: marks of the consumer brands that counterfeiters copy."""

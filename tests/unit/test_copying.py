@@ -92,9 +92,18 @@ def test_what_was_looked_at_in_more_pixels_is_compared_in_as_many() -> None:
     assert max(older.width, older.height) == PHOTO_EDGE
     both = found(COPY, Details(older, reference))
     assert min(both["sold-again"], both["studio"]) >= COPIED
+    asked: list[int] = []
+    for known in (older, reference, kept(PHOTO)):
+        photos = [a_photo(COPY)]
+        points = PhotoPoints(photos)
+        CopyFinder(Details(known, None)).find(photos, points, UNSEEN, cast(ReferenceCatalogue, Everything()))
+        asked.append(len(points.wholes))
+    assert asked == [1, 1, 0]
 
 
-@pytest.mark.parametrize("details", [Details(None, None), Details(kept(np.full((300, 300, 3), 9, np.uint8)), None)])
-def test_what_has_no_details_is_copied_by_nothing(details: Details) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_what_has_no_details_is_copied_by_nothing(plain: bool) -> None:
     """Pictures whose points are not on record, or that have none, are passed over."""
-    assert found(COPY, details) == {}
+    removed = kept(np.full((300, 300, 3), 9, np.uint8)) if plain else None
+
+    assert found(COPY, Details(removed, None)) == {}

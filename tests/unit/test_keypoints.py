@@ -17,7 +17,7 @@ from vision.keypoints import (
     photo_features,
     reference_features,
 )
-from vision.regions import Box
+from vision.regions import WHOLE_IMAGE, Box
 
 
 def a_picture(seed: int = 0, *, height: int = 240, width: int = 320) -> NDArray[np.uint8]:
@@ -100,6 +100,7 @@ def test_pictures_without_details_have_no_points(shape: tuple[int, int]) -> None
     plain = np.full((*shape, 3), 200, np.uint8)
 
     assert len(photo_features(in_grey(plain))) == len(reference_features(plain)) == 0
+    assert all(len(part_features(in_grey(plain), part)) == 0 for part in (WHOLE_IMAGE, Box(0.5, 0.5, 0.500001, 1.0)))
     assert LocalFeatures.from_bytes(photo_features(in_grey(plain)).to_bytes()).vectors.shape == (0, 128)
 
 

@@ -80,6 +80,22 @@ def test_more_hits_than_vectors_are_padded(trained: TrainedIndex) -> None:
     assert trained.search(np.empty((0, DIM), np.float32), 5).ids.shape == (0, 5)
 
 
+def test_the_best_are_compared_exactly_and_the_others_nearly(
+    trained: TrainedIndex, vectors: NDArray[np.float32]
+) -> None:
+    """Of 600 hits the first 256 have their own similarity, those behind one of 8 bits a value; all are in order."""
+    asked = clustered(5, 3)
+    hits = trained.search(asked, 600)
+
+    for ids, scores, query in zip(hits.ids, hits.scores, asked, strict=True):
+        found = ids != -1
+        assert (np.diff(scores[found]) <= 0).all()
+        apart = np.sort(np.abs(vectors[ids[found]] @ query - scores[found]))
+        assert apart.max() < 0.01
+        assert (apart[: min(256, found.sum())] < 2e-6).all()
+        assert np.isneginf(scores[~found]).all()
+
+
 def test_many_threads_may_search(trained: TrainedIndex) -> None:
     """Searches at the same time give what each gives alone."""
     asked = clustered(4, 40)

@@ -9,7 +9,7 @@ import pytest
 
 from index.names import normalise_name
 from reference_brands.errors import SeedError
-from reference_brands.seed import RENDER_EDGE, mark_svg, seed_brands, seed_marks, seed_source
+from reference_brands.seed import BRANDS_FILE, RENDER_EDGE, mark_svg, seed_brands, seed_marks, seed_source
 
 GOOD = """
 format_version: 1
@@ -69,6 +69,13 @@ def test_a_pale_brand_colour_is_shown_on_black() -> None:
     (mark,) = seed_marks(["McDonald's"])
 
     assert mark.renderings[2][0, 0].tolist() == [17, 17, 17]
+
+
+def test_each_earlier_drawing_belongs_to_one_brand() -> None:
+    """No file lies there unused, and a file of one's own that names another one is refused."""
+    named = [mark for brand in seed_brands() for mark in brand.earlier_marks]
+
+    assert sorted(named) == sorted(file.stem for file in BRANDS_FILE.with_name("earlier_marks").glob("*.svg"))
 
 
 def test_brands_are_chosen_by_id_name_or_alias_in_any_case() -> None:
@@ -142,6 +149,7 @@ def test_an_own_file_takes_tier_and_categories_from_the_sector(tmp_path: Path) -
         ("sector: shoes, logos", "sector: shoos, logos", "brand 'nike': sector is 'shoos'; allowed are 'shoes'"),
         ("logos: [nike]", "logo: [nike]", "brand 'nike': has unknown 'logo'; allowed are"),
         ("logos: [nike]", "logos: [nyke]", "brand 'nike': simplepycons has no mark 'nyke'"),
+        ("logos: [nike]", "logos: [nike], earlier_logos: [nyke-1]", "brand 'nike': there is no earlier mark 'nyke-1'"),
         (", logos: [nike]", "", "brand 'nike': has no mark"),
         ("aliases: [耐克]", "aliases: 耐克", "brand 'nike': aliases is '耐克'; expected a list"),
         ("aliases: [耐克]", "aliases: [耐克, 耐克]", "says something twice"),

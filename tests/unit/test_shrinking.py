@@ -13,7 +13,7 @@ from vision.shrinking import shrunk
 @pytest.mark.parametrize(("width", "height"), [(448, 336), (256, 256), (64, 48), (1, 1), (1000, 751)])
 @pytest.mark.parametrize("grey", [False, True])
 def test_halves_average_as_the_whole_does(width: int, height: int, grey: bool) -> None:
-    """Odd edges lose a row or a column at most, and sizes that are no half of anything come out as asked."""
+    """Odd edges lose a row or a column a halving, and sizes that are no half of anything come out as asked."""
     picture = cv2.GaussianBlur(a_picture(2, height=751, width=1000), (0, 0), 3)
     pixels = np.asarray(picture[..., 0] if grey else picture, np.uint8)
 

@@ -57,7 +57,7 @@ class Costs:
 
     @property
     def keypoints_s(self) -> float:
-        """Processor time for keypoints, on average over photos of 1,000 pixels, in which they are found at 448."""
+        """Processor time for keypoints, for photos of 1,000 pixels, in which they were found at 448 then."""
         return 3 * self.keypoints_small_s
 
     @property
