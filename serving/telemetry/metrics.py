@@ -131,6 +131,13 @@ STORE_ERRORS = Metric(
     "transactions that failed; after a `LostRace` the change is made again, up to three times",
 )
 STORE_UP = Metric("touchstone_store_up", Kind.GAUGE, (), "1 while the store could be asked when it was asked last")
+SPOOL_WAITING = Metric("touchstone_spool_waiting", Kind.GAUGE, (), "decisions kept on disk until the store takes them")
+SPOOL_AGE = Metric(
+    "touchstone_spool_age_seconds", Kind.GAUGE, (), "how long the oldest of them has waited; 0: none waits"
+)
+SPOOL_SET_ASIDE = Metric(
+    "touchstone_spool_set_aside", Kind.GAUGE, (), "decisions in spool/refused, which could not be recorded"
+)
 CASES = Metric("touchstone_cases_waiting", Kind.GAUGE, ("state",), "cases that wait for people")
 CASES_AGE = Metric("touchstone_cases_age_seconds", Kind.GAUGE, ("quantile",), "how long they have waited")
 CASES_OVERDUE = Metric("touchstone_cases_overdue", Kind.GAUGE, (), "cases whose time is over")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -28,11 +29,12 @@ from serving.telemetry.logs import JsonFormatter
 from serving.telemetry.meter import Meter
 from serving.telemetry.metrics import METRICS
 from serving.telemetry.request import REQUEST_ID
-from serving.telemetry.sampling import Sampler
+from serving.telemetry.sampling import Sampler, read_at_scrapes
 from serving.telemetry.telemetry import Telemetry
 from serving.telemetry.tracing import Tracing
 from tests.integration.console_support import console_running
 from tests.integration.support import AURORA, AURORA_SHOE, PATIENCE_S, Service, Start, draw, fill, listing, settings_at
+from tests.support.waiting import NOON, a_recording
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
@@ -264,6 +266,29 @@ def test_page_of_metrics_is_whole(watched: Watched) -> None:
     fingerprint = watched.service.application.embedder.fingerprint
     assert f'model="{fingerprint}"' in page
     assert page.count("touchstone_build_info{") == 1
+
+
+def test_what_waits_for_the_store_is_told(tmp_path: Path) -> None:
+    """How many decisions, since when the oldest, and how many were set aside."""
+    names = ("touchstone_spool_waiting", "touchstone_spool_age_seconds", "touchstone_spool_set_aside")
+    with _telling(tmp_path, share=0.0) as (application, _):
+        meter, spool = _meter(application), application.moderation.spool
+        read_at_scrapes(application, meter)
+
+        def told() -> list[float | None]:
+            meter.page()
+            return [meter.value(name) for name in names]
+
+        before = told()
+        spool.put(a_recording("d1"))
+        waiting, age_s = told()[:2]
+        lasted_s = (datetime.now(UTC) - NOON).total_seconds()
+        spool.refuse(spool.first(1)[0], "no")
+
+        assert before == [0, 0, 0]
+        assert waiting == 1
+        assert age_s == pytest.approx(lasted_s, abs=60)
+        assert told() == [0, 0, 1]
 
 
 def test_metrics_are_served_with_readiness(start: Start, tmp_path: Path) -> None:
