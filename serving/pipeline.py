@@ -85,6 +85,11 @@ class Screening:
         """What the store keeps of the photos."""
         return self.images_of()
 
+    @property
+    def counted_brand(self) -> str:
+        """By what it is counted: of a brand that the registry does not have the name is the seller's words."""
+        return self.brand if self.facts.values["brand.known"] else "unknown" if self.brand else "none"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
@@ -184,9 +189,6 @@ class Pipeline:
             certificate_id=judgement.outcome.certificate_id,
             rule_ids=judgement.outcome.fired,
         )
-        # Of a brand that the registry does not have the name is the seller's words, which are nobody's to count.
-        counted = at_stake.name if at_stake.brand is not None else "unknown" if at_stake.name else "none"
-        self.telemetry.decided(decision, brand=counted)
         return Screening(
             decision=decision,
             images_of=lambda: records_of(photos, keypoints, regions),

@@ -84,7 +84,7 @@ DECISIONS = Metric(
     "touchstone_decisions_total",
     Kind.COUNTER,
     ("verdict", "policy_version"),
-    "decisions made, by policy (the first 20)",
+    "decisions by the verdict that was answered and by policy (the first 20)",
 )
 BRAND_DECISIONS = Metric(
     "touchstone_brand_decisions_total",

@@ -22,8 +22,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from index.errors import StoreError
+from index.errors import StoreAway, StoreError
 from serving.app import Application, open_application
+from serving.errors import NotKept
 from serving.telemetry.listener import metrics_at
 from serving.telemetry.logs import JsonFormatter
 from serving.telemetry.meter import Meter
@@ -33,7 +34,18 @@ from serving.telemetry.sampling import Sampler, read_at_scrapes
 from serving.telemetry.telemetry import Telemetry
 from serving.telemetry.tracing import Tracing
 from tests.integration.console_support import console_running
-from tests.integration.support import AURORA, AURORA_SHOE, PATIENCE_S, Service, Start, draw, fill, listing, settings_at
+from tests.integration.support import (
+    AURORA,
+    AURORA_SHOE,
+    PATIENCE_S,
+    Service,
+    Start,
+    codes,
+    draw,
+    fill,
+    listing,
+    settings_at,
+)
 from tests.support.waiting import NOON, a_recording
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
@@ -227,6 +239,46 @@ def test_decisions_stages_and_lanes_are_counted(watched: Watched) -> None:
     assert _sum(watched, "touchstone_brand_decisions_total", brand=AURORA.name) >= 1
     verdict = decision_pb2.Verdict.Name(decision.verdict).removeprefix("VERDICT_")
     assert watched.value("touchstone_decisions_total", policy_version=decision.policy_version, verdict=verdict) >= 1
+
+
+def test_verdict_that_stands_in_while_the_store_is_away_is_the_one_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing was to be allowed and was answered REVIEW; asked again under its key, it is not counted twice."""
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreAway("away")
+
+    with _telling(tmp_path, share=0.0) as (application, _):
+        monkeypatch.setattr(application.store, "record_decision", away)
+        request = pb.ScreenListingRequest(listing=listing(), request_id="k")
+
+        first, again = application.moderation.screen(request), application.moderation.screen(request)
+
+        def counted(verdict: str) -> float | None:
+            labels = {"verdict": verdict, "policy_version": first.policy_version}
+            return _meter(application).value("touchstone_decisions_total", **labels)
+
+        assert first == again
+        assert first.verdict == decision_pb2.VERDICT_REVIEW
+        assert codes(first) == {"STORE_UNAVAILABLE", "NO_FINDINGS"}
+        assert (counted("REVIEW"), counted("ALLOW")) == (1, None)
+        assert _meter(application).value("touchstone_brand_decisions_total", brand="none", verdict="REVIEW") == 1
+
+
+def test_listing_that_is_refused_counts_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room for the decision either, none was given."""
+
+    def full(*_: object) -> None:
+        raise NotKept("full")
+
+    with _telling(tmp_path, share=0.0) as (application, _):
+        monkeypatch.setattr(application.moderation.spool, "holds", lambda _: True)
+        monkeypatch.setattr(application.moderation.spool, "put", full)
+        with pytest.raises(NotKept):
+            application.moderation.screen(pb.ScreenListingRequest(listing=listing()))
+
+        assert b"touchstone_decisions_total{" not in _meter(application).page()
 
 
 def test_brands_that_sellers_invent_are_counted_as_unknown(watched: Watched) -> None:
