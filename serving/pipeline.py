@@ -206,13 +206,18 @@ class Pipeline:
 
         An unreadable image gives its fault and no match. Raises as `screen` does, and whatever a stage raises.
         """
-        known = self.knowledge()
-        (result,), photos = read_photos((data,), self.limits, Stages(deadline), self.decoder)
-        regions = embed_regions(photos, self.embedder, deadline)
-        candidates = find_candidates(regions, known.catalogue, most=most)
-        verified = self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying)
+        known, stages = self.knowledge(), Stages(deadline, telemetry=self.telemetry)
+        (result,), photos = read_photos((data,), self.limits, stages, self.decoder)
+        regions = stages.timed("embed", lambda: embed_regions(photos, self.embedder, deadline))
+        candidates = stages.timed("search", lambda: find_candidates(regions, known.catalogue, most=most))
+        verified = stages.timed(
+            "verify",
+            lambda: self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying),
+        )
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
-        read = read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
+        read = stages.timed(
+            "read", lambda: read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
+        )
         return result, judge(candidates, verified, self.calibration, most=most, read=read), known.catalogue.version
 
     def _look(

@@ -75,7 +75,11 @@ WORK = Metric(
 )
 WORK_LIMIT = Metric("touchstone_work_limit", Kind.GAUGE, ("pool",), "so many are taken in; more are RESOURCE_EXHAUSTED")
 STAGE_SECONDS = Metric(
-    "touchstone_stage_seconds", Kind.HISTOGRAM, ("stage",), "how long a stage of a listing's way took", _STAGE_S
+    "touchstone_stage_seconds",
+    Kind.HISTOGRAM,
+    ("stage",),
+    "how long a stage of a listing's way took, or of a search by image",
+    _STAGE_S,
 )
 DECISION_SECONDS = Metric(
     "touchstone_decision_seconds", Kind.HISTOGRAM, (), "how long a decision took, from words to verdict", _RPC_S

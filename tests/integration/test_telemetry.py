@@ -9,10 +9,11 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -24,7 +25,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from index.errors import StoreAway, StoreError
 from serving.app import Application, open_application
-from serving.errors import NotKept
+from serving.deadline import Deadline
+from serving.errors import DeadlineExceeded, NotKept
+from serving.matching import Verifier
 from serving.telemetry.listener import metrics_at
 from serving.telemetry.logs import JsonFormatter
 from serving.telemetry.meter import Meter
@@ -150,6 +153,50 @@ def test_trace_goes_on_from_the_caller_through_every_stage(watched: Watched) -> 
             assert span.parent is not None
             assert span.parent.span_id == screening.context.span_id, stage
     assert {"store read", "store write"} <= found.keys()
+
+
+def test_search_by_image_is_traced_and_timed_by_stage(watched: Watched) -> None:
+    """As a listing is, below its own rpc."""
+    trace = f"{int(TRACE, 16) ^ 1:032x}"
+    stages = ("decode", "embed", "search", "verify", "read")
+    before = {stage: watched.value("touchstone_stage_seconds_count", stage=stage) for stage in stages}
+
+    watched.service.stub.SearchImage(
+        pb.SearchImageRequest(image=listing_pb2.Image(content=draw(AURORA_SHOE)), max_results=1),
+        timeout=PATIENCE_S,
+        metadata=(("traceparent", f"00-{trace}-{CALLER}-01"),),
+    )
+
+    rpc = "ModerationService/SearchImage"
+    found = _wait_for(watched.spans, trace, rpc)
+    for stage in stages:
+        (span,) = found[stage]
+        assert span.parent is not None
+        assert span.parent.span_id == found[rpc][0].context.span_id
+        assert watched.value("touchstone_stage_seconds_count", stage=stage) == before[stage] + 1
+
+
+def test_search_by_image_raises_what_a_stage_raises(tmp_path: Path) -> None:
+    """Nothing stands in for a stage that fails: without it the answer would be that there is no such brand."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise StoreError("gone")
+
+    with _telling(tmp_path, share=0.0) as (application, _):
+        pipeline = application.pipeline
+        verifier = cast(Verifier, SimpleNamespace(verify=fails))
+        with pytest.raises(StoreError, match="gone"):
+            replace(pipeline, verifier=verifier).search_image(draw(AURORA_SHOE), most=1)
+        with pytest.raises(DeadlineExceeded):
+            pipeline.search_image(draw(AURORA_SHOE), most=1, deadline=Deadline.after(0.0))
+
+
+def test_canary_is_not_timed_with_what_callers_ask(tmp_path: Path) -> None:
+    """Its small picture would make an idle service look fast."""
+    with _telling(tmp_path, share=0.0) as (application, _):
+        application.check()
+
+        assert _meter(application).value("touchstone_stage_seconds_count", stage="embed") is None
 
 
 def test_waiting_in_the_lane_is_linked_to_its_batch(watched: Watched) -> None:
