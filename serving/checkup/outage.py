@@ -74,8 +74,13 @@ def _not_on_record(
     return {name: time for name, time in decisions.items() if name not in recorded}
 
 
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that there is: one is made only when something must be kept."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
 def _unwritable(folder: Path) -> list[str]:
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    there = _nearest(folder)
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return []
     return [f"no decision can be kept in {folder}: let it be a folder of the service's user, who may write there"]
@@ -87,8 +92,7 @@ def _lack_of_room(folder: Path, size: int, most: int) -> list[str]:
             f"{folder} holds {size / 2**20:.0f} of {most / 2**20:.0f} MiB, and when it is full listings are refused: "
             "bring the store back, or set spool_mib higher"
         ]
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if (free := shutil.disk_usage(there).free) < most - size:
+    if (free := shutil.disk_usage(_nearest(folder)).free) < most - size:
         return [f"{folder} may take {(most - size) / 2**20:.0f} MiB more, and {free / 2**20:.0f} are free; make room"]
     return []
 

@@ -129,10 +129,11 @@ def withdraw(context: click.Context, /, holder: str, brand_id: str, actor: str) 
 
 def _one_spelling(name: str, made: Iterable[ApiKey]) -> None:
     """Refuse a name that would make two people of one, for the rules by which two must agree."""
-    for key in made:  # revoked ones, too: what was done with them stands on record under their name
-        if key.name != name and same_person(key.name, name):
+    names = {key.name for key in made}  # of revoked ones, too: what was done with them stands on record under theirs
+    for other in sorted(names) if name not in names else ():
+        if same_person(other, name):
             raise click.UsageError(
-                f"there is a key of {key.name!r}: spell the name like that if it is the same person's, else otherwise"
+                f"there is a key of {other!r}: spell the name like that if it is the same person's, else otherwise"
             )
 
 

@@ -204,7 +204,7 @@ class Fleet:
         while replica.kept and self.store.up and replica.cores.up:
             batch = [self.env.process(self._recorded()) for _ in range(min(self.shape.records_at_once, replica.kept))]
             yield self.env.all_of(batch)
-            replica.kept -= sum(one.value for one in batch)
+            replica.kept -= sum(bool(one.value) for one in batch)
         replica.records = False
 
     def _recorded(self) -> Steps:
