@@ -37,6 +37,7 @@ from serving.checkup.installation import (
     check_snapshot,
 )
 from serving.checkup.machine import check_clock, machine_checks
+from serving.checkup.outage import check_spool
 from serving.embedders import path_of
 from serving.errors import ServingError, SettingsError
 from serving.fusion_file import load_fusion
@@ -115,6 +116,7 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     if not migrated.ok:  # whatever looks into the store would migrate it
         return
     yield _try("store", lambda: _store(settings))
+    yield _try("spool", lambda: check_spool(settings, lambda: open_store(settings)))
     yield _try("clock", lambda: _clock(settings))
     yield _try("blobs", lambda: _blobs(settings))
     yield _try("policy", lambda: _policy(settings))

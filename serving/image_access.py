@@ -105,14 +105,16 @@ def _showing(decision: decision_pb2.Decision, store: Store, caller: Caller) -> I
 
 
 def _is_copy_of_own(copy: evidence_pb2.Duplicate, store: Store, caller: Caller) -> bool:
-    """Tell whether what is copied is the caller's: the reference itself; of a removed listing, the brand by its name.
+    """Tell whether what is copied is the caller's: the reference itself; of a removed listing, the brand at stake then.
 
-    Not by an alias, for an owner gives those: the name of a brand that nobody registered would open strangers' photos.
+    By the name that the brand bore when that listing was decided on. An alias, a name that was given since, and one
+    that was nobody's then say nothing: owners give their brands names, and a stranger's would open strangers' photos.
     """
     if copy.source == evidence_pb2.DUPLICATE_SOURCE_REMOVED_LISTING:
-        brand = store.find_brand(copy.brand) if copy.brand else None
-        own = brand is not None and brand.brand_id in caller.brands
-        return own and brand is not None and normalise_name(brand.name) == normalise_name(copy.brand)
+        since = store.named_since(copy.source_id, copy.brand) if copy.brand else None
+        if since is None:
+            return False
+        return normalise_name(copy.brand) in store.brand_names_at(caller.brands, since).values()
     try:
         return store.get_reference(copy.source_id).brand_id in caller.brands
     except NotFound:

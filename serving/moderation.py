@@ -91,7 +91,10 @@ class Moderation:
                 return decision_of(earlier)
             screening = self.pipeline.screen(asked.listing, deadline=deadline)
             with self.pipeline.telemetry.stage("record"):
-                return decision_of(self._recorded(screening, asked, deadline))
+                record, given = self._recorded(screening, asked, deadline)
+            if record.decision_id == given.decision.decision_id:  # one that was given before was counted then
+                self.pipeline.telemetry.decided(given.decision, brand=given.counted_brand)
+            return decision_of(record)
         except KeyReused as error:
             raise InvalidListing((FieldViolation("request_id", str(error)),)) from error
 
@@ -123,11 +126,14 @@ class Moderation:
                 raise
             return None
 
-    def _recorded(self, screening: Screening, asked: _Asked, deadline: Deadline) -> DecisionRecord:
-        """Record a decision, or keep the one that stands in for it until the store takes it."""
+    def _recorded(self, screening: Screening, asked: _Asked, deadline: Deadline) -> tuple[DecisionRecord, Screening]:
+        """Record a decision, or keep the one that stands in for it until the store takes it.
+
+        Return what is answered, an earlier decision where there is one, and the screening that was to be recorded.
+        """
         if not self.spool.holds(asked.listing.listing_id):  # what waits goes first
             try:
-                return self._on_record(screening, asked, deadline)
+                return self._on_record(screening, asked, deadline), screening
             except StoreError as error:
                 if not store_is_away(error):
                     raise
@@ -135,7 +141,7 @@ class Moderation:
         screening = replace(screening, decision=unrecorded(screening.decision, decision_id=uuid.uuid4().hex))
         recording = self._with_photos(self._recording(screening, asked), screening, asked.listing, deadline)
         deadline.check("the decision was kept")
-        return self.spool.put(recording)
+        return self.spool.put(recording), screening
 
     def _on_record(self, screening: Screening, asked: _Asked, deadline: Deadline) -> DecisionRecord:
         self.guard.check()

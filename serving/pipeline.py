@@ -85,6 +85,11 @@ class Screening:
         """What the store keeps of the photos."""
         return self.images_of()
 
+    @property
+    def counted_brand(self) -> str:
+        """By what it is counted: of a brand that the registry does not have the name is the seller's words."""
+        return self.brand if self.facts.values["brand.known"] else "unknown" if self.brand else "none"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
@@ -184,9 +189,6 @@ class Pipeline:
             certificate_id=judgement.outcome.certificate_id,
             rule_ids=judgement.outcome.fired,
         )
-        # Of a brand that the registry does not have the name is the seller's words, which are nobody's to count.
-        counted = at_stake.name if at_stake.brand is not None else "unknown" if at_stake.name else "none"
-        self.telemetry.decided(decision, brand=counted)
         return Screening(
             decision=decision,
             images_of=lambda: records_of(photos, keypoints, regions),
@@ -204,13 +206,18 @@ class Pipeline:
 
         An unreadable image gives its fault and no match. Raises as `screen` does, and whatever a stage raises.
         """
-        known = self.knowledge()
-        (result,), photos = read_photos((data,), self.limits, Stages(deadline), self.decoder)
-        regions = embed_regions(photos, self.embedder, deadline)
-        candidates = find_candidates(regions, known.catalogue, most=most)
-        verified = self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying)
+        known, stages = self.knowledge(), Stages(deadline, telemetry=self.telemetry)
+        (result,), photos = read_photos((data,), self.limits, stages, self.decoder)
+        regions = stages.timed("embed", lambda: embed_regions(photos, self.embedder, deadline))
+        candidates = stages.timed("search", lambda: find_candidates(regions, known.catalogue, most=most))
+        verified = stages.timed(
+            "verify",
+            lambda: self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying),
+        )
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
-        read = read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
+        read = stages.timed(
+            "read", lambda: read_names(photos, regions, candidates, seen, self.embedder, known, deadline)
+        )
         return result, judge(candidates, verified, self.calibration, most=most, read=read), known.catalogue.version
 
     def _look(

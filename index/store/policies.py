@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from index.audit.entries import Act, Entry
 from index.errors import Conflict, NotFound
+from index.people import same_person
 from index.policies import PoliciesInForce, PolicyAction, PolicyEvent, PolicyState, PolicyStep, StoredPolicy
 from index.store.audit import digest, enter
 from index.store.changes import head, take
@@ -70,7 +71,7 @@ class PolicyStore:
             policy = _get(connection, version)
             if policy.state is PolicyState.ACTIVE:
                 raise Conflict(f"The policy {version!r} is active already.")
-            if two_people and _same_person(policy.author, step.actor):
+            if two_people and same_person(policy.author, step.actor):
                 raise Conflict(
                     f"{step.actor!r} wrote the policy {version!r}, and two people must agree on one: somebody else "
                     "activates it, or the setting policy_two_people is turned off."
@@ -162,10 +163,6 @@ def _before(connection: Connection, present: StoredPolicy) -> StoredPolicy | Non
             stack.pop()
     assert stack[-1] == present.version
     return _get(connection, stack[-2]) if len(stack) > 1 else None
-
-
-def _same_person(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
 
 
 def _find(connection: Connection, version: str) -> StoredPolicy | None:

@@ -6,16 +6,19 @@ The numbers are given out in the order of the commits, so that whoever remembers
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from index.audit.entries import Act, Entry
 from index.brand_records import RegistryAction, RegistryEvent
+from index.names import normalise_name
 from index.store.audit import enter
 from index.store.changes import head, take
-from index.store.engine import Database
-from index.store.tables.registry import registry_events
+from index.store.engine import Database, in_batches
+from index.store.tables.registry import brands, registry_events
 
 # The counter's row is made by migration 0009.
 _REGISTRY = "registry"
@@ -34,6 +37,22 @@ class RegistryEventStore:
         with self._database.read("read the changes of the registry") as connection:
             rows = connection.execute(query.order_by(registry_events.c.number).limit(limit)).all()
         return tuple(map(_event, rows))
+
+    def brand_names_at(self, brand_ids: Collection[str], time: datetime) -> dict[str, str]:
+        """Return the name, in its normal form, that each of the brands bore then; those made later are left out."""
+        named: dict[str, str] = {}
+        with self._database.read("read what brands were called") as connection:
+            for batch in in_batches(brand_ids):
+                there = or_(brands.c.create_time.is_(None), brands.c.create_time <= time)
+                query = select(brands.c.brand_id, brands.c.name).where(brands.c.brand_id.in_(batch), there)
+                named |= {row.brand_id: normalise_name(row.name) for row in connection.execute(query)}
+                event = registry_events.c
+                since = (event.action == str(RegistryAction.BRAND_RENAMED), event.create_time > time)
+                renamed = select(event.brand_id, event.before).where(event.brand_id.in_(batch), *since)
+                for row in connection.execute(renamed.order_by(event.number.desc())):  # the first one counts
+                    if row.brand_id in named:
+                        named[row.brand_id] = row.before
+        return named
 
 
 def note_change(connection: Connection, *events: RegistryEvent) -> None:

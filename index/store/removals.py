@@ -21,6 +21,7 @@ from index.store.engine import BATCH, Database, in_batches, insert_new
 from index.store.locks import lock_listing
 from index.store.retry import run_again
 from index.store.rulings import in_force
+from index.store.tables.decisions import decisions
 from index.store.tables.removals import removed_images, removed_listings
 from index.store.tallies import recount_listing
 
@@ -94,6 +95,13 @@ class RemovalStore:
             with self._database.read("read removed images") as connection:
                 rows = connection.execute(select(*_PHOTO).where(removed_images.c.listing_id.in_(batch))).all()
             yield from map(_image, rows)
+
+    def named_since(self, listing_id: str, brand: str) -> datetime | None:
+        """Return when a listing was first decided on as one of a brand, by the name as it was recorded; None: never."""
+        own = (decisions.c.listing_id == listing_id, decisions.c.brand == brand)
+        query = select(decisions.c.create_time).where(*own).order_by(decisions.c.number).limit(1)
+        with self._database.read("read since when a listing is one of a brand") as connection:
+            return connection.execute(query).scalar_one_or_none()
 
 
 @dataclass(frozen=True, kw_only=True)

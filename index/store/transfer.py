@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Table, delete, func, select
+from sqlalchemy import Column, Connection, Integer, Table, delete, func, inspect, literal, select, table
 
 from index.errors import Conflict, StoreError
 from index.store.engine import Database, in_batches
 from index.store.locks import lock_schema
+from index.store.migrate import revision_behind
 from index.store.tables import metadata
 from index.store.tables.changes import counters
 
 # The largest rows are photos' keypoints, 37 kB: 18 MiB at a time.
 _ROWS = 500
+# What they fill in a store that holds nothing yet.
+_OF_MIGRATIONS = frozenset({counters.name, "alembic_version"})
 
 
 def copy_database(source: Database, target: Database) -> dict[str, int]:
@@ -23,21 +28,40 @@ def copy_database(source: Database, target: Database) -> dict[str, int]:
     """
     with source.read("read everything") as reading, target.write("copy the store") as writing:
         lock_schema(writing)
-        _refuse_used(target, writing)
+        _refuse_used(target, writing, metadata.tables)
         writing.execute(delete(counters))  # which the migrations filled
-        for table in metadata.sorted_tables:
-            _copy(reading, writing, table)
-        found = {table.name: _count(writing, table) for table in metadata.sorted_tables}
-        wanted = {table.name: _count(reading, table) for table in metadata.sorted_tables}
+        for one in metadata.sorted_tables:
+            _copy(reading, writing, one)
+        found = {one.name: _count(writing, one) for one in metadata.sorted_tables}
+        wanted = {one.name: _count(reading, one) for one in metadata.sorted_tables}
         if found != wanted:
             raise StoreError(f"{target.name}: not everything arrived: {found} of {wanted} rows.")
     return found
 
 
-def _refuse_used(target: Database, writing: Connection) -> None:
-    for table in metadata.sorted_tables:
-        if table is not counters and writing.execute(select(table).limit(1)).first() is not None:
-            raise Conflict(f"{target.name} holds {table.name} already; name a database that no store was kept in.")
+def refuse_used(path_or_url: str | Path) -> None:
+    """Refuse a database that holds anything at all, of whichever release or program; nothing is written to it.
+
+    Raises:
+        Conflict: it holds something.
+        StoreError: it cannot be read, belongs to something else or to a newer release.
+
+    """
+    revision_behind(path_or_url)
+    database = Database(path_or_url)
+    try:
+        with database.read("see whether it is empty") as connection:
+            _refuse_used(database, connection, inspect(connection).get_table_names())
+    finally:
+        database.close()
+
+
+def _refuse_used(target: Database, connection: Connection, names: Iterable[str]) -> None:
+    for name in names:
+        if name in _OF_MIGRATIONS:
+            continue
+        if connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first() is not None:
+            raise Conflict(f"{target.name} holds {name} already; name a database that no store was kept in.")
 
 
 def _copy(reading: Connection, writing: Connection, table: Table) -> None:

@@ -5,12 +5,14 @@ docs/access.md explains each field. Without a file nobody signs in: see `serving
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from index.people import same_person
 from serving.access.bearer import Algorithm
 from serving.access.caller import Caller
 from serving.access.permissions import ROLES
@@ -55,12 +57,22 @@ class CertificateHolder(_Part):
         return Caller(self.caller, self.roles, self.brands)
 
 
+def _one_spelling(holders: dict[str, CertificateHolder]) -> dict[str, CertificateHolder]:
+    names = sorted({holder.caller for holder in holders.values()})
+    for one, other in combinations(names, 2):
+        if same_person(one, other):
+            raise ValueError(f"{one!r} and {other!r} are spellings of one name; use one, for one person is one caller")
+    return holders
+
+
 class Access(_Part):
     """By which credentials callers are known."""
 
     tokens: TokenRules | None = None
     api_keys: bool = False
-    certificates: dict[str, CertificateHolder] = Field(default_factory=dict)  # by a name in the certificate
+    certificates: Annotated[  # by a name in the certificate
+        dict[str, CertificateHolder], AfterValidator(_one_spelling)
+    ] = Field(default_factory=dict)
     proxy: bool = False
 
 

@@ -18,9 +18,11 @@ from serving.access.access_file import Access, TokenRules, load_access
 from serving.access.admission import Gate
 from serving.access.api_keys import ByApiKey
 from serving.access.bearer import ByToken
+from serving.access.caller import Caller
 from serving.access.grants import Grants
 from serving.access.identity import Authenticator, ByCertificate, ByProxy
 from serving.access.jwks import KeySet, reader
+from serving.access.permissions import Permission, entitled
 from serving.access.revoked import Revoked
 from serving.errors import SettingsError
 from serving.settings import Settings
@@ -108,6 +110,11 @@ def describe_access(settings: Settings, store: Store, *, now: datetime) -> str:
         holding = [key for key in store.list_keys() if key.holds_at(now)]
         soon = sorted(key.name for key in holding if not key.holds_at(now + _SOON))
         known.append(f"{len(holding)} API keys" + (f" (ending soon: {', '.join(soon)})" if soon else ""))
+        judges = sorted({key.name for key in holding if entitled(Caller(key.name, key.roles), Permission.RESOLVE)})
+        if judges and (access.tokens or access.certificates or access.proxy):
+            known[-1] += (
+                f"; cases are decided by key by {', '.join(judges)}: who has another name, too, counts as two people"
+            )
     if access.proxy:
         known.append(f"a proxy's metadata ({settings.trust_caller})")
     return ", ".join(known)

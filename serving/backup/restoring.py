@@ -15,6 +15,7 @@ from index.errors import BackupError, BlobDamaged, BlobMissing
 from index.local_blobs import LocalBlobs
 from index.store.migrate import head as newest_schema
 from index.store.store import Store
+from index.store.transfer import refuse_used
 from serving.app import open_blobs, open_store
 from serving.audit_signing import trusted_by
 from serving.backup.manifest import BLOB_LIST, BLOBS, DATA, SETTINGS, STORE, Manifest, check_files
@@ -48,7 +49,8 @@ def restore_backup(folder: Path, settings: Settings) -> Restored:
 
     Raises:
         BackupError: the backup is damaged or of another format, a place is in use, or what arrived is not the same.
-        Conflict: the store holds something.
+        Conflict: the database holds something.
+        StoreError: it cannot be reached, or belongs to something else.
         AuditBroken: the audit log in the backup is not what it was.
 
     """
@@ -86,7 +88,9 @@ def _put_files(folder: Path, manifest: Manifest, settings: Settings, shelf: Blob
 
 
 def _refuse_used(settings: Settings, shelf: BlobShelf) -> None:
-    if settings.store is None and settings.store_path.exists():
+    if settings.store is not None:
+        refuse_used(settings.store_place)
+    elif settings.store_path.exists():
         raise BackupError(f"{settings.store_path} exists already; restore into a data folder that holds nothing")
     if settings.index_dir.exists():
         raise BackupError(f"{settings.index_dir} is an index of another store; remove it first")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from index.access import ApiKey
+from index.people import same_person
 from serving.access.api_keys import make_key
 from serving.access.caller import BRAND_OWNER, name_of
 from serving.access.permissions import ROLES
@@ -44,6 +46,7 @@ def create(context: click.Context, /, name: str, roles: tuple[str, ...], brands:
     with open_store(settings_of(context)) as store:
         for brand in brands:
             store.get_brand(brand)
+        _one_spelling(name, store.list_keys())
         made = make_key(
             name=name,
             roles=frozenset(roles),
@@ -122,6 +125,16 @@ def withdraw(context: click.Context, /, holder: str, brand_id: str, actor: str) 
             f"{holder!r} was not given the brand {brand_id!r}; 'touchstone keys grants' lists all"
         )
     click.echo(f"{brand_id} is taken back from {holder}")
+
+
+def _one_spelling(name: str, made: Iterable[ApiKey]) -> None:
+    """Refuse a name that would make two people of one, for the rules by which two must agree."""
+    names = {key.name for key in made}  # of revoked ones, too: what was done with them stands on record under theirs
+    for other in sorted(names) if name not in names else ():
+        if same_person(other, name):
+            raise click.UsageError(
+                f"there is a key of {other!r}: spell the name like that if it is the same person's, else otherwise"
+            )
 
 
 def _state(key: ApiKey, now: datetime) -> str:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from index.background import background
 from index.errors import Conflict, KeyReused, NotFound, StoreError
 from serving.outage.rules import store_is_away
-from serving.outage.spool import Spool, Waiting
+from serving.outage.spool import Spool
 from serving.outage.spooled import without_key
+from serving.outage.waiting import Waiting
 from serving.recording import Recorder, Recording
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from index.store.store import Store
 from serving.outage.draining import Drain
@@ -12,8 +13,6 @@ from serving.outage.guard import StoreGuard
 from serving.outage.spool import Spool
 from serving.recording import Recorder
 from serving.settings import Settings
-
-_SPOOL = "spool"
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,11 @@ class Outage:
     spool: Spool
 
 
+def spool_folder(settings: Settings) -> Path:
+    """Return where decisions wait while the store is away."""
+    return settings.data_dir / "spool"
+
+
 @contextmanager
 def open_outage(settings: Settings, store: Store) -> Iterator[Outage]:
     """Open both until the block ends. Nothing is probed or recorded yet: see `recovering`."""
@@ -31,7 +35,7 @@ def open_outage(settings: Settings, store: Store) -> Iterator[Outage]:
         # A question that was given up goes on until the store lets go of it, so there may be more than workers.
         guard = StoreGuard(store.ping, patience_s=settings.store_patience_s, at_once=2 * settings.workers)
         resources.enter_context(guard)
-        spool = Spool(settings.data_dir / _SPOOL, most_bytes=settings.spool_mib * 2**20)
+        spool = Spool(spool_folder(settings), most_bytes=settings.spool_mib * 2**20)
         resources.callback(spool.close)
         yield Outage(guard, spool)
 

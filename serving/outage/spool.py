@@ -6,45 +6,28 @@ gone, the next one takes up. `serving.outage.draining` records what waits here, 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from index.decision_records import DecisionRecord
 from index.errors import KeyReused
 from serving.errors import NotKept
-from serving.outage.spool_file import SUFFIX, Span, SpoolFile
+from serving.outage.set_aside import SetAside
+from serving.outage.spool_file import SUFFIX, SpoolFile
 from serving.outage.spooled import from_line, to_line
+from serving.outage.waiting import Waiting
 from serving.recording import Recording
 
 log = logging.getLogger(__name__)
 
-REFUSED = "refused"
 # How far is looked for decisions of other listings, for each one wanted.
 _LOOKED_AT = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """A decision that waits: whose it is, and where its line lies. `number` grows with each."""
-
-    number: int
-    decision_id: str
-    listing_id: str
-    key: str | None
-    request_sha256: str
-    file: SpoolFile
-    span: Span
-
-    def recording(self) -> Recording:
-        """Read it. Raises OSError, ValueError."""
-        return from_line(self.file.read(self.span))
 
 
 class Spool:
@@ -63,12 +46,18 @@ class Spool:
         self._keys: dict[str, str] = {}
         self._listings: Counter[str] = Counter()
         self._appending = 0
-        self._number = 0
+        self.set_aside = SetAside(folder)
         self.arrived = threading.Event()
 
     def __len__(self) -> int:
         """Count what waits."""
         return len(self._waiting)
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the decision that waits longest was taken, None while none waits."""
+        with self._lock:
+            return min((waiting.create_time for waiting in self._waiting.values()), default=None)
 
     @property
     def size(self) -> int:
@@ -101,7 +90,7 @@ class Spool:
             with self._lock:
                 self._appending -= 1
                 if span is not None:
-                    self._add(record, file, span)
+                    self._add(Waiting.of(record, file, span))
         self.arrived.set()
         return record
 
@@ -139,10 +128,8 @@ class Spool:
     def refuse(self, waiting: Waiting, why: str) -> None:
         """Put aside what cannot be recorded, for an operator to look at. Raises OSError."""
         with self._lock:
-            line = waiting.file.read(waiting.span)
-            with contextlib.closing(SpoolFile(self.folder / REFUSED / f"{waiting.decision_id}{SUFFIX}")) as file:
-                file.append(line)
-            log.error("the decision %s cannot be recorded and lies in %s: %s", waiting.decision_id, file.path, why)
+            path = self.set_aside.keep(waiting.decision_id, waiting.file.read(waiting.span))
+            log.error("the decision %s cannot be recorded and lies in %s: %s", waiting.decision_id, path, why)
             self._drop(waiting)
 
     def adopt(self) -> int:
@@ -167,36 +154,48 @@ class Spool:
     def _take_up(self, path: Path) -> int:
         try:
             file = SpoolFile(path)
-        except OSError:
-            return 0  # of a process that runs, or one that was quicker
+            try:
+                found = list(self._readable(file))
+            except OSError:
+                file.close()
+                raise
+        except BlockingIOError:
+            return 0  # of a process that runs
+        except OSError as error:  # nothing of it is lost: it is tried again
+            log.error("%s cannot be taken up yet: %s", path, error)
+            return 0
         self._adopted.append(file)
         before = len(self._waiting)
-        for span in file.recover():
-            try:
-                record = from_line(file.read(span)).record
-            except ValueError as error:
-                log.error("%s: the line at byte %d cannot be used: %s", path, span.start, error)
-            else:
-                self._add(record, file, span)
+        for waiting in found:
+            self._add(waiting)
         taken_up = len(self._waiting) - before
         self._tidy()
         return taken_up
 
-    def _add(self, record: DecisionRecord, file: SpoolFile, span: Span) -> None:
-        self._number += 1
-        waiting = Waiting(
-            number=self._number,
-            decision_id=record.decision_id,
-            listing_id=record.listing_id,
-            key=record.idempotency_key,
-            request_sha256=record.request_sha256,
-            file=file,
-            span=span,
-        )
-        self._waiting[record.decision_id] = waiting
-        self._listings[record.listing_id] += 1
-        if record.idempotency_key is not None:
-            self._keys[record.idempotency_key] = record.decision_id
+    def _readable(self, file: SpoolFile) -> Iterator[Waiting]:
+        """Find the decisions in a file, and set aside whatever is none. Raises OSError."""
+
+        def damaged(start: int, line: bytes) -> None:
+            kept = self.set_aside.keep_damaged(f"{file.path.stem}-{start}", line)
+            log.error("%s: the line at byte %d is damaged, and lies in %s", file.path, start, kept)
+
+        for span in file.recover(damaged):
+            text = file.read(span)
+            try:
+                record = from_line(text).record
+            except ValueError as error:
+                kept = self.set_aside.keep(f"{file.path.stem}-{span.start}", text)
+                log.error(
+                    "%s: the line at byte %d cannot be used, and lies in %s: %s", file.path, span.start, kept, error
+                )
+            else:
+                yield Waiting.of(record, file, span)
+
+    def _add(self, waiting: Waiting) -> None:
+        self._waiting[waiting.decision_id] = waiting
+        self._listings[waiting.listing_id] += 1
+        if waiting.key is not None:
+            self._keys[waiting.key] = waiting.decision_id
 
     def _drop(self, waiting: Waiting) -> None:
         if self._waiting.pop(waiting.decision_id, None) is None:

@@ -2,7 +2,7 @@
 
 Each line is the SHA-256 of its text, a space, and the text, which holds no line break. A line is there for its reader
 once it is whole: what a crash tore off at the end is cut away when the file is opened again, and a line that was
-damaged since is reported and passed over. Several writers share one fsync.
+damaged since is told to whoever takes the file up. Several writers share one fsync.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +77,11 @@ class SpoolFile:
         """Read a line's text."""
         return os.pread(self._handle, span.length, span.start)
 
-    def recover(self) -> Iterator[Span]:
-        """Find the lines that are whole, oldest first; cut off a torn end. Before anything is appended."""
+    def recover(self, damaged: Callable[[int, bytes], None]) -> Iterator[Span]:
+        """Find the lines that are whole, oldest first; cut off a torn end. Before anything is appended.
+
+        `damaged` is told of each line that is not what was written: where it begins, and its bytes.
+        """
         with os.fdopen(os.dup(self._handle), "rb") as stream:
             stream.seek(0)
             start = 0
@@ -88,11 +91,11 @@ class SpoolFile:
                     os.ftruncate(self._handle, start)
                     self._end = self._synced = start
                     return
-                text = line[_DIGEST + 1 : -1]
-                if line[:_DIGEST].decode("latin-1") == hashlib.sha256(text).hexdigest():
+                text = text_of(line)
+                if text is not None:
                     yield Span(start + _DIGEST + 1, len(text))
                 else:
-                    log.error("%s: the line at byte %d is damaged and is passed over", self.path, start)
+                    damaged(start, line)
                 start += len(line)
 
     def clear(self) -> None:
@@ -106,6 +109,12 @@ class SpoolFile:
         if remove:
             self.path.unlink(missing_ok=True)
         os.close(self._handle)
+
+
+def text_of(line: bytes) -> bytes | None:
+    """Return the text of a line that ends with a line break, None when it is not what was written."""
+    text = line[_DIGEST + 1 : -1]
+    return text if line[:_DIGEST].decode("latin-1") == hashlib.sha256(text).hexdigest() else None
 
 
 def _write(handle: int, line: bytes, at: int) -> None:

@@ -75,7 +75,11 @@ WORK = Metric(
 )
 WORK_LIMIT = Metric("touchstone_work_limit", Kind.GAUGE, ("pool",), "so many are taken in; more are RESOURCE_EXHAUSTED")
 STAGE_SECONDS = Metric(
-    "touchstone_stage_seconds", Kind.HISTOGRAM, ("stage",), "how long a stage of a listing's way took", _STAGE_S
+    "touchstone_stage_seconds",
+    Kind.HISTOGRAM,
+    ("stage",),
+    "how long a stage of a listing's way took, or of a search by image",
+    _STAGE_S,
 )
 DECISION_SECONDS = Metric(
     "touchstone_decision_seconds", Kind.HISTOGRAM, (), "how long a decision took, from words to verdict", _RPC_S
@@ -84,7 +88,7 @@ DECISIONS = Metric(
     "touchstone_decisions_total",
     Kind.COUNTER,
     ("verdict", "policy_version"),
-    "decisions made, by policy (the first 20)",
+    "decisions by the verdict that was answered and by policy (the first 20)",
 )
 BRAND_DECISIONS = Metric(
     "touchstone_brand_decisions_total",
@@ -131,6 +135,13 @@ STORE_ERRORS = Metric(
     "transactions that failed; after a `LostRace` the change is made again, up to three times",
 )
 STORE_UP = Metric("touchstone_store_up", Kind.GAUGE, (), "1 while the store could be asked when it was asked last")
+SPOOL_WAITING = Metric("touchstone_spool_waiting", Kind.GAUGE, (), "decisions kept on disk until the store takes them")
+SPOOL_AGE = Metric(
+    "touchstone_spool_age_seconds", Kind.GAUGE, (), "how long the oldest of them has waited; 0: none waits"
+)
+SPOOL_SET_ASIDE = Metric(
+    "touchstone_spool_set_aside", Kind.GAUGE, (), "decisions in spool/refused, which could not be recorded"
+)
 CASES = Metric("touchstone_cases_waiting", Kind.GAUGE, ("state",), "cases that wait for people")
 CASES_AGE = Metric("touchstone_cases_age_seconds", Kind.GAUGE, ("quantile",), "how long they have waited")
 CASES_OVERDUE = Metric("touchstone_cases_overdue", Kind.GAUGE, (), "cases whose time is over")

@@ -40,6 +40,9 @@ from serving.telemetry.metrics import (
     LISTINGS_BEHIND,
     REFERENCES,
     REFRESH_AGE,
+    SPOOL_AGE,
+    SPOOL_SET_ASIDE,
+    SPOOL_WAITING,
     STORE_UP,
     Fault,
     Metric,
@@ -47,6 +50,7 @@ from serving.telemetry.metrics import (
 from serving.wire.insight import USUAL_SPAN, USUAL_WINDOW
 
 if TYPE_CHECKING:
+    from serving.outage.spool import Spool
     from serving.telemetry.meter import Meter
 
 log = logging.getLogger(__name__)
@@ -71,6 +75,7 @@ def sampling(application: Application) -> Iterator[None]:
 def read_at_scrapes(application: Application, meter: Meter) -> None:
     """Tell the meter what it can read by itself at each scrape."""
     settings, pipeline, in_force = application.settings, application.pipeline, application.in_force
+    spool = application.moderation.spool
     parts: dict[str, Holder[Any]] = {
         "index": application.knowledge,
         "listings": application.listings,
@@ -84,6 +89,9 @@ def read_at_scrapes(application: Application, meter: Meter) -> None:
     meter.read(LANE_LIMIT, lambda: dict.fromkeys(application.embedder.waiting, settings.max_waiting))
     meter.read(DISK_FREE, lambda: shutil.disk_usage(settings.data_dir).free)
     meter.read(DISK_SIZE, lambda: shutil.disk_usage(settings.data_dir).total)
+    meter.read(SPOOL_WAITING, lambda: len(spool))
+    meter.read(SPOOL_AGE, lambda: _waited_s(spool))
+    meter.read(SPOOL_SET_ASIDE, spool.set_aside.count)
     meter.read(
         CACHE,
         lambda: {
@@ -104,6 +112,11 @@ def read_at_scrapes(application: Application, meter: Meter) -> None:
         }
 
     meter.info(BUILD_INFO, in_use)
+
+
+def _waited_s(spool: Spool) -> float:
+    oldest = spool.oldest
+    return 0.0 if oldest is None else max((datetime.now(UTC) - oldest).total_seconds(), 0.0)
 
 
 class Sampler:

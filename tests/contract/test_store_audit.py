@@ -79,8 +79,6 @@ def acts(store: Store) -> None:
 class AuditContract(StoreSuite):
     """What every database must do."""
 
-    acts_are_watched = True
-
     def test_each_act_has_its_entry_in_the_order_in_which_it_was_done(self, store: Store) -> None:
         """Decisions, verdicts, policies, the registry and access are all in the log, and nobody's name is."""
         acts(store)
@@ -283,6 +281,17 @@ def test_an_act_without_its_entry_is_noticed(tmp_path: Path, monkeypatch: pytest
         store.record_decision(a_decision("d2"))
 
         assert unentered == ["decisions"]
+
+
+def test_every_store_of_a_process_can_be_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a service or a command opens by itself, and those that were open before."""
+    with Store.open(tmp_path / "one.db") as before, acts_watched() as unentered:
+        with Store.open(tmp_path / "other.db") as opened:
+            monkeypatch.setattr("index.store.decisions.enter", lambda *_: None)
+            for store in (before, opened):
+                store.record_decision(a_decision("d"))
+
+        assert unentered == ["decisions", "decisions"]
 
 
 class TestSqlite(OnSqlite, AuditContract):

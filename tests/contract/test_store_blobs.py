@@ -25,8 +25,6 @@ NO_FILES = {
 class BlobNameContract(StoreSuite):
     """What every database must do."""
 
-    acts_are_watched = True
-
     def test_files_of_references_in_any_state_are_in_use(self, store: Store) -> None:
         """Of some digests those are in use that a reference names, retired or rejected ones included."""
         used = {state: f"{place:064x}" for place, state in enumerate(ReferenceState)}

@@ -298,6 +298,19 @@ class BrandStoreContract(StoreSuite):
         assert sorted(found) == expected
         assert store.list_profiles(prefix=prefix, limit=9, only=frozenset()).profiles == ()
 
+    def test_what_brands_were_called_is_known(self, store: Store) -> None:
+        """By the name that each bore at a time, through any number of renamings; one made later is left out."""
+        day = timedelta(days=1)
+        store.put_brands([Brand(brand_id="a", name="Acme"), Brand(brand_id="b", name="Bravo")], now=NOON)
+        for number, name in enumerate(("Acme Works", "ACME Group"), start=1):
+            store.put_brands([Brand(brand_id="a", name=name)], now=NOON + 2 * number * day)
+
+        found = [store.brand_names_at(["a", "b", "none"], NOON + days * day) for days in (-1, 1, 3, 5)]
+
+        assert found == [
+            {}, {"a": "acme", "b": "bravo"}, {"a": "acme works", "b": "bravo"}, {"a": "acme group", "b": "bravo"},
+        ]  # fmt: skip
+
 
 class TestSqliteBrands(OnSqlite, BrandStoreContract):
     """The embedded default."""

@@ -289,6 +289,16 @@ class DecisionContract(StoreSuite):
         assert again.remove_time == NOON + timedelta(days=1)
         assert [image.sha256 for image in again.images] == [photo.sha256 for photo in PHOTOS]
 
+    def test_a_listing_is_a_brands_since_it_was_first_decided_on_as_such(self, store: Store) -> None:
+        """By the name as it was recorded; other listings and other brands say nothing."""
+        for number, (listing, brand) in enumerate([("l", "Bravo"), ("l", "Acme"), ("l", "Acme"), ("m", "Corax")]):
+            record = replace(a_decision(f"d{number}", listing=listing), brand=brand)
+            store.record_decision(replace(record, create_time=NOON + timedelta(hours=number)))
+
+        found = [store.named_since("l", brand) for brand in ("Bravo", "Acme", "Corax", "acme")]
+
+        assert found == [NOON, NOON + timedelta(hours=1), None, None]
+
     def test_only_counterfeits_make_photos_known(self, store: Store) -> None:
         """A listing that the seller ended leaves no photo; correcting the reason marks the photos, or forgets them."""
         store.record_decision(a_decision("d", listing="l"), images=PHOTOS)

@@ -40,8 +40,6 @@ def everything(location: str | Path) -> str:
 class ErasingContract(StoreSuite):
     """What every database must do."""
 
-    acts_are_watched = True
-
     def test_seller_is_erased(self, store: Store, location: str | Path) -> None:
         """Nothing of a seller's identity or words is left anywhere, and decisions and their log are as they were."""
         identity = an_identity(seller_id="s1", legal_name="Muster Handels GmbH", email="shop@muster.example")

@@ -102,7 +102,7 @@ class PolicyContract(StoreSuite):
             store.submit_policy("p@1", b"two", BEN)
         assert [event.action for event in store.policy_events()] == ["submit"]
 
-    @pytest.mark.parametrize("actor", ["ann", " Ann "])
+    @pytest.mark.parametrize("actor", ["ann", " Ann ", "ａｎｎ"])
     def test_author_does_not_activate_where_two_people_must_agree(self, store: Store, actor: str) -> None:
         """One person in two spellings is one person; nothing changes, and somebody else may go on."""
         store.submit_policy("p@1", b"one", ANN)

@@ -13,8 +13,6 @@ from tests.support.databases import OnPostgres, OnSqlite, StoreSuite
 class SavingContract(StoreSuite):
     """What every database must do."""
 
-    acts_are_watched = True
-
     def test_saved_store_has_the_sums_of_the_first_and_can_be_used(self, store: Store, tmp_path: Path) -> None:
         """Every table has the same rows and the same checksum in the file, which is a store itself."""
         fill(store)

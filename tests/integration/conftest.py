@@ -26,6 +26,7 @@ from serving.server import serving
 from serving.settings import Settings
 from tests.integration.held import Held, HeldEmbedder
 from tests.integration.support import PATIENCE_S, Outcome, Service, Start, Touchstone, fill, settings_at, with_embedder
+from tests.support.audited import acts_watched
 from tests.support.postgres import PostgresMissing, PostgresServer, postgres_server
 
 
@@ -135,6 +136,14 @@ def touchstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return Outcome(code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def acts_are_entered() -> Iterator[None]:
+    """Hold whatever a test has done, in any store of this process, to its entry in the audit log."""
+    with acts_watched() as unentered:
+        yield
+    assert unentered == []
 
 
 @pytest.fixture(scope="session")

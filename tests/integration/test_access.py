@@ -498,6 +498,18 @@ def test_keys_are_made_listed_and_revoked(
     assert doctor.code == 0
 
 
+def test_a_second_spelling_of_a_keys_name_is_refused(touchstone: Touchstone, tmp_path: Path) -> None:
+    """It would make two people of one where two must agree; the same spelling is a key's successor."""
+    make = ("--data-dir", tmp_path / "keys", "keys", "create", "--role", "moderator", "--name")
+
+    first, again = touchstone(*make, "Ann Lee"), touchstone(*make, "Ann Lee")
+    touchstone("--data-dir", tmp_path / "keys", "keys", "revoke", first.stdout.split("_")[1])
+    others = [touchstone(*make, name) for name in ("ann lee", "ＡＮＮ ＬＥＥ", "AnnLee", "Ben")]
+
+    assert [one.code for one in (first, again, *others)] == [0, 0, 2, 2, 2, 0]
+    assert "there is a key of 'Ann Lee'" in others[0].stderr
+
+
 def test_a_key_for_a_brand_owner_names_its_brands(touchstone: Touchstone, tmp_path: Path) -> None:
     """A brand owner without brands, brands without that role, and brands that there are not, are refused."""
     make = ("--data-dir", tmp_path / "keys", "keys", "create", "--name", "acme", "--role")

@@ -6,15 +6,19 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from index.errors import BackupError
+from index.errors import BackupError, Conflict, StoreError
+from index.records import Brand
+from index.store.engine import Database
+from index.store.migrate import downgrade, revision_behind
 from index.store.store import Store
-from serving.app import Application, open_application, open_blobs
+from serving.app import Application, open_application, open_blobs, open_store
 from serving.backup.manifest import BLOBS, MANIFEST, Manifest, with_sum
 from serving.backup.restoring import check_backup, restore_backup
 from serving.backup.taking import take_backup
@@ -145,6 +149,53 @@ def test_place_in_use_is_refused(taken: Path, own_service: Service, tmp_path: Pa
             restore_backup(taken, settings)
     with pytest.raises(BackupError, match="not empty"):
         take_backup(application.store, used, taken, actor="ops")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_database_in_use_is_refused_before_anything_is_written(
+    taken: Path, own_service: Service, tmp_path: Path, bare_postgres_url: str
+) -> None:
+    """Whether a store is kept there, of this release or an older one, or something else's tables are."""
+    source = own_service.application.settings
+    settings = elsewhere(source, tmp_path / "there").model_copy(update={"store": SecretStr(bare_postgres_url)})
+
+    with closing(Database(bare_postgres_url)) as database:
+        with database.write("keep something else") as connection:
+            connection.exec_driver_sql("CREATE TABLE orders (number int)")
+        with pytest.raises(StoreError, match="a database of something else"):
+            restore_backup(taken, settings)
+        with database.write("let go of it") as connection:
+            connection.exec_driver_sql("DROP TABLE orders")
+
+        with open_store(settings) as store:
+            store.put_brands([Brand(brand_id="theirs", name="Theirs")])
+        downgrade(database, "0022")
+    with pytest.raises(Conflict, match=r"holds \w+ already"):
+        restore_backup(taken, settings)
+    assert revision_behind(bare_postgres_url) is not None  # nor was it migrated
+    assert _files(settings.data_dir) == []
+
+    with open_store(settings) as store, pytest.raises(Conflict, match=r"holds \w+ already"):
+        restore_backup(taken, settings)
+    assert _files(settings.data_dir) == []
+
+
+def test_backup_goes_into_a_database_that_is_prepared_and_empty(
+    taken: Path, own_service: Service, tmp_path: Path, bare_postgres_url: str
+) -> None:
+    """The schema alone, as a restore that failed leaves it, is nothing in use."""
+    source = own_service.application.settings
+    settings = elsewhere(source, tmp_path / "there").model_copy(update={"store": SecretStr(bare_postgres_url)})
+    with open_store(settings):
+        pass
+
+    done = restore_backup(taken, settings)
+
+    with open_store(settings) as store:
+        assert store.sums() == done.manifest.tables
 
 
 @pytest.mark.parametrize("part", ["store.db", "settings/settings.json", "blobs.txt", BLOBS, MANIFEST])

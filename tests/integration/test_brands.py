@@ -30,6 +30,7 @@ from tests.integration.brand_support import (
 )
 from tests.integration.case_support import error_of
 from tests.integration.support import AURORA, Service, Start, draw, fill, listing, settings_at, violated_fields
+from tests.support.audited import acts_watched
 from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
@@ -47,10 +48,12 @@ def served(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def registry(served: Service) -> Service:
-    """Begin each test with `fill`'s two brands."""
+def registry(served: Service) -> Iterator[Service]:
+    """Begin each test with `fill`'s two brands; whatever it does is entered in the audit log."""
     start_anew(served.application.store)
-    return served
+    with acts_watched(served.application.store) as unentered:
+        yield served
+    assert unentered == []
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ from touchstone.moderation.v1 import brand_pb2, brand_service_pb2, buyer_pb2, ca
 from touchstone.moderation.v1 import buyer_service_pb2 as pb
 from touchstone.moderation.v1.buyer_service_pb2_grpc import BuyerServiceStub
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 Code = grpc.StatusCode
 
 

@@ -15,6 +15,8 @@ from tests.integration.case_support import TAKEDOWN, case_of, person, suspicious
 from tests.integration.support import Service, Touchstone
 from touchstone.moderation.v1 import case_pb2
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 OPEN, RESOLVED = case_pb2.CASE_STATE_OPEN, case_pb2.CASE_STATE_RESOLVED
 
 

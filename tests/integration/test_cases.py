@@ -27,6 +27,8 @@ from touchstone.moderation.v1 import case_pb2, decision_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1 import moderation_service_pb2 as mod
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 Code = grpc.StatusCode
 VERDICT_ALLOW, REVIEW, VERDICT_TAKEDOWN = (
     decision_pb2.VERDICT_ALLOW,

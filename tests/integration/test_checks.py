@@ -35,6 +35,8 @@ from touchstone.moderation.v1.insight_service_pb2_grpc import InsightServiceStub
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
 from touchstone.moderation.v1.statement_service_pb2_grpc import StatementServiceStub
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 STUBS: dict[str, Any] = {
     "image": ImageServiceStub,
     "insight": InsightServiceStub,

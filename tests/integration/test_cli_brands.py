@@ -12,6 +12,8 @@ from google.protobuf.json_format import MessageToDict
 from tests.integration.brand_support import a_right, a_seller, band
 from tests.integration.support import Service, Touchstone
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 ADVICE = {
     "items": [{"kind": "ADVICE_KIND_LOGO", "texts": [{"language": "en", "text": "Seven rays."}], "reference_id": ""}],
     "serial_template": "ZE-9999",

@@ -13,6 +13,8 @@ from serving.client import ModerationClient
 from tests.integration.case_support import TAKEDOWN, case_of, known_fake, person, suspicious
 from tests.integration.support import Service, Touchstone
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 
 @pytest.fixture
 def statement(tmp_path: Path) -> Path:

@@ -43,6 +43,8 @@ from touchstone.moderation.v1 import case_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 from touchstone.moderation.v1 import moderation_service_pb2 as mod
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 Code = grpc.StatusCode
 VERDICT_ALLOW, VERDICT_TAKEDOWN = decision_pb2.VERDICT_ALLOW, decision_pb2.VERDICT_TAKEDOWN
 NOTICE = case_pb2.Notice(

@@ -20,6 +20,8 @@ from tests.support.insight import fill_insight
 from touchstone.moderation.v1 import case_pb2
 from touchstone.moderation.v1 import case_service_pb2 as pb
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 # The days of `fill_insight`.
 THEN = "from=2026-01-10&to=2026-03-02"
 ANSWER = {

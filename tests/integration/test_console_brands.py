@@ -19,6 +19,8 @@ from tests.integration.support import AURORA, AURORA_SHOE, BOREALIS, draw, fill,
 from touchstone.moderation.v1.brand_pb2 import REFERENCE_STATE_RETIRED, Reference
 from touchstone.moderation.v1.brand_service_pb2 import ListReferencesRequest
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 HERE = f"/brands/{AURORA.brand_id}"
 HOSTILE_FILE = "../../<img src=x onerror=alert(1)>\u202e.png"
 BAD_SVG = (

@@ -25,6 +25,8 @@ from touchstone.moderation.v1.case_pb2 import (
 )
 from touchstone.moderation.v1.case_service_pb2 import CLAIM_ACTION_RELEASE
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 STATEMENT = {
     "with_statement": "1",
     "ground": "ILLEGAL_CONTENT",

@@ -42,6 +42,8 @@ from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
 from touchstone.moderation.v1.image_service_pb2_grpc import ImageServiceStub
 from vision.regions import Box
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 Code = grpc.StatusCode
 KEPT = pb.STORED_IMAGE_STATE_KEPT
 

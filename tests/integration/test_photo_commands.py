@@ -17,6 +17,8 @@ from serving.app import Application, open_application, open_store
 from tests.integration.support import Touchstone, draw, fill, listing, settings_at
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 LONG_AGO = timedelta(days=9)
 # Pictures that are nobody's reference.
 FIRST, SECOND = 700, 701

@@ -27,6 +27,8 @@ from tests.integration.support import AUTHORISED, KNOWN_FAKE, PATIENCE_S, Servic
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 SWAPS = 20
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.integration.support import AURORA_SHOE, KNOWN_FAKE, Touchstone, draw
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 STRICT = """\
 format_version: 2
 name: strict

@@ -13,6 +13,8 @@ from index.records import Brand
 from index.store.store import Store
 from tests.integration.support import Touchstone
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 

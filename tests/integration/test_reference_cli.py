@@ -18,6 +18,8 @@ from tests.integration.reference_support import WHEEL, Judge, header, judged_by,
 from tests.integration.support import Service, Start, Touchstone, draw, fill, settings_at
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 _SEEDS = itertools.count(1_000)
 
 

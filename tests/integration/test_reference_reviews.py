@@ -49,6 +49,8 @@ from tests.integration.support import (
 from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 ACTIVE, QUARANTINED = brand_pb2.REFERENCE_STATE_ACTIVE, brand_pb2.REFERENCE_STATE_QUARANTINED
 PENDING, REJECTED = brand_pb2.REFERENCE_STATE_PENDING, brand_pb2.REFERENCE_STATE_REJECTED
 LEAD: Metadata = (("touchstone-actor", "lea"), ("touchstone-roles", "lead"))

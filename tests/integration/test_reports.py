@@ -21,6 +21,8 @@ from vision.fake import FakeEmbedder
 from vision.regions import Box
 from vision.thumbnails import thumbnail
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 HOSTILE = '<script>alert("1")</script>'
 FIGURES = BrandReport(
     queries=5,

@@ -15,6 +15,8 @@ from index.records import Brand
 from index.store.store import Store
 from tests.integration.support import Touchstone
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 SELLER: dict[str, Any] = {
     "seller_id": "s9",
     "country": "DE",

@@ -30,6 +30,8 @@ from tests.milvus import milvus_lite
 from touchstone.moderation.v1 import decision_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 
 def screen(application: Application, listing_id: str, picture: int) -> decision_pb2.Decision:
     """Screen a listing with a drawn photo."""

@@ -9,9 +9,11 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -21,18 +23,33 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from index.errors import StoreError
+from index.errors import StoreAway, StoreError
 from serving.app import Application, open_application
+from serving.deadline import Deadline
+from serving.errors import DeadlineExceeded, NotKept
+from serving.matching import Verifier
 from serving.telemetry.listener import metrics_at
 from serving.telemetry.logs import JsonFormatter
 from serving.telemetry.meter import Meter
 from serving.telemetry.metrics import METRICS
 from serving.telemetry.request import REQUEST_ID
-from serving.telemetry.sampling import Sampler
+from serving.telemetry.sampling import Sampler, read_at_scrapes
 from serving.telemetry.telemetry import Telemetry
 from serving.telemetry.tracing import Tracing
 from tests.integration.console_support import console_running
-from tests.integration.support import AURORA, AURORA_SHOE, PATIENCE_S, Service, Start, draw, fill, listing, settings_at
+from tests.integration.support import (
+    AURORA,
+    AURORA_SHOE,
+    PATIENCE_S,
+    Service,
+    Start,
+    codes,
+    draw,
+    fill,
+    listing,
+    settings_at,
+)
+from tests.support.waiting import NOON, a_recording
 from touchstone.moderation.v1 import case_service_pb2, decision_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.case_service_pb2_grpc import CaseServiceStub
@@ -138,6 +155,50 @@ def test_trace_goes_on_from_the_caller_through_every_stage(watched: Watched) -> 
     assert {"store read", "store write"} <= found.keys()
 
 
+def test_search_by_image_is_traced_and_timed_by_stage(watched: Watched) -> None:
+    """As a listing is, below its own rpc."""
+    trace = f"{int(TRACE, 16) ^ 1:032x}"
+    stages = ("decode", "embed", "search", "verify", "read")
+    before = {stage: watched.value("touchstone_stage_seconds_count", stage=stage) for stage in stages}
+
+    watched.service.stub.SearchImage(
+        pb.SearchImageRequest(image=listing_pb2.Image(content=draw(AURORA_SHOE)), max_results=1),
+        timeout=PATIENCE_S,
+        metadata=(("traceparent", f"00-{trace}-{CALLER}-01"),),
+    )
+
+    rpc = "ModerationService/SearchImage"
+    found = _wait_for(watched.spans, trace, rpc)
+    for stage in stages:
+        (span,) = found[stage]
+        assert span.parent is not None
+        assert span.parent.span_id == found[rpc][0].context.span_id
+        assert watched.value("touchstone_stage_seconds_count", stage=stage) == before[stage] + 1
+
+
+def test_search_by_image_raises_what_a_stage_raises(tmp_path: Path) -> None:
+    """Nothing stands in for a stage that fails: without it the answer would be that there is no such brand."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise StoreError("gone")
+
+    with _telling(tmp_path, share=0.0) as (application, _):
+        pipeline = application.pipeline
+        verifier = cast(Verifier, SimpleNamespace(verify=fails))
+        with pytest.raises(StoreError, match="gone"):
+            replace(pipeline, verifier=verifier).search_image(draw(AURORA_SHOE), most=1)
+        with pytest.raises(DeadlineExceeded):
+            pipeline.search_image(draw(AURORA_SHOE), most=1, deadline=Deadline.after(0.0))
+
+
+def test_canary_is_not_timed_with_what_callers_ask(tmp_path: Path) -> None:
+    """Its small picture would make an idle service look fast."""
+    with _telling(tmp_path, share=0.0) as (application, _):
+        application.check()
+
+        assert _meter(application).value("touchstone_stage_seconds_count", stage="embed") is None
+
+
 def test_waiting_in_the_lane_is_linked_to_its_batch(watched: Watched) -> None:
     """Below the embedding stand the batches and, linked to them, the waiting for each."""
     _screen(watched.service, _offer(draw(7)), ("traceparent", f"00-{TRACE[::-1]}-{CALLER}-01"))
@@ -227,6 +288,46 @@ def test_decisions_stages_and_lanes_are_counted(watched: Watched) -> None:
     assert watched.value("touchstone_decisions_total", policy_version=decision.policy_version, verdict=verdict) >= 1
 
 
+def test_verdict_that_stands_in_while_the_store_is_away_is_the_one_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing was to be allowed and was answered REVIEW; asked again under its key, it is not counted twice."""
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreAway("away")
+
+    with _telling(tmp_path, share=0.0) as (application, _):
+        monkeypatch.setattr(application.store, "record_decision", away)
+        request = pb.ScreenListingRequest(listing=listing(), request_id="k")
+
+        first, again = application.moderation.screen(request), application.moderation.screen(request)
+
+        def counted(verdict: str) -> float | None:
+            labels = {"verdict": verdict, "policy_version": first.policy_version}
+            return _meter(application).value("touchstone_decisions_total", **labels)
+
+        assert first == again
+        assert first.verdict == decision_pb2.VERDICT_REVIEW
+        assert codes(first) == {"STORE_UNAVAILABLE", "NO_FINDINGS"}
+        assert (counted("REVIEW"), counted("ALLOW")) == (1, None)
+        assert _meter(application).value("touchstone_brand_decisions_total", brand="none", verdict="REVIEW") == 1
+
+
+def test_listing_that_is_refused_counts_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room for the decision either, none was given."""
+
+    def full(*_: object) -> None:
+        raise NotKept("full")
+
+    with _telling(tmp_path, share=0.0) as (application, _):
+        monkeypatch.setattr(application.moderation.spool, "holds", lambda _: True)
+        monkeypatch.setattr(application.moderation.spool, "put", full)
+        with pytest.raises(NotKept):
+            application.moderation.screen(pb.ScreenListingRequest(listing=listing()))
+
+        assert b"touchstone_decisions_total{" not in _meter(application).page()
+
+
 def test_brands_that_sellers_invent_are_counted_as_unknown(watched: Watched) -> None:
     """A claimed brand that the registry does not hold is no label: its words are the seller's."""
     offer = listing(draw(11), listing_id="w9", claimed_brand="Zebrafinch")
@@ -264,6 +365,29 @@ def test_page_of_metrics_is_whole(watched: Watched) -> None:
     fingerprint = watched.service.application.embedder.fingerprint
     assert f'model="{fingerprint}"' in page
     assert page.count("touchstone_build_info{") == 1
+
+
+def test_what_waits_for_the_store_is_told(tmp_path: Path) -> None:
+    """How many decisions, since when the oldest, and how many were set aside."""
+    names = ("touchstone_spool_waiting", "touchstone_spool_age_seconds", "touchstone_spool_set_aside")
+    with _telling(tmp_path, share=0.0) as (application, _):
+        meter, spool = _meter(application), application.moderation.spool
+        read_at_scrapes(application, meter)
+
+        def told() -> list[float | None]:
+            meter.page()
+            return [meter.value(name) for name in names]
+
+        before = told()
+        spool.put(a_recording("d1"))
+        waiting, age_s = told()[:2]
+        lasted_s = (datetime.now(UTC) - NOON).total_seconds()
+        spool.refuse(spool.first(1)[0], "no")
+
+        assert before == [0, 0, 0]
+        assert waiting == 1
+        assert age_s == pytest.approx(lasted_s, abs=60)
+        assert told() == [0, 0, 1]
 
 
 def test_metrics_are_served_with_readiness(start: Start, tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ from touchstone.moderation.v1 import brand_pb2, evidence_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 from touchstone.moderation.v1.brand_service_pb2_grpc import BrandServiceStub
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 _RPC = "touchstone.moderation.v1.BrandService/UploadReference"
 
 

@@ -17,6 +17,8 @@ from serving.app import open_application
 from tests.integration.support import BOREALIS, BOREALIS_BAG, Service, Start, codes, draw, fill, listing, settings_at
 from touchstone.moderation.v1 import decision_pb2
 
+pytestmark = pytest.mark.usefixtures("acts_are_entered")
+
 BOUTIQUE = "borealis-boutique"
 CATEGORY = "fashion > bags > handbags"
 

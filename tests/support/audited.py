@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Delete, Insert, Update, event
+from sqlalchemy import Connection, CursorResult, Delete, Engine, Insert, Update, event
 
 from index.store.store import Store
 
@@ -25,9 +25,13 @@ _LOG = "audit_entries"
 
 
 @contextmanager
-def acts_watched(store: Store) -> Iterator[list[str]]:
-    """Give a list that fills with the tables of each transaction that changed some of them without an entry."""
-    engine, unentered = store._database.engine, []
+def acts_watched(store: Store | None = None) -> Iterator[list[str]]:
+    """Give a list that fills with the tables of each transaction that changed some of them without an entry.
+
+    Of all stores in this process where none is given; a transaction that is under way when the watch begins is let be.
+    """
+    engine: Engine | type[Engine] = Engine if store is None else store._database.engine
+    unentered: list[str] = []
     changed: dict[int, set[str]] = {}
 
     def begun(connection: Connection) -> None:
@@ -44,8 +48,9 @@ def acts_watched(store: Store) -> Iterator[list[str]]:
         if not isinstance(statement, Insert | Update | Delete) or result.rowcount == 0:
             return
         table = str(getattr(statement.table, "name", ""))
-        if isinstance(statement, Insert) or table not in _WHEN_NEW:
-            changed.setdefault(id(connection.connection.dbapi_connection), set()).add(table)
+        tables = changed.get(id(connection.connection.dbapi_connection))
+        if tables is not None and (isinstance(statement, Insert) or table not in _WHEN_NEW):
+            tables.add(table)
 
     def committed(connection: Connection) -> None:
         tables = changed.pop(id(connection.connection.dbapi_connection), set())

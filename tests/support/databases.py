@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -20,16 +19,13 @@ from tests.support.audited import acts_watched
 class StoreSuite:
     """What every database must do; a subclass of it and of a class below says which one is tested."""
 
-    # Whether each act must have its entry in the audit log when a test ends.
-    acts_are_watched: ClassVar[bool] = False
-
     @pytest.fixture
     def store(self, location: str | Path) -> Iterator[Store]:
-        """Open the store, empty at first."""
+        """Open the store, empty at first. Each act in it must have its entry in the audit log when the test ends."""
         with Store.open(location) as opened:
             with acts_watched(opened) as unentered:
                 yield opened
-            assert not self.acts_are_watched or unentered == []
+            assert unentered == []
 
 
 class OnSqlite:

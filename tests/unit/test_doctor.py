@@ -28,6 +28,7 @@ MODEL_PARTS = [
     "data folder",
     "migrations",
     "store",
+    "spool",
     "clock",
     "blobs",
     "policy",

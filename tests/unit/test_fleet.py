@@ -12,7 +12,7 @@ import pytest
 import simpy
 
 from training.fleet.incidents import INCIDENTS
-from training.fleet.model import Shape
+from training.fleet.model import Callers, Fleet, Shape
 from training.fleet.simulate import BEGINS_S, Outcome, simulate
 from training.fleet.sizing import Costs, Demand, tables
 from training.fleet.stations import BatchServer, Pool, Refused, Steps
@@ -138,13 +138,51 @@ def test_the_same_seed_plays_the_same() -> None:
 
 
 def test_incidents_hurt_as_they_should_and_pass() -> None:
-    """A quiet fleet fails nothing; a store that fails over fails what comes meanwhile; both are well afterwards."""
-    quiet, store = outcome("nothing"), outcome("store")
+    """A quiet fleet fails nothing; where nothing is kept on disk, what comes while the store is away fails."""
+    quiet, unkept = outcome("nothing"), outcome("unkept")
 
-    assert quiet.failed == 0
-    assert quiet.recovered_s == 0
-    assert 0.5 < store.failed < 1
-    assert not math.isnan(store.recovered_s)
+    assert (quiet.failed, quiet.kept, quiet.recovered_s, quiet.recorded_s) == (0, 0, 0, 0)
+    assert 0.5 < unkept.failed < 1
+    assert unkept.kept == 0
+    assert not math.isnan(unkept.recovered_s)
+
+
+def test_what_is_kept_on_disk_is_answered_and_recorded_soon() -> None:
+    """While the store is away all of it is REVIEW, no slower than ever, and on record soon after the store is back."""
+    store = outcome("store")
+
+    assert store.failed == 0
+    assert store.kept > 0.99
+    assert store.during[1] < 1.1 * store.before[1]
+    assert 0 < store.recorded_s < 10
+
+
+def test_a_store_that_hangs_fails_those_who_come_before_it_is_noticed() -> None:
+    """Whoever waits for 3 s and came in the first three of the six seconds that a probe takes to notice."""
+    hang = outcome("hang")
+
+    assert 0.2 < hang.failed < 0.4  # three of ten seconds
+    assert hang.kept == pytest.approx(1 - hang.failed, abs=0.05)
+
+
+def test_decisions_are_recorded_as_often_as_they_were_kept() -> None:
+    """None is lost and none is recorded twice, whatever the store does meanwhile."""
+    env = simpy.Environment()
+    fleet = Fleet(env, replace(FEW, store_writers=1), Costs(), SMALL, Callers(), Random(1))
+    env.process(fleet.arrivals(20.0))
+
+    def flapping() -> Steps:
+        for _ in range(4):
+            yield env.timeout(3.0)
+            fleet.lose_store(noticed_s=0.0)
+            yield env.timeout(1.0)
+            fleet.find_store()
+
+    env.process(flapping())
+    env.run()
+
+    assert sum(fleet.told.kept) == fleet.told.late_records > 0
+    assert [replica.kept for replica in fleet.replicas] == [0] * len(fleet.replicas)
 
 
 def test_bounded_queues_end_a_storm_of_retries() -> None:

@@ -16,7 +16,8 @@ from index.store.store import Store
 from serving.case_opening import CaseOpening
 from serving.case_rules import load_case_rules
 from serving.outage.draining import Drain
-from serving.outage.spool import REFUSED, Spool
+from serving.outage.set_aside import REFUSED
+from serving.outage.spool import Spool
 from serving.recording import Recorder, Recording
 from tests.support.waiting import a_recording
 

@@ -10,16 +10,19 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from index.errors import KeyReused
 from serving.errors import NotKept
-from serving.outage.spool import REFUSED, Spool
+from serving.outage.set_aside import REFUSED, SetAside
+from serving.outage.spool import Spool
 from serving.outage.spool_file import SpoolFile
 from serving.outage.spooled import from_line, to_line
-from tests.support.waiting import a_recording, same
+from tests.support.waiting import NOON, a_recording, same
 
 MIB = 2**20
 
@@ -39,6 +42,10 @@ def _ids(spool: Spool) -> list[str]:
         ids.append(waiting.decision_id)
         spool.done(waiting)
     return ids
+
+
+def _unexpected(start: int, line: bytes) -> None:
+    pytest.fail(f"damaged at {start}: {line!r}")
 
 
 def test_a_recording_is_read_as_it_was_written() -> None:
@@ -129,8 +136,8 @@ def test_a_torn_end_is_cut_off(tmp_path: Path, lost: int) -> None:
         assert _ids(spool) == ["d1", "d3"]
 
 
-def test_a_damaged_line_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One flipped bit costs its line, and the log says so."""
+def test_a_damaged_line_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One flipped bit costs its line, whose bytes are kept for whoever looks into it, and the log says so."""
     with _spool(tmp_path) as spool:
         for number in range(3):
             spool.put(a_recording(f"d{number}"))
@@ -142,7 +149,61 @@ def test_a_damaged_line_is_passed_over(tmp_path: Path, caplog: pytest.LogCapture
     with _spool(tmp_path) as spool:
         spool.adopt()
         assert _ids(spool) == ["d0", "d2"]
+        assert spool.set_aside.count() == 1
     assert "damaged" in caplog.text
+    assert not path.exists()
+    (kept,) = (tmp_path / REFUSED).iterdir()
+    assert kept.suffix == ".damaged"
+    assert kept.read_bytes() == content.splitlines(keepends=True)[1]
+
+
+def test_a_line_of_another_release_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whole, so that the release that can read it takes it up from there."""
+    newer = to_line(a_recording("d1")).replace(b'"format":1', b'"format":9')
+    with closing(SpoolFile(tmp_path / "left.jsonl")) as file:
+        file.append(newer)
+        file.append(to_line(a_recording("d2")))
+
+    with _spool(tmp_path) as spool:
+        assert spool.adopt() == 1
+        assert _ids(spool) == ["d2"]
+    assert "cannot be used" in caplog.text
+    (kept,) = (tmp_path / REFUSED).glob("*.jsonl")
+    with closing(SpoolFile(kept)) as aside:
+        assert [aside.read(span) for span in aside.recover(_unexpected)] == [newer]
+
+
+def test_a_file_is_not_let_go_before_its_bad_lines_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room to set one aside nothing of the file is taken up; when there is room again, all of it is."""
+    with closing(SpoolFile(tmp_path / "left.jsonl")) as file:
+        file.append(b"no decision")
+        file.append(to_line(a_recording("d1")))
+
+    def full(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with _spool(tmp_path) as spool:
+        with monkeypatch.context() as disk:
+            disk.setattr(SetAside, "keep", full)
+            assert spool.adopt() == 0
+        assert (tmp_path / "left.jsonl").stat().st_size
+        assert spool.adopt() == 1
+        assert _ids(spool) == ["d1"]
+    assert SetAside(tmp_path).count() == 1
+
+
+def test_the_longest_wait_is_known(tmp_path: Path) -> None:
+    """Also when what an earlier process left is older than what came since."""
+    with _spool(tmp_path) as spool:
+        older = a_recording("d1")
+        spool.put(replace(older, record=replace(older.record, create_time=NOON - timedelta(hours=1))))
+
+    with _spool(tmp_path) as spool:
+        assert spool.oldest is None
+        spool.put(a_recording("d2"))
+        assert spool.oldest == NOON
+        spool.adopt()
+        assert spool.oldest == NOON - timedelta(hours=1)
 
 
 def test_a_full_spool_takes_no_more(tmp_path: Path) -> None:
@@ -237,5 +298,5 @@ def test_what_cannot_be_recorded_is_put_aside(tmp_path: Path) -> None:
 
         assert not spool.first(1)
     with closing(SpoolFile(tmp_path / REFUSED / "d1.jsonl")) as aside:
-        (span,) = aside.recover()
+        (span,) = aside.recover(_unexpected)
         assert same(from_line(aside.read(span)), a_recording("d1"))

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from index.store.store import Store
 from serving.access.access_file import load_access
+from serving.access.api_keys import NewKey, make_key
 from serving.access.signing_in import check_listening, describe_access, describe_tls, open_gate
 from serving.errors import SettingsError
 from serving.settings import Settings
@@ -113,12 +114,24 @@ def test_the_doctor_says_who_may_sign_in(store: Store, tmp_path: Path) -> None:
 
     says = describe_access(settings, store, now=NOW)
     assert says == "tokens by 1 keys, 0 API keys, a proxy's metadata (loopback)"
+    for name, role in (("uploads", "pipeline"), ("bob", "moderator")):
+        store.add_key(a_key(name, role).key)
+    assert "2 API keys; cases are decided by key by bob: who has another" in describe_access(settings, store, now=NOW)
+    only_keys = access_file(tmp_path, api_keys=True)
+    assert describe_access(Settings(access=only_keys), store, now=NOW) == "2 API keys"
+    access_file(tmp_path, tokens=token_rules(), api_keys=True, proxy=True)
     assert "everything" in describe_access(Settings(), store, now=NOW)
 
     (tmp_path / "jwks.json").unlink()
     with pytest.raises(OSError, match="jwks"):
         describe_access(settings, store, now=NOW)
     store.close()
+
+
+def a_key(name: str, role: str) -> NewKey:
+    """Make a key of somebody's."""
+    held = {"roles": frozenset({role}), "brands": frozenset[str]()}
+    return make_key(name=name, created_by="root", now=NOW, expire_time=None, **held)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +148,7 @@ def test_the_doctor_says_who_may_sign_in(store: Store, tmp_path: Path) -> None:
         ("tokens: {jwks: a, issuer: '', audience: c}", "issuer"),
         ("certificates: {x: {caller: y, roles: [root]}}", "root is no role"),
         ("certificates: {x: {roles: [admin]}}", "caller"),
+        ("certificates: {x: {caller: Ann}, y: {caller: ann}}", "'Ann' and 'ann' are spellings of one name"),
     ],
 )
 def test_an_access_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> None:

@@ -71,11 +71,16 @@ def _gpus(count: int, *, up: bool) -> Callable[[Fleet], None]:
     return switch
 
 
-def _store(*, up: bool) -> Callable[[Fleet], None]:
-    def switch(fleet: Fleet) -> None:
-        fleet.store.up = up
+# A probe each second, and the patience with one that is not answered (serving/outage/guard.py, store_patience_s).
+_HANG_NOTICED_S = 1.0 + 5.0
 
-    return switch
+
+def _lose_store(*, noticed_s: float = 0.0) -> Callable[[Fleet], None]:
+    return lambda fleet: fleet.lose_store(noticed_s=noticed_s)
+
+
+def _find_store(fleet: Fleet) -> None:
+    fleet.find_store()
 
 
 def _surge(times: float) -> Callable[[Fleet], None]:
@@ -97,6 +102,10 @@ def _unbounded(shape: Shape) -> Shape:
     return replace(shape, most_waiting=None, early=False)
 
 
+def _unkept(shape: Shape) -> Shape:
+    return replace(shape, keeps=False)
+
+
 _STORM = Callers(tries=6, pause_s=0.01, spread=False)
 
 INCIDENTS = (
@@ -112,8 +121,21 @@ INCIDENTS = (
         name="gpus", says="3 of 6 GPUs are lost for 60 s", begin=_gpus(3, up=False), end=_gpus(3, up=True), lasts_s=60.0
     ),
     Incident(name="zone", says="a zone goes dark for 60 s", begin=_zone(up=False), end=_zone(up=True), lasts_s=60.0),
+    Incident(name="store", says="the store fails over in 30 s", begin=_lose_store(), end=_find_store, lasts_s=30.0),
     Incident(
-        name="store", says="the store fails over in 30 s", begin=_store(up=False), end=_store(up=True), lasts_s=30.0
+        name="hang",
+        says="the store hangs for 30 s",
+        begin=_lose_store(noticed_s=_HANG_NOTICED_S),
+        end=_find_store,
+        lasts_s=30.0,
+    ),
+    Incident(
+        name="unkept",
+        says="the store fails over in 30 s, and nothing is kept on disk (`spool_mib: 0`)",
+        begin=_lose_store(),
+        end=_find_store,
+        lasts_s=30.0,
+        shape=_unkept,
     ),
     Incident(name="surge", says="three times as much for 30 s", begin=_surge(3.0), end=_surge(1.0), lasts_s=30.0),
     Incident(

@@ -2,8 +2,10 @@
 
 A caller picks the less busy of two replicas that are in the rotation (Mitzenmacher, "The power of two choices", 2001).
 The replica decodes on its cores, asks a GPU of its zone, compares and reads on its cores, and commits to the store.
-Where no GPU of its zone is up it asks another zone's. What fails is told to the caller at once, who tries again after a
-pause, as often as it may. What is not answered by its deadline goes to REVIEW at the caller's, and counts as failed.
+Where no GPU of its zone is up it asks another zone's. While the store is away it keeps decisions on its own disk, as
+REVIEW, and records them when the store is back (`serving.outage`). What fails is told to the caller at once, who tries
+again after a pause, as often as it may. What is not answered by its deadline goes to REVIEW at the caller's, and counts
+as failed.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ class Shape:
     most_waiting: int | None = 256  # listings of a replica; None: no bound
     early: bool = True  # whether what cannot be done within its time is refused when it comes
     takes_out_s: float = 5.0  # until a replica that is gone is out of the rotation
+    keeps: bool = True  # decisions on disk while the store is away
+    keep_s: float = 0.005  # an append and its fsync
+    records_at_once: int = 4  # of what a replica kept
+    probe_s: float = 1.0  # until a store that is back is asked again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +60,24 @@ class Replica:
     zone: int
     cores: Pool
     listed: bool = True  # in the rotation
+    kept: int = 0  # decisions on its disk
+    records: bool = False  # whether it is recording them
 
 
 @dataclass
 class Told:
-    """What became of each listing: when it came, how long it took (NaN: failed), and how many tries."""
+    """What became of each listing: when it came, how long it took (NaN: failed), whether its decision was kept on disk.
+
+    `tries` of all together; `late_records` counts the decisions that were kept and are on record, the last one at
+    `recorded`.
+    """
 
     came: list[float] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
+    kept: list[bool] = field(default_factory=list)
     tries: int = 0
+    late_records: int = 0
+    recorded: float = 0.0
 
 
 class Fleet:
@@ -92,6 +107,30 @@ class Fleet:
             for number in range(shape.gpus)
         ]
         self.store = Pool(env, shape.store_writers)
+        self._noticed = env.event()  # that the store is away
+        self._away = False
+
+    def lose_store(self, *, noticed_s: float) -> None:
+        """Take the store away; replicas wait for it until they notice."""
+        self.store.up = False
+        self._noticed = self.env.event()
+        self.env.process(self._notice(noticed_s))
+
+    def find_store(self) -> None:
+        """Bring the store back; replicas find it by a probe."""
+        self.store.up = True
+        self.env.process(self._find())
+
+    def _notice(self, noticed_s: float) -> Steps:
+        yield self.env.timeout(noticed_s)
+        self._away = not self.store.up
+        self._noticed.succeed()
+
+    def _find(self) -> Steps:
+        yield self.env.timeout(self.shape.probe_s)
+        self._away = not self.store.up
+        for replica in self.replicas:
+            self._begin_recording(replica)
 
     def arrivals(self, until: float) -> Steps:
         """Let listings come, at random and independently of each other, until then."""
@@ -104,11 +143,11 @@ class Fleet:
         came = self.env.now
         until = came + self.callers.deadline_s
         pictures = 1 + self._poisson(self._pictures - 1)
-        took = float("nan")
+        took, kept = float("nan"), False
         for number in range(self.callers.tries):
             self.told.tries += 1
             try:
-                yield from self._screen(pictures, until)
+                kept = yield from self._screen(pictures, until)
             except Refused:
                 pause = self.callers.pause_s * 2**number
                 yield self.env.timeout(pause * (self._random.uniform(0.5, 1.0) if self.callers.spread else 1.0))
@@ -120,8 +159,10 @@ class Fleet:
             break
         self.told.came.append(came)
         self.told.took.append(took)
+        self.told.kept.append(kept)
 
     def _screen(self, pictures: int, until: float) -> Steps:
+        """Screen on one replica; return whether the decision was kept on its disk. Raises Refused."""
         replica = self._choose(self.replicas)
         limit = until if self.shape.early else float("inf")
         work = self._work(pictures)
@@ -132,7 +173,48 @@ class Fleet:
         yield from replica.cores.serve(work, until=limit)
         if not replica.cores.up:
             raise Refused
-        yield from self.store.serve(self._random.expovariate(1 / self.shape.commit_s))
+        return (yield from self._commit(replica, until))
+
+    def _commit(self, replica: Replica, until: float) -> Steps:
+        """Record a decision: False; while the store is away keep it on the replica's disk: True. Raises Refused."""
+        if not self._away:
+            if not self.store.up:  # and nobody knows
+                yield self._noticed | self.env.timeout(max(until - self.env.now, 0.0))
+            try:
+                yield from self.store.serve(self._random.expovariate(1 / self.shape.commit_s))
+            except Refused:
+                if not self.shape.keeps:
+                    raise
+            else:
+                return False
+        if not self.shape.keeps or self.env.now > until:
+            raise Refused
+        yield self.env.timeout(self.shape.keep_s)
+        replica.kept += 1
+        self._begin_recording(replica)
+        return True
+
+    def _begin_recording(self, replica: Replica) -> None:
+        if replica.kept and not self._away and not replica.records:
+            self.env.process(self._record(replica))
+
+    def _record(self, replica: Replica) -> Steps:
+        """Record what a replica kept, some at once, as long as the store takes it."""
+        replica.records = True
+        while replica.kept and self.store.up and replica.cores.up:
+            batch = [self.env.process(self._recorded()) for _ in range(min(self.shape.records_at_once, replica.kept))]
+            yield self.env.all_of(batch)
+            replica.kept -= sum(bool(one.value) for one in batch)
+        replica.records = False
+
+    def _recorded(self) -> Steps:
+        try:
+            yield from self.store.serve(self._random.expovariate(1 / self.shape.commit_s))
+        except Refused:
+            return False
+        self.told.late_records += 1
+        self.told.recorded = self.env.now
+        return True
 
     def _work(self, pictures: int) -> float:
         """Draw the processor time after the networks: some pictures have keypoints found in them, others not."""

@@ -40,8 +40,10 @@ class Outcome:
     before: tuple[float, float]  # p50, p99, seconds
     during: tuple[float, float]
     failed: float  # share of the listings that came during it
+    kept: float  # share that was answered REVIEW, kept on a replica's disk
     tries: float  # a listing, over the whole run
     recovered_s: float  # from the incident's end until all is well again; NaN: not within the run
+    recorded_s: float  # from the incident's end until all that was kept is on record
     came: NDArray[np.float64]
     took: NDArray[np.float64]
 
@@ -64,12 +66,13 @@ def simulate(
     env.process(play(fleet, incident, begins_s=BEGINS_S))
     env.run()
     order = np.argsort(fleet.told.came)
-    came, took = np.array(fleet.told.came)[order], np.array(fleet.told.took)[order]
+    came, took, kept = (np.array(told)[order] for told in (fleet.told.came, fleet.told.took, fleet.told.kept))
     before = took[(came >= BEGINS_S / 2) & (came < BEGINS_S)]
     usual = _quantiles(before)
     well = _well_from(came, took, ends, last, usual[1])
     within = (came >= BEGINS_S) & (came < (last if np.isnan(well) else max(well, ends)))
-    during = took[within] if incident.lasts_s else took[came >= BEGINS_S]
+    meant = within if incident.lasts_s else came >= BEGINS_S
+    during = took[meant]
     return Outcome(
         name=incident.name,
         says=incident.says,
@@ -77,8 +80,10 @@ def simulate(
         before=usual,
         during=_quantiles(during),
         failed=float(np.isnan(during).mean()),
+        kept=float((kept & ~np.isnan(took))[meant].mean()),
         tries=fleet.told.tries / len(came),
         recovered_s=well - ends,
+        recorded_s=max(fleet.told.recorded - ends, 0.0),
         came=came,
         took=took,
     )
@@ -107,12 +112,13 @@ def _quantiles(took: NDArray[np.float64]) -> tuple[float, float]:
 def table(outcomes: list[Outcome]) -> str:
     """Draw the outcomes as docs/scale.md has them."""
     rows = [
-        f"| {one.says} | {_ms(one.before)} | {_ms(one.during)} | {one.failed:.2%} | {one.tries:.2f} "
-        f"| {_recovered(one)} |"
+        f"| {one.says} | {_ms(one.before)} | {_ms(one.during)} | {one.failed:.2%} | {one.kept:.2%} "
+        f"| {one.tries:.2f} | {_recovered(one)} |"
         for one in outcomes
     ]
-    head = "| incident | p50 / p99 before, ms | during, ms | failed during | tries a listing | well again after |"
-    return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
+    columns = ("incident", "p50 / p99 before, ms", "during, ms", "failed during", "REVIEW, kept on disk")
+    head = f"| {' | '.join((*columns, 'tries a listing', 'well again after'))} |"
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *rows])
 
 
 def _ms(quantiles: tuple[float, float]) -> str:
@@ -120,7 +126,9 @@ def _ms(quantiles: tuple[float, float]) -> str:
 
 
 def _recovered(one: Outcome) -> str:
-    return "not within the run" if np.isnan(one.recovered_s) else f"{one.recovered_s:.0f} s"
+    if np.isnan(one.recovered_s):
+        return "not within the run"
+    return f"{one.recovered_s:.0f} s" + (f"; all on record after {one.recorded_s:.1f} s" if one.recorded_s else "")
 
 
 def draw(outcomes: list[Outcome], path: Path) -> None:
