@@ -166,6 +166,19 @@ def test_inverted_marks_are_found_but_inverted_examples_are_not_looked_for() -> 
     assert as_example.verification.strength < 1
 
 
+@pytest.mark.parametrize("kind", [ReferenceKind.LOGO, ReferenceKind.EXAMPLE, ReferenceKind.PACKAGING])
+def test_a_flipped_photo_shows_what_it_showed(kind: ReferenceKind) -> None:
+    """Sellers flip photos: whatever is referred to is sought in its mirror image as well, and said to be one."""
+    shown = a_picture(7)
+    photo = OnePhoto(np.ascontiguousarray(shown[:, ::-1]))
+
+    (proof,) = Verifier(Shelf({"r1": reference_features(shown)})).verify([a_candidate("acme", "r1", score=0.5, kind=kind)], photo)
+
+    assert proof is not None
+    assert proof.verification.strength > 2
+    assert proof.verification.variant is Variant.MIRRORED
+
+
 def test_what_has_no_keypoints_is_judged_by_its_embedding() -> None:
     """References of an older release and photos without keypoints are not verified, and not held against the match."""
     shelf = Shelf({"r1": reference_features(a_picture())})
