@@ -62,7 +62,8 @@ def _product(small: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     mask[:edge] = mask[-edge:] = mask[:, :edge] = mask[:, -edge:] = cv2.GC_BGD
     cv2.setRNGSeed(0)  # GrabCut starts from a random clustering
     try:
-        cv2.grabCut(small, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
+        whole = (0, 0, width, height)  # not heeded beside a mask
+        cv2.grabCut(small, mask, whole, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # nothing but one colour, or a photo of a few pixels
         return None
     product = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)

@@ -107,4 +107,5 @@ def _with_looks(
         looked[target] = looks.vectors[own == target].mean(axis=0)
     both = np.concatenate([within, looks.vectors - looked[own]])
     changes = looks.vectors - vectors[looks.sources]
-    return both.T @ both / len(both) + changes.T @ changes / len(changes), (means + looked) / 2
+    covariance: Vectors = both.T @ both / len(both) + changes.T @ changes / len(changes)
+    return covariance, ((means + looked) / 2).astype(np.float32)

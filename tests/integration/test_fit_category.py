@@ -41,7 +41,7 @@ def _data(folder: Path, *, count: int) -> Path:
 
 
 def test_clothes_are_learnt_in_two_looks_and_groceries_in_one(tmp_path: Path) -> None:
-    """What can be cut out of a photo of clothes counts as a catalogue look; a broken photo has none and stops nothing."""
+    """What can be cut out of a photo of clothes is a catalogue look; a broken photo has none and stops nothing."""
     data, embedder, out = _data(tmp_path, count=12), FakeEmbedder(), tmp_path / "head"
     out.mkdir()
     (data / "clothing" / "hat3.png").write_bytes(b"no image")

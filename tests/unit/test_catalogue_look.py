@@ -39,7 +39,10 @@ def test_the_same_photo_gives_the_same_look() -> None:
     cv2.setRNGSeed(7)
     as_in_catalogue(_photo(product=(200, 30, 30), seed=3))
 
-    assert np.array_equal(first, as_in_catalogue(photo))
+    again = as_in_catalogue(photo)
+    assert first is not None
+    assert again is not None
+    assert np.array_equal(first, again)
 
 
 def test_where_no_product_is_found_there_is_no_look() -> None:
