@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,9 +169,6 @@ class CategoryHead:
             optional = [GENERAL] if GENERAL in manifest["sha256"] else []
             named = {name: str(manifest["sha256"][name]) for name in (PROBE, FAMILIAR, *optional)}
             actual = {name: _sha256(folder / name) for name in named}
-            tuning = manifest["general"]
-            temperature = float(tuning["temperature"])
-            look_alikes = {int(number): str(leaf) for number, leaf in tuning["look_alikes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{folder / MANIFEST}: is no category head ({error!r}); {_REMAKE}") from error
         if version != FORMAT_VERSION:
@@ -184,8 +182,7 @@ class CategoryHead:
             Concepts.load(folder / PROBE, fingerprint=fingerprint),
             Familiarity.load(folder / FAMILIAR),
             GeneralKnowledge.load(folder / GENERAL) if optional else None,
-            temperature,
-            look_alikes,
+            *_tuning(manifest, folder / MANIFEST),
         )
 
     @staticmethod
@@ -201,6 +198,18 @@ def first_part(views: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
     lengths[lengths == 0] = 1
     rows: NDArray[np.float32] = part / lengths
     return rows
+
+
+def _tuning(manifest: Mapping[str, Any], path: Path) -> tuple[float, dict[int, str]]:
+    """Read how sure to be of general knowledge, and which of its classes look like which leaf."""
+    try:
+        temperature = float(manifest["general"]["temperature"])
+        look_alikes = {int(number): str(leaf) for number, leaf in manifest["general"]["look_alikes"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: does not say what to think of the rest ({error!r}); {_REMAKE}") from error
+    if not 0 < temperature < np.inf:
+        raise CheckpointError(f"{path}: has the temperature {temperature}; {_REMAKE}")
+    return temperature, look_alikes
 
 
 def _sha256(path: Path) -> str:

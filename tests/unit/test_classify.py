@@ -243,6 +243,17 @@ def test_corrupt_head_is_refused_by_file_and_remedy(head: CategoryHead, tmp_path
         CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
 
 
+@pytest.mark.parametrize("general", ['"temperature": 0.0', '"temperature": "warm"', '"heat": 1'])
+def test_a_head_that_does_not_say_how_sure_to_be_is_refused(head: CategoryHead, tmp_path: Path, general: str) -> None:
+    """No probability is divided by nothing."""
+    head.save(tmp_path, notes={})
+    manifest = tmp_path / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"temperature": 1.0', general))
+
+    with pytest.raises(CheckpointError, match=r"category.json.*fit_category"):
+        CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
+
+
 def test_a_product_is_seen_by_both_networks() -> None:
     """Both vectors of a photo are there, rooted, the whole with half the weight of the middle: unit rows."""
     middles, wholes = _products(0, 3, seed=1), _products(1, 3, seed=2)
