@@ -9,7 +9,6 @@ seen from its side, a shoe that general knowledge takes for a loafer is no boot,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,17 +45,19 @@ class Pool:
         the judges say. What is missing from a row's sum of 1 is the probability of something that neither knows.
         """
         share = degrees[:, np.newaxis].astype(np.float64)
-        probe, wide = self._spread(self.known, known), self._spread(self.general, general)
+        probe, wide = np.zeros((2, len(degrees), len(self.leaves)))
+        probe[:, self._places[0]], wide[:, self._places[1]] = known, general
         scores = share * probe + (1 - share) * wide
         for within, taught, named in self._groups:
             scores[:, within] = _in_group(share, probe[:, within], wide[:, within], taught, named)
         return scores.astype(np.float32)
 
-    def _spread(self, names: Sequence[str], scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where among all leaves those of the probe and those of general knowledge stand."""
         place = {leaf: column for column, leaf in enumerate(self.leaves)}
-        spread = np.zeros((len(scores), len(self.leaves)))
-        spread[:, [place[name] for name in names]] = scores
-        return spread
+        known, general = (np.array([place[leaf] for leaf in own], np.int64) for own in (self.known, self.general))
+        return known, general
 
     @cached_property
     def _groups(self) -> list[tuple[list[int], NDArray[np.bool_], NDArray[np.bool_]]]:
