@@ -70,7 +70,7 @@ def embed_rows(
             (place, pixels)
             for place, row in enumerate(batch, start)
             for path in row.images
-            if (pixels := _pixels(path)) is not None
+            if (pixels := read_pixels(path)) is not None
         ]
         if photos:
             np.add.at(vectors, [place for place, _ in photos], seen(embedder, [pixels for _, pixels in photos]))
@@ -79,6 +79,21 @@ def embed_rows(
     lengths[lengths == 0] = 1
     unit: NDArray[np.float32] = vectors / lengths
     return unit
+
+
+def read_pixels(path: Path) -> NDArray[np.uint8] | None:
+    """Decode a photo, uint8 [H, W, 3]; None if it is broken.
+
+    Raises:
+        CatalogueError: there is no such file, or it may not be read.
+
+    """
+    try:
+        return decode(path.read_bytes()).pixels
+    except ImageError:
+        return None
+    except OSError as error:
+        raise CatalogueError(f"{path}: the image cannot be read: {error.strerror or error}.") from error
 
 
 def spoken(label: str) -> str:
@@ -90,12 +105,3 @@ def _labelled(listing: ListingRow) -> LabelledRow | None:
     if not listing.images or listing.labels.category is None:
         return None
     return LabelledRow(listing_id=listing.listing_id, images=listing.images, label=listing.labels.category)
-
-
-def _pixels(path: Path) -> NDArray[np.uint8] | None:
-    try:
-        return decode(path.read_bytes()).pixels
-    except ImageError:
-        return None
-    except OSError as error:
-        raise CatalogueError(f"{path}: the image cannot be read: {error.strerror or error}.") from error

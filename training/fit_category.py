@@ -5,7 +5,8 @@ the committed table, fits the probe and what is familiar to it, and writes the h
 data is read: the head ships. Where a label means several leaves ("shoes"), `training/data/clothing_leaves.yaml` says
 which of them a photo shows; photos that do not stand there teach only what is familiar. For leaves that the data do
 not show, the ImageNet classifier of the trunk's package is carried over to the trunk as it is, and
-`training/data/imagenet_to_leaf.yaml` says what its classes mean.
+`training/data/imagenet_to_leaf.yaml` says what its classes mean. Clothes are seen twice, as the seller took them and
+cut out as a catalogue shows them (`training.catalogue_look`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import click
 import numpy as np
 
 from training.attribute_tables import PHOTO_LEAVES, load_photo_labels, photo_key
-from training.category_rows import LabelledRow, embed_rows, read_labelled
+from training.catalogue_look import as_in_catalogue
+from training.category_rows import LabelledRow, as_products, embed_rows, read_labelled, read_pixels
 from training.convert_touchstone_s import DIM
 from training.familiarity import Vectors, assess_familiarity, fit_familiarity
-from training.imagenet import FEATURE_LENGTH, embed_as_packaged, load_imagenet, load_meanings, rows_in
+from training.imagenet import FEATURE_LENGTH, embed_as_packaged, load_imagenet, load_look_alikes, load_meanings, rows_in
 from training.label_table import load_label_table
-from training.probe import fit_probe
+from training.probe import Looks, fit_probe
 from training.progress import Progress, progress_bar
 from vision.category_general import GeneralKnowledge
 from vision.category_head import CategoryHead, first_part
@@ -34,6 +36,9 @@ from vision.embedder import Embedder
 from vision.networks import DEFAULT_MODEL
 from vision.taxonomy import Taxonomy, load_taxonomy
 
+_BATCH = 32  # catalogue looks that pass the network together
+# Of this data set products can be cut out; the other's photos show shelves and hands full of fruit.
+_AT_HOME = "clothing"
 _DATA = {
     "clothing": "Clothing dataset (small), Alexey Grigorev, train split, CC0-1.0",
     "grocery": "Grocery Store Dataset, Marcus Klasson and others, train split, MIT",
@@ -52,26 +57,33 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
     table = load_label_table(taxonomy)
     used: list[LabelledRow] = []
     seen = load_photo_labels(PHOTO_LEAVES)["leaf"]
-    vectors, labels, shown = [], [], []
+    vectors, labels, shown, at_home = [], [], [], []
     for name in _DATA:
         rows = read_labelled(data / name / "train.jsonl")
         leaves = table.covering({row.label for row in rows})
         known = [row for row in rows if leaves[row.label]]
         vectors.append(embed_rows(known, embedder, progress))
         used += known
+        at_home += [name == _AT_HOME] * len(known)
         named = {label: tuple(" > ".join(leaf) for leaf in several) for label, several in leaves.items()}
         labels += [named[row.label][0] for row in known]
         shown += [seen.get(photo_key(row.listing_id)) or _only(named[row.label]) for row in known]
     examples = np.concatenate(vectors)
     photos = first_part(examples, embedder.dim)
     certain = [place for place, leaf in enumerate(shown) if leaf]
+    leaves_shown = [shown[place] for place in certain]
+    looks = _catalogue_looks([used[place] if at_home[place] else None for place in certain], embedder, progress)
+    general = _general_knowledge(used, photos, embedder, taxonomy, progress) if embedder.dim == DIM else None
     head = CategoryHead(
-        probe=fit_probe(examples[certain], [shown[place] for place in certain], fingerprint=embedder.fingerprint),
+        probe=fit_probe(examples[certain], leaves_shown, fingerprint=embedder.fingerprint, looks=looks),
         familiarity=fit_familiarity(photos, labels),
-        general=_general_knowledge(used, photos, embedder, taxonomy, progress) if embedder.dim == DIM else None,
+        general=general,
+        temperature=1.0 if general is None else _temperature(general, photos[certain], leaves_shown),
+        look_alikes={} if general is None else load_look_alikes(taxonomy, load_imagenet().names),
     )
     figures = {
         "examples": len(certain),
+        "catalogue_looks": len(looks.sources),
         "leaves": len(head.probe.labels),
         **asdict(assess_familiarity(photos, labels)),
     }
@@ -83,6 +95,36 @@ def fit_category(data: Path, embedder: Embedder, out: Path, *, progress: Progres
 def _only(leaves: Sequence[str]) -> str:
     """Give the one leaf that a label means; "" when it means several."""
     return leaves[0] if len(leaves) == 1 else ""
+
+
+def _catalogue_looks(rows: Sequence[LabelledRow | None], embedder: Embedder, progress: Progress) -> Looks:
+    """See the products that can be cut out of their photos as a catalogue would show them; None has no such look."""
+    vectors, sources = [np.zeros((0, as_products(embedder, ()).shape[1]), np.float32)], []
+    for start in range(0, len(rows), _BATCH):
+        pictures = []
+        for place, row in enumerate(rows[start : start + _BATCH], start):
+            pixels = read_pixels(row.images[0]) if row is not None else None
+            picture = as_in_catalogue(pixels) if pixels is not None else None
+            if picture is not None:
+                pictures.append(picture)
+                sources.append(place)
+        if pictures:
+            vectors.append(as_products(embedder, pictures))
+        progress(min(start + _BATCH, len(rows)), len(rows))
+    return Looks(np.concatenate(vectors), np.array(sources, np.int64))
+
+
+def _temperature(general: GeneralKnowledge, photos: Vectors, leaves: Sequence[str]) -> float:
+    """Find how sure to be of general knowledge: the least log loss on photos of leaves that it knows, leaf by leaf."""
+    truths = np.array(leaves)
+    known = [leaf for leaf in np.unique(truths) if leaf in general.leaves]
+
+    def loss(temperature: float) -> float:
+        names, scores = general.tuned(temperature=temperature, look_alikes={}).scores(photos)
+        true = [scores[truths == leaf, names.index(leaf)] for leaf in known]
+        return float(np.mean([-np.log(np.maximum(each, 1e-6)).mean() for each in true]))
+
+    return float(min(np.linspace(0.5, 2, 31), key=loss))
 
 
 def _general_knowledge(

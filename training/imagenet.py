@@ -89,11 +89,21 @@ def load_meanings(taxonomy: Taxonomy, names: Sequence[str], path: Path = LEAF_TA
         TaxonomyError: the table cannot be read, or names a leaf or class that there is not; the message names it.
 
     """
+    meaning = _read_table(taxonomy, names, path, "leaves")
+    return tuple(meaning.get(name, "") for name in names)
+
+
+def load_look_alikes(taxonomy: Taxonomy, names: Sequence[str], path: Path = LEAF_TABLE) -> dict[int, str]:
+    """Say which classes, by their number, goods of which leaf are taken for. Raises as `load_meanings`."""
+    return {names.index(name): leaf for name, leaf in _read_table(taxonomy, names, path, "look_alikes").items()}
+
+
+def _read_table(taxonomy: Taxonomy, names: Sequence[str], path: Path, section: str) -> dict[str, str]:
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         if document["format_version"] != FORMAT_VERSION:
             raise TaxonomyError(f"{path}: format_version is {document['format_version']}; this reads {FORMAT_VERSION}")
-        pairs = [(str(name), str(leaf)) for leaf, classes in document["leaves"].items() for name in classes]
+        pairs = [(str(name), str(leaf)) for leaf, classes in document[section].items() for name in classes]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise TaxonomyError(f"{path}: is not a table of leaves and classes: {error!r}") from error
     for name, leaf in pairs:
@@ -102,5 +112,4 @@ def load_meanings(taxonomy: Taxonomy, names: Sequence[str], path: Path = LEAF_TA
             raise TaxonomyError(
                 f"{path}: {leaf} has {name!r}, which is not the name of one class, or stands there twice"
             )
-    meaning = dict(pairs)
-    return tuple(meaning.get(name, "") for name in names)
+    return dict(pairs)

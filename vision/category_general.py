@@ -8,7 +8,8 @@ thousand-class classifier that ImageNet gave the trunk thinks of it; a committed
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class GeneralKnowledge:
     weights: NDArray[np.float32]  # [classes, dim], for photo vectors of length 1
     bias: NDArray[np.float32]  # [classes]
     meanings: tuple[str, ...]  # a leaf's path, "top > middle > leaf", for each class
+    temperature: float = 1.0
 
     def scores(self, photos: NDArray[np.float32]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Give the leaves, and the probability of each for each of `photos`, float32 [n, dim] from `signed_root`.
@@ -34,7 +36,7 @@ class GeneralKnowledge:
         """
         squared = np.sign(photos) * photos**2  # `signed_root` took the signed root; these rows know the plain vectors
         plain = squared / np.linalg.norm(squared, axis=1, keepdims=True)
-        classes = softmax(plain @ self.weights.T + self.bias)
+        classes = softmax((plain @ self.weights.T + self.bias) / self.temperature)
         leaves, means = self._meant
         return leaves, (classes @ means).astype(np.float32)
 
@@ -48,6 +50,14 @@ class GeneralKnowledge:
         """The leaves that classes mean, and which means which: 0 or 1, [classes, leaves]."""
         leaves = tuple(sorted(set(self.meanings) - {""}))
         return leaves, np.array([[meaning == leaf for leaf in leaves] for meaning in self.meanings], np.float64)
+
+    def tuned(self, *, temperature: float, look_alikes: Mapping[int, str]) -> GeneralKnowledge:
+        """Return the same classifier, less sure the higher the temperature; some classes, by number, mean other leaves.
+
+        Neither is in the file that `save` writes: both change more often than its 2.6 MB of weights.
+        """
+        meanings = tuple(look_alikes.get(number, meaning) for number, meaning in enumerate(self.meanings))
+        return replace(self, temperature=temperature, meanings=meanings)
 
     def save(self, path: Path) -> None:
         """Write the numbers in half precision, and the meanings into the metadata."""

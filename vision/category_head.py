@@ -5,7 +5,8 @@ Files beside a model's weights, written by `python -m training.fit_category` and
     category.json                    what it was fitted on, under which licence, how well it does, sha256 of the others
     category.safetensors             the probe over leaves (`vision.concepts`)
     category_familiar.safetensors    what is familiar to it (`Familiarity`)
-    category_general.safetensors     what to think of the rest (`vision.category_general`); some heads have none
+    category_general.safetensors     what to think of the rest (`vision.category_general`); some heads have none. How
+                                     sure to be of it, and what looks like what, stands in category.json
 
 A head is only good for the model that it was fitted on: another fingerprint is refused.
 """
@@ -15,19 +16,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.category_general import GeneralKnowledge
+from vision.category_pool import Pool
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError
 from vision.taxonomy import CategoryPath
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "category.json"
 PROBE = "category.safetensors"
 FAMILIAR = "category_familiar.safetensors"
@@ -103,29 +106,34 @@ class CategoryHead:
     probe: Concepts
     familiarity: Familiarity
     general: GeneralKnowledge | None = None
+    temperature: float = 1.0  # of general knowledge
+    look_alikes: Mapping[int, str] = field(default_factory=dict)  # classes that goods for sale are taken for
 
     def scores(self, views: NDArray[np.float32]) -> tuple[tuple[CategoryPath, ...], NDArray[np.float32]]:
         """Give the leaves, and the probability of each for each of `views`: float32 [n, leaves].
 
-        The probe's word counts as far as a product is familiar, and general knowledge's for the rest. What is missing
-        from a row's sum of 1 is the probability that it is something that neither knows.
+        The probe's word counts as far as a product is familiar, and general knowledge's for the rest
+        (`vision.category_pool`). What is missing from a row's sum of 1 is the probability that it is something that
+        neither knows.
         """
-        degrees = self.familiarity.degrees(first_part(views, self.familiarity.projection.shape[1]))[:, np.newaxis]
-        paths, known, others = self._columns
-        scores = np.zeros((len(views), len(paths)), np.float32)
-        scores[:, known] = degrees * self.probe.scores(views)
-        if self.general is not None:
-            _, general = self.general.scores(first_part(views, self.general.weights.shape[1]))
-            scores[:, others] += (1 - degrees) * general
-        return paths, scores
+        degrees = self.familiarity.degrees(first_part(views, self.familiarity.projection.shape[1]))
+        if self._wide is None:
+            general = np.zeros((len(views), 0), np.float32)
+        else:
+            _, general = self._wide.scores(first_part(views, self._wide.weights.shape[1]))
+        return self._paths, self._pool.scores(degrees, self.probe.scores(views), general)
 
     @cached_property
-    def _columns(self) -> tuple[tuple[CategoryPath, ...], list[int], list[int]]:
-        """All leaves in order, and where among them those of the probe and those of general knowledge stand."""
-        known, others = self.probe.labels, self.general.leaves if self.general is not None else ()
-        place = {leaf: column for column, leaf in enumerate(sorted({*known, *others}))}
-        paths = tuple(_path(leaf) for leaf in place)
-        return paths, [place[leaf] for leaf in known], [place[leaf] for leaf in others]
+    def _wide(self) -> GeneralKnowledge | None:
+        return self.general and self.general.tuned(temperature=self.temperature, look_alikes=self.look_alikes)
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return Pool(self.probe.labels, self._wide.leaves if self._wide is not None else ())
+
+    @cached_property
+    def _paths(self) -> tuple[CategoryPath, ...]:
+        return tuple(tuple(leaf.split(" > ")) for leaf in self._pool.leaves)
 
     def save(self, folder: Path, *, notes: Mapping[str, object]) -> None:
         """Write the files into `folder`; `notes` (data, licence, figures) go into the manifest as they are."""
@@ -135,10 +143,12 @@ class CategoryHead:
         if self.general is not None:
             self.general.save(folder / GENERAL)
             names.append(GENERAL)
+        tuning = {"temperature": self.temperature, "look_alikes": {str(k): v for k, v in self.look_alikes.items()}}
         manifest = {
             "format_version": FORMAT_VERSION,
             "fingerprint": self.probe.fingerprint,
             "sha256": {name: _sha256(folder / name) for name in names},
+            "general": tuning,
             "remake": "python -m training.fit_category",
             **notes,
         }
@@ -172,6 +182,7 @@ class CategoryHead:
             Concepts.load(folder / PROBE, fingerprint=fingerprint),
             Familiarity.load(folder / FAMILIAR),
             GeneralKnowledge.load(folder / GENERAL) if optional else None,
+            *_tuning(manifest, folder / MANIFEST),
         )
 
     @staticmethod
@@ -189,8 +200,16 @@ def first_part(views: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
     return rows
 
 
-def _path(leaf: str) -> CategoryPath:
-    return tuple(leaf.split(" > "))
+def _tuning(manifest: Mapping[str, Any], path: Path) -> tuple[float, dict[int, str]]:
+    """Read how sure to be of general knowledge, and which of its classes look like which leaf."""
+    try:
+        temperature = float(manifest["general"]["temperature"])
+        look_alikes = {int(number): str(leaf) for number, leaf in manifest["general"]["look_alikes"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: does not say what to think of the rest ({error!r}); {_REMAKE}") from error
+    if not 0 < temperature < np.inf:
+        raise CheckpointError(f"{path}: has the temperature {temperature}; {_REMAKE}")
+    return temperature, look_alikes
 
 
 def _sha256(path: Path) -> str:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from training.attribute_tables import PHOTO_LEAVES, load_photo_labels
 from training.familiarity import assess_familiarity, fit_familiarity
-from training.imagenet import load_imagenet, load_meanings
+from training.imagenet import load_imagenet, load_look_alikes, load_meanings
 from training.label_table import load_label_table
 from vision.category_general import GeneralKnowledge
-from vision.category_head import FAMILIAR, MANIFEST, PROBE, CategoryHead, first_part
+from vision.category_head import FAMILIAR, GENERAL, MANIFEST, PROBE, CategoryHead, first_part
 from vision.classify import CategoryClassifier, product_views, signed_root
 from vision.concepts import Concepts
 from vision.errors import CheckpointError, ModelError, TaxonomyError
@@ -130,6 +130,40 @@ def test_every_class_of_the_imagenet_table_means_one_leaf(tmp_path: Path) -> Non
         load_meanings(taxonomy, ("buckle",), broken)
 
 
+def test_look_alikes_are_classes_that_mean_nothing_else() -> None:
+    """A class has one meaning, in either section of the table."""
+    taxonomy, names = load_taxonomy(), load_imagenet().names
+
+    alike = load_look_alikes(taxonomy, names)
+
+    assert alike[names.index("magnetic compass")] == "fashion > watches-and-jewellery > watches"
+    assert not any(load_meanings(taxonomy, names)[number] for number in alike)
+
+
+def test_a_head_keeps_how_sure_to_be_of_general_knowledge_and_what_looks_like_what(
+    head: CategoryHead, tmp_path: Path
+) -> None:
+    """Both stand in the manifest: another look-alike rewrites no weights."""
+    rows = np.eye(8, dtype=np.float32)[[3, 0]] * 9
+    general = GeneralKnowledge(rows, np.zeros(2, np.float32), ("", "sports > golf"))
+    made = [
+        CategoryHead(head.probe, head.familiarity, general),
+        CategoryHead(head.probe, head.familiarity, general, temperature=4.0, look_alikes={0: "sports > cycling"}),
+    ]
+    for place, each in enumerate(made):
+        (tmp_path / str(place)).mkdir()
+        each.save(tmp_path / str(place), notes={})
+    plain, tuned = (CategoryHead.load(tmp_path / str(place), fingerprint=FINGERPRINT) for place in range(2))
+    stranger = _products(3, 1, seed=9)
+    leaves, scores = tuned.scores(stranger)
+    _, surer = replace(tuned, temperature=1.0).scores(stranger)
+
+    assert (tmp_path / "0" / GENERAL).read_bytes() == (tmp_path / "1" / GENERAL).read_bytes()
+    assert ("sports", "cycling") not in plain.scores(stranger)[0]
+    cycling = leaves.index(("sports", "cycling"))
+    assert 0.5 < scores[0, cycling] < surer[0, cycling]
+
+
 def test_every_photo_of_the_leaf_table_shows_a_leaf_that_its_label_allows_or_narrows() -> None:
     """The committed table names leaves of the taxonomy; only blouses are told from a label that means one leaf."""
     taxonomy = load_taxonomy()
@@ -206,6 +240,17 @@ def test_corrupt_head_is_refused_by_file_and_remedy(head: CategoryHead, tmp_path
     (tmp_path / name).write_bytes(data)
 
     with pytest.raises(CheckpointError, match=r"category.*fit_category"):
+        CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
+
+
+@pytest.mark.parametrize("general", ['"temperature": 0.0', '"temperature": "warm"', '"heat": 1'])
+def test_a_head_that_does_not_say_how_sure_to_be_is_refused(head: CategoryHead, tmp_path: Path, general: str) -> None:
+    """No probability is divided by nothing."""
+    head.save(tmp_path, notes={})
+    manifest = tmp_path / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"temperature": 1.0', general))
+
+    with pytest.raises(CheckpointError, match=r"category.json.*fit_category"):
         CategoryHead.load(tmp_path, fingerprint=FINGERPRINT)
 
 

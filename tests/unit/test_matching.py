@@ -17,7 +17,7 @@ from tests.unit.test_keypoints import a_picture
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.keypoints import LocalFeatures, in_grey, part_features, photo_features, reference_features
 from vision.regions import WHOLE_IMAGE, Box
-from vision.verify import Verification
+from vision.verify import Variant, Verification
 
 CURVE = Curve(bias=-6.0, score=5.0, strength=2.0, read=6.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
 CALIBRATION = MatchCalibration(fingerprint="model@1", curves=dict.fromkeys(Shown, CURVE))
@@ -172,7 +172,9 @@ def test_a_flipped_photo_shows_what_it_showed(kind: ReferenceKind) -> None:
     shown = a_picture(7)
     photo = OnePhoto(np.ascontiguousarray(shown[:, ::-1]))
 
-    (proof,) = Verifier(Shelf({"r1": reference_features(shown)})).verify([a_candidate("acme", "r1", score=0.5, kind=kind)], photo)
+    (proof,) = Verifier(Shelf({"r1": reference_features(shown)})).verify(
+        [a_candidate("acme", "r1", score=0.5, kind=kind)], photo
+    )
 
     assert proof is not None
     assert proof.verification.strength > 2

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.probe import fit_probe
+from training.probe import Looks, fit_probe
+from vision.concepts import Concepts
 
 
 def _examples(count: int, *, labels: int, seed: int) -> tuple[NDArray[np.float32], list[str]]:
@@ -61,3 +62,38 @@ def test_a_label_of_one_example_borrows_the_spread_of_the_others() -> None:
     answers = [probe.labels[place] for place in probe.scores(unseen).argmax(axis=1)]
 
     assert np.mean([answer == truth for answer, truth in zip(answers, truths, strict=True)]) > 0.8
+
+
+def test_other_looks_teach_to_overlook_how_a_photo_was_taken() -> None:
+    """What tells labels apart in the photos alone is given up for what the looks share with them."""
+    random = np.random.default_rng(4)
+    names = [name for name in ("boot", "shoe") for _ in range(60)]
+    sign = np.repeat([1.0, -1.0], 60)[:, np.newaxis]
+
+    def seen(*, at_home: float) -> NDArray[np.float32]:
+        """Dimension 0 hints at the label in any look; dimension 1 tells it by the floor, seen only at home."""
+        rows = np.concatenate([0.4 * sign, at_home * sign, np.ones((120, 2))], axis=1) + random.normal(0, 0.3, (120, 4))
+        unit: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+    photos = seen(at_home=2.0)
+    looks = Looks(seen(at_home=-1.0), np.arange(120))
+    alone = fit_probe(photos, names, fingerprint="toy@1")
+    taught = fit_probe(photos, names, fingerprint="toy@1", looks=looks)
+
+    def right(probe: Concepts) -> float:
+        answers = probe.scores(seen(at_home=-1.0)).argmax(axis=1)
+        return float(np.mean([probe.labels[place] == name for place, name in zip(answers, names, strict=True)]))
+
+    assert right(alone) < 0.5
+    assert right(taught) > 0.7
+
+
+def test_looks_of_held_out_examples_are_held_out_too() -> None:
+    """A look gives its photo away, so both must go together; those that stay are counted anew."""
+    looks = Looks(np.eye(4, 3, dtype=np.float32), np.array([0, 1, 3, 3]))
+
+    kept = looks.of(np.array([True, False, True, True]))
+
+    assert kept.sources.tolist() == [0, 2, 2]
+    assert np.array_equal(kept.vectors, looks.vectors[[0, 2, 3]])
