@@ -199,7 +199,8 @@ def test_a_flipped_crop_of_a_removed_photo_is_recognised_by_its_details(own_serv
     own_service.stub.RemoveListing(removal, timeout=PATIENCE_S)
     own_service.application.knowledge.refresh()
 
-    decision = own_service.screen(listing(draw(80), flipped_crop(draw(79)), listing_id="next")).decision
+    cut = flipped_crop(draw(79), share=0.7)
+    decision = own_service.screen(listing(draw(80), cut, listing_id="next")).decision
 
     (found,) = duplicates(decision)
     assert (found.source, found.source_id) == (evidence_pb2.DUPLICATE_SOURCE_REMOVED_LISTING, "removed")
