@@ -228,7 +228,7 @@ def _reader(settings: Settings) -> str:
 def _forward(settings: Settings) -> str:
     path = path_of(settings)
     if settings.forward == "auto" and path == "channels_last" and resolve_device(settings.device) == "cpu":
-        return f"{path}: OpenVINO, about four times as fast, is not installed; install the extra 'cpu'"
+        return f"{path}: OpenVINO, which is faster, is not installed; install the extra 'cpu'"
     return path or "none: no network with this embedder"
 
 
