@@ -103,7 +103,7 @@ class PhotoPoints:
     def __init__(self, photos: Sequence[Photo]) -> None:
         self._pixels = {photo.index: photo.image.pixels for photo in photos}
         self._greys: dict[int, NDArray[np.uint8]] = {}
-        self.wholes: dict[int, LocalFeatures] = {}
+        self._wholes: dict[int, LocalFeatures] = {}
         self._parts: dict[tuple[int, Box], LocalFeatures] = {}
 
     def get(self, index: int, /) -> LocalFeatures | None:
@@ -112,9 +112,9 @@ class PhotoPoints:
             return None
         if max(self._grey(index).shape) <= PART_EDGE:  # they are the same
             return self.within(index, WHOLE_IMAGE)
-        if index not in self.wholes:
-            self.wholes[index] = photo_features(self._grey(index))
-        return self.wholes[index]
+        if index not in self._wholes:
+            self._wholes[index] = photo_features(self._grey(index))
+        return self._wholes[index]
 
     def within(self, index: int, part: Box) -> LocalFeatures | None:
         """Give the keypoints of a part of a photo; None where there are none of that photo."""

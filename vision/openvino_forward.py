@@ -55,8 +55,15 @@ def _compiled(network: Any, height: int, width: int) -> openvino.AsyncInferQueue
     model = frontend.convert(frontend.load(decoder))
     model.reshape(openvino.PartialShape([1, 3, height, width]))
     cores = torch.get_num_threads()
+    return openvino.AsyncInferQueue(compiled_for(model, cores=cores), cores)
+
+
+def compiled_for(model: openvino.Model, *, cores: int) -> openvino.CompiledModel:
+    """Compile a model for so many pictures side by side, each on one of this CPU's cores, in float32."""
+    import openvino
+
     properties = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": cores, "INFERENCE_NUM_THREADS": cores}
-    return openvino.AsyncInferQueue(openvino.Core().compile_model(model, "CPU", properties), cores)
+    return openvino.Core().compile_model(model, "CPU", properties)
 
 
 def _one_by_one(queue: openvino.AsyncInferQueue, pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:

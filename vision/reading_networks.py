@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import ModelError
+from vision.openvino_forward import compiled_for
 
 ReadingNetwork = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """One picture, float32 [1, 3, h, w] BGR in -1..1, into the network's map. Raises ModelError."""
@@ -37,11 +38,9 @@ def through_openvino(onnx: bytes) -> ReadingNetwork:
     """Run an ONNX network by OpenVINO, compiled once for pictures of any size."""
     import openvino
 
-    core = openvino.Core()
-    model = core.read_model(onnx, b"")
+    model = openvino.Core().read_model(onnx, b"")
     model.reshape(openvino.PartialShape([1, 3, -1, -1]))
-    properties = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
-    request = core.compile_model(model, "CPU", properties).create_infer_request()
+    request = compiled_for(model, cores=1).create_infer_request()
 
     def answer(picture: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
