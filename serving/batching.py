@@ -49,6 +49,7 @@ class BatchingEmbedder:
         self._marks = Work(f"{embedder.fingerprint} for marks", steady(embedder.embed_marks, exactly))
         self._finding = Work("the finder", steady(self._finder.find, exactly))
         self._reading = Work("the reader", self._reader.read)
+        self._rounding = Work("the reader of rims", self._reader.read_rims)
         self._paging = Work("the reader of whole photos", self._reader.read_pages)
         self._seeing = Lane("embedder", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
         self._spelling = Lane("reader", max_crops=max_crops, max_waiting=max_waiting, observer=observer)
@@ -95,6 +96,10 @@ class BatchingEmbedder:
     def read(self, crops: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Words, ...]]:
         """Read the lines of each crop, uint8 [H, W, 3], largest first. Raises as `embed` does."""
         return list(self._spelling.do(self._reading, crops, deadline)) if crops else []
+
+    def read_rims(self, rims: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Words, ...]]:
+        """Read the lines of each rim, uint8 [h, w, 3], laid flat by `vision.roundels`. Raises as `embed` does."""
+        return list(self._spelling.do(self._rounding, rims, deadline)) if rims else []
 
     def read_pages(self, photos: Crops, *, deadline: Deadline = NEVER) -> list[tuple[Words, ...]]:
         """Read all that is written in each photo, uint8 [H, W, 3], largest lines first. Raises as `embed` does."""

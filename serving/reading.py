@@ -1,15 +1,19 @@
 """Which brands do the words in the photos name? The read stage of a listing's way through, after verification.
 
 Reading costs as much as half an embedding, so photos in which a brand is seen beyond doubt are left out. Of the others
-the part that the finder takes for a mark most likely is read and, where it names nothing, the next likeliest. What a
-name counts for beside the embedding is the calibration's (`serving.matching.judge`).
+the part that the finder takes for a mark most likely is read. Where it names nothing, what is written around it is read
+if it is round, else the next likeliest part. What a name counts for beside the embedding is the calibration's
+(`serving.matching.judge`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index.named import Named
 from index.names import normalise_name
@@ -21,6 +25,7 @@ from serving.matching import NOTHING_READ, Candidate, Line, Readings
 from serving.visual import Photo, Regions
 from vision.reading import Words
 from vision.regions import Box, Region, crop
+from vision.roundels import upper_rim
 from vision.vocabulary import everyday_words
 
 SETTLED = 0.99
@@ -48,12 +53,16 @@ _FEWEST_PROPOSING = 5
 _FURTHER = 0.25
 
 
-@dataclass(frozen=True)
+_Read = Callable[..., list[tuple[Words, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
 class _Part:
-    """The part of photo `image_index` that is read: what surrounds the box of a region."""
+    """The part of photo `image_index` that is read: `crop`, uint8 [H, W, 3], what surrounds the `box` of a region."""
 
     image_index: int
     box: Box
+    crop: NDArray[np.uint8]
 
 
 def read_names(
@@ -81,15 +90,12 @@ def read_names(
     done = {match.image_index for match in seen if match.probability >= SETTLED}
     found: list[tuple[str, Reading]] = []
     written: list[Line] = []
-    pixels = {photo.index: photo.image.pixels for photo in photos}
-    for parts in _rounds(photos, regions):
-        wanted = [part for part in parts if part.image_index not in done]
-        crops = [crop(pixels[part.image_index], part.box.grown(_FURTHER)) for part in wanted]
-        lines = embedder.read(crops, deadline=deadline)
-        named = [*_names(wanted, lines, known, proposed), *_pieces(wanted, lines, known, proposed)]
+    for read, parts in _rounds(photos, regions, embedder, done):
+        lines = read([part.crop for part in parts], deadline=deadline)
+        named = [*_names(parts, lines, known, proposed), *_pieces(parts, lines, known, proposed)]
         done.update(reading.image_index for _, reading in named)
         found += named
-        written += _written(wanted, lines)
+        written += _written(parts, lines)
     of_brand: dict[str, Reading] = {}
     only_named: dict[str, Candidate] = {}
     for brand_id, reading in sorted(found, key=_surest_first):
@@ -104,20 +110,35 @@ def read_names(
     return Readings(of_brand=of_brand, named=tuple(only_named.values()), lines=tuple(written))
 
 
-def _rounds(photos: Sequence[Photo], regions: Regions) -> Iterator[list[_Part]]:
-    """Choose what to read: of each photo the likeliest mark, then the next one, where they are likely enough."""
+def _rounds(
+    photos: Sequence[Photo], regions: Regions, embedder: BatchingEmbedder, done: set[int]
+) -> Iterator[tuple[_Read, list[_Part]]]:
+    """Choose what to read next in photos that are not `done`, and how, until each is or nothing in it is worth it."""
     found: defaultdict[int, list[Region]] = defaultdict(list)
     for image_index, region in regions.places[regions.photos :]:  # behind the photos' middles
         found[image_index].append(region)
     for regions_of_photo in found.values():
         regions_of_photo.sort(key=lambda region: -region.confidence)
-    for number, least in enumerate(_WORTH_READING):
-        yield [
-            _Part(photo.index, region.box)
-            for photo in photos
-            for region in found[photo.index][number : number + 1]
-            if region.confidence >= least
-        ]
+    likeliest = _parts(photos, found, 0, done)
+    yield embedder.read, likeliest
+    rims = [(part, upper_rim(part.crop)) for part in likeliest if part.image_index not in done]
+    round_ones = [replace(part, crop=rim) for part, rim in rims if rim is not None]
+    yield embedder.read_rims, round_ones
+    done.update(part.image_index for part in round_ones)
+    yield embedder.read, _parts(photos, found, 1, done)
+
+
+def _parts(
+    photos: Sequence[Photo], found: Mapping[int, Sequence[Region]], rank: int, done: Collection[int]
+) -> list[_Part]:
+    """Cut the likeliest mark, or the one of that rank, out of each photo that is not `done`, if it is likely enough."""
+    return [
+        _Part(photo.index, region.box, crop(photo.image.pixels, region.box.grown(_FURTHER)))
+        for photo in photos
+        if photo.index not in done
+        for region in found[photo.index][rank : rank + 1]
+        if region.confidence >= _WORTH_READING[rank]
+    ]
 
 
 def _names(

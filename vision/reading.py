@@ -80,6 +80,8 @@ class _Effort:
 # for its height has no room for three letters, one of more is a sentence: a tenth of the cost, and no brand's name
 # among them.
 _MARK = _Effort(edge=96, lines=LINES, slender=(1.3, 8.0), widest=180, enlarges=True)
+# The rim of a round mark, laid flat (`vision.roundels`): six times as wide as high, so lines are sought at 192 x 32.
+_RIM = _Effort(edge=192, lines=LINES, slender=(1.3, 12.0), widest=180, enlarges=True)
 # A whole photo, never enlarged. Letters of 22 pixels in a photo of 1,000 are read at 480 and not always at 320; at 960
 # a photo costs 2.4 times as much.
 _PAGE = _Effort(edge=480, lines=PAGE_LINES, slender=(1.0, 40.0), widest=640, enlarges=False)
@@ -94,6 +96,9 @@ class Reader(Protocol):
 
     def read(self, crops: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Read each RGB crop, uint8 [H, W, 3]: its lines, largest first; none where nothing legible is written."""
+
+    def read_rims(self, rims: Sequence[Pixels]) -> list[tuple[Words, ...]]:
+        """Read each rim of a round mark, laid flat by `vision.roundels`: RGB uint8 [h, w, 3], as `read` does."""
 
     def read_pages(self, photos: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Read all that is written in each RGB photo, uint8 [H, W, 3], as `read` does the most of a mark."""
@@ -110,6 +115,10 @@ class BlindReader:
     def read(self, crops: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Find no words in any crop."""
         return [() for _ in crops]
+
+    def read_rims(self, rims: Sequence[Pixels]) -> list[tuple[Words, ...]]:
+        """Find no words around any mark."""
+        return [() for _ in rims]
 
     def read_pages(self, photos: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Find no words in any photo."""
@@ -134,6 +143,10 @@ class LineReader:
     def read(self, crops: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Read each RGB crop, uint8 [H, W, 3]: its lines, at most `LINES`, largest first. Raises ModelError."""
         return [self._read(crop, _MARK) for crop in crops]
+
+    def read_rims(self, rims: Sequence[Pixels]) -> list[tuple[Words, ...]]:
+        """Read each RGB rim, uint8 [h, w, 3]: its lines, at most `LINES`, largest first. Raises ModelError."""
+        return [self._read(rim, _RIM) for rim in rims]
 
     def read_pages(self, photos: Sequence[Pixels]) -> list[tuple[Words, ...]]:
         """Read each RGB photo, uint8 [H, W, 3]: its lines, at most `PAGE_LINES`, largest first. Raises ModelError."""

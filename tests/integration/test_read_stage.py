@@ -25,6 +25,7 @@ from serving.registry import add_references
 from serving.stages import Stages
 from serving.visual import embed_regions, read_photos
 from tests.integration.support import AURORA, AURORA_SHOE, PATIENCE_S, Start, draw, listing
+from tests.support.roundels import roundel
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
@@ -33,6 +34,7 @@ from vision.fake import FakeEmbedder
 from vision.finder import Finder
 from vision.reading import BlindReader, Reader, Words, load_reader
 from vision.regions import WHOLE_IMAGE, Box, Region
+from vision.roundels import upper_rim
 
 ZEPHYRA = Brand(brand_id="zephyra", name="Zephyra")
 EXPRESS = Brand(brand_id="express", name="Express")  # one of the everyday words of serving/words/data/wording.yaml
@@ -87,6 +89,10 @@ class Says:
             raise RuntimeError("a network that reads failed")
         return [(Words(self._text, 0.9),) for _ in crops]
 
+    def read_rims(self, rims: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read the same around marks."""
+        return self.read(rims)
+
     def read_pages(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
         """Read the same in whole photos."""
         return self.read(photos)
@@ -103,6 +109,10 @@ class SaysInTurn(BlindReader):
         """Read the next line in each crop."""
         self.widths += [crop.shape[1] for crop in crops]
         return [(Words(next(self._texts), 0.9),) for _ in crops]
+
+    def read_rims(self, rims: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read the next line around each mark."""
+        return self.read(rims)
 
 
 @pytest.fixture
@@ -184,11 +194,16 @@ def test_a_settled_photo_is_not_read(application: Application) -> None:
 
 
 def read_alone(
-    application: Application, text: str, *, reader: Reader | None = None, finder: Finder | None = None
+    application: Application,
+    text: str,
+    *,
+    reader: Reader | None = None,
+    finder: Finder | None = None,
+    photo: bytes | None = None,
 ) -> Readings:
     """Read a line, or what `reader` does, in a photo for which the embedding proposes nothing."""
     with reading(application, reader or Says(text), finder=finder) as reads:
-        _, photos = read_photos((draw(500),), DecodeLimits(), Stages(NEVER))
+        _, photos = read_photos((photo or draw(500),), DecodeLimits(), Stages(NEVER))
         regions = embed_regions(photos, reads.embedder, NEVER)
         return read_names(photos, regions, (), (), reads.embedder, reads.knowledge.current, NEVER)
 
@@ -231,6 +246,43 @@ def test_a_second_mark_is_read_where_the_first_names_nothing(
     assert len(reader.widths) == asked
     places = [line.box.centre[0] < 0.5 for line in read.lines]
     assert places == [True, False][:asked]
+
+
+def test_what_is_written_around_a_round_mark_names_its_brand(start: Start, application: Application) -> None:
+    """A badge whose rim carries the name is known by it, as one whose name runs straight."""
+    photo = io.BytesIO()
+    Image.fromarray(roundel("ZEPHYRA")).save(photo, "PNG")
+
+    with reading(application, load_reader()) as reads, start(reads) as service:
+        decision = service.screen(listing(photo.getvalue())).decision
+
+    best = matches_of(decision)[0]
+    assert (best.brand_id, best.reading.text) == ("zephyra", "ZEPHYRA")
+
+
+@pytest.mark.parametrize(
+    ("texts", "wide", "named"),
+    [
+        (("Zephyra", "Vexil"), [False], {"zephyra"}),
+        (("nothing known", "Vexil", "Zephyra"), [False, True], {"vexil"}),
+        (("nothing known", "nor here", "Vexil"), [False, True], set()),
+    ],
+)
+def test_the_rim_of_a_round_mark_is_read_instead_of_a_second_mark(
+    application: Application, texts: tuple[str, ...], wide: list[bool], named: set[str]
+) -> None:
+    """Only where the mark's own face names nothing; and the other mark of its photo is not paid for as well."""
+    reader = SaysInTurn(*texts)
+    photo = io.BytesIO()
+    badge = roundel("ANY NAME")
+    Image.fromarray(np.hstack([badge, badge])).save(photo, "PNG")
+    rim = upper_rim(badge)
+    assert rim is not None
+
+    read = read_alone(application, "", reader=reader, finder=Boxes(), photo=photo.getvalue())
+
+    assert set(read.of_brand) == named
+    assert [width == rim.shape[1] for width in reader.widths] == wide
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,10 @@ class Counting:
         """Read no marks: that is the read stage's."""
         return [() for _ in crops]
 
+    def read_rims(self, rims: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read nothing around marks."""
+        return [() for _ in rims]
+
     def read_pages(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
         """Count, and read."""
         self.pages += len(photos)
@@ -59,6 +63,10 @@ class Says:
     def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
         """Read no marks."""
         return [() for _ in crops]
+
+    def read_rims(self, rims: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read nothing around marks."""
+        return [() for _ in rims]
 
     def read_pages(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
         """Read the line."""

@@ -92,6 +92,11 @@ class HeightReader:
         self._passes.append(("read", len(crops)))
         return [line_of(crop) for crop in crops][self._lost :]
 
+    def read_rims(self, rims: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
+        """Read one line around each mark."""
+        self._passes.append(("read_rims", len(rims)))
+        return [line_of(rim) for rim in rims][self._lost :]
+
     def read_pages(self, photos: Sequence[NDArray[np.uint8]]) -> list[tuple[Words, ...]]:
         """Read one line in each photo."""
         self._passes.append(("read_pages", len(photos)))
@@ -287,14 +292,16 @@ def test_reading_does_not_wait_for_the_embedder(held: HeldEmbedder, callers: Thr
         busy = _occupy(batching, held, callers)
         lines = callers.submit(batching.read, crops).result(PATIENCE_S)
         pages = callers.submit(batching.read_pages, crops[:1]).result(PATIENCE_S)
+        rims = callers.submit(batching.read_rims, crops[1:]).result(PATIENCE_S)
         waits = not busy.done()
         held.go.set()
         busy.result(PATIENCE_S)
 
     assert waits
-    assert passes == [("read", 3), ("read_pages", 1)]
+    assert passes == [("read", 3), ("read_pages", 1), ("read_rims", 2)]
     assert lines == [line_of(crop) for crop in crops]
     assert pages == [line_of(crops[0])]
+    assert rims == [line_of(crop) for crop in crops[1:]]
 
 
 def test_embedder_s_own_timeout_is_not_the_caller_s_deadline(held: HeldEmbedder) -> None:
