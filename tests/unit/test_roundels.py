@@ -40,7 +40,7 @@ def test_the_largest_disc_counts() -> None:
     """A ring within a badge is not its rim."""
     crop = cv2.circle(roundel("ZEPHYRA"), (200, 200), 70, (20, 20, 20), 6)
 
-    disc = find_disc(crop)
+    disc = find_disc(np.asarray(crop, np.uint8))
 
     assert disc is not None
     assert disc.radius == pytest.approx(150, rel=0.05)
