@@ -1,9 +1,11 @@
-"""Which vectors are nearest among hundreds of thousands? A trained FAISS index, and exact comparison of what it finds.
+"""Which vectors are nearest among tens of thousands and more? A trained FAISS index, and exact comparison.
 
 Up to `EXACT_UP_TO` vectors of a kind are compared one by one (`index.faiss_index`). Of more, the builder trains an
-inverted file: k-means cells, and in each cell the vectors in 8 bits a value. A search looks through the cells nearest
-to the query, and compares the 256 best of what is there again, exactly, with the vectors of the snapshot. All of it is
-mapped from the snapshot's files, so that replicas on one machine share one copy. docs/index.md has what was measured.
+inverted file: k-means cells, and in each cell the vectors in one or two bits a value, by a product quantiser whose
+tables fit into registers (André et al. 2017, "Accelerated nearest neighbor search with Quick ADC"). A search looks
+through the cells nearest to the query, and compares the best of what is there exactly, with the vectors of the
+snapshot, which replicas on one machine share.
+docs/index.md has what was measured.
 """
 
 from __future__ import annotations
@@ -15,38 +17,46 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index.backends import split
 from index.errors import SnapshotError
-from index.faiss_index import import_faiss, on_device, owner_of
+from index.faiss_index import import_faiss, owner_of, threads_for
 from index.vectors import PADDING_ID, Hits, check_k, check_vectors, ranked
 
 if TYPE_CHECKING:
     import faiss
 
-EXACT_UP_TO = 50_000
+EXACT_UP_TO = 5_000
 # Vectors of which k-means learns a cell: FAISS asks for 39 and more (Clustering.min_points_per_centroid).
 _LEARNT_FROM = 64
 _BLOCK_ROWS = 65_536
-# How many candidates are sought for each hit that is asked for, and how many, the best, are compared again exactly.
-# Those behind keep the similarity of their 8 bits, 0.001 off.
-_AGAIN, _COMPARED_AGAIN = 4, 256
-# A search looks through so many cells, and at least `_FEWEST_CELLS`: of the stand-ins of `touchstone bench`, 100,000,
-# a 16th finds 0.994 of the ten nearest, a 24th 0.992 in two thirds of the time, a 32nd 0.986.
-_SHARE_OF_CELLS, _FEWEST_CELLS = 24, 32
+# As many of the best candidates are compared exactly, or as many as are asked for if those are more.
+_COMPARED = 512
+# A search looks through so many cells, and at least `_FEWEST_CELLS`. Of the stand-ins of `touchstone bench`, 100,000 of
+# 1,280 values, an eighth of 2 sqrt(n) cells finds 0.997 of the ten nearest in 1.0 ms for three regions, a 16th 0.993, a
+# quarter 1.000 in 1.5 ms; of 4 sqrt(n) cells an eighth finds 0.997 in 1.7 ms. With 8 bits a value a 24th took 8 ms.
+_SHARE_OF_CELLS, _FEWEST_CELLS = 8, 32
+# As many values of a vector share the 4 bits of a quantiser as leave it so many bits, of few vectors and of more. Among
+# 512 candidates 0.993 of the ten nearest of 100,000 vectors of 512 values are found with 1,024 bits, 0.966 with half of
+# them; of a million 0.930, and 0.997 with 2,048 (`training.measure_index`, whose million is 12,858 real ones moved).
+_BITS, _TOGETHER = 4, (4, 2, 1)
+_LEAST_BITS, _FEW, _LEAST_BITS_OF_MORE = 1_024, 200_000, 2_048
+# A search takes as long as so small a share of the products of all vectors with the query: an eighth of them is looked
+# at, 32 at once by lookups in registers.
+_SHARE_OF_WORK = 128
 _SEED = 1
 
 
 class TrainedIndex:
     """A trained index of some rows of `vectors`, float32 [n, dim] with unit rows. Immutable.
 
-    Only the device's own thread touches FAISS (see `FaissIndex`); comparing again is the caller's own work.
+    Only the processor's own thread touches FAISS (see `FaissIndex`), wherever other indexes are: there is no such
+    search for GPUs. Comparing exactly is the caller's own work.
     """
 
-    def __init__(self, trained: faiss.IndexIVF, vectors: NDArray[np.float32], *, device: str = "cpu") -> None:
+    def __init__(self, trained: faiss.IndexIVF, vectors: NDArray[np.float32]) -> None:
         self._vectors = vectors
-        self._owner = owner_of(device)
+        self._owner = owner_of("cpu")
         self._probes = probes(trained.nlist)
-        self._trained = self._owner.submit(on_device, trained, device).result()
+        self._trained = trained
 
     def __len__(self) -> int:
         return int(self._trained.ntotal)
@@ -57,24 +67,23 @@ class TrainedIndex:
         check_k(k)
         if not len(queries):
             return ranked(np.empty((0, 0), np.int64), np.empty((0, 0), np.float32), k)
-        wanted = min(len(self), max(k, min(_AGAIN * k, _COMPARED_AGAIN)))
-        scores, rows = self._owner.submit(self._candidates, np.ascontiguousarray(queries), wanted).result()
+        wanted = min(len(self), max(k, _COMPARED))
+        rows = self._owner.submit(self._candidates, np.ascontiguousarray(queries), wanted).result()
         # A damaged file must not lead outside of the vectors.
         rows = np.where(rows < len(self._vectors), rows, PADDING_ID)
-        for found, near, query in zip(rows, scores, queries, strict=True):
-            near[:_COMPARED_AGAIN] = self._vectors[found[:_COMPARED_AGAIN]] @ query
+        scores = np.stack([self._vectors[found] @ query for found, query in zip(rows, queries, strict=True)])
         return ranked(rows, scores, k)
 
-    def _candidates(self, queries: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        library = import_faiss()
-        effort = library.SearchParametersIVF(nprobe=self._probes)  # for this call alone
-        scores, rows = self._trained.search(queries, count, params=effort)
-        return scores, rows
+    def _candidates(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        effort = import_faiss().SearchParametersIVF(nprobe=self._probes)  # for this call alone
+        with threads_for(len(queries) * len(self) * self._vectors.shape[1] // _SHARE_OF_WORK):
+            rows: NDArray[np.int64] = self._trained.search(queries, count, params=effort)[1]
+        return rows
 
 
 def cells(count: int) -> int:
-    """Say into how many cells so many vectors are divided: 1,264 for 100,000, 4,000 for a million."""
-    return max(1, int(4 * np.sqrt(count)))
+    """Say into how many cells so many vectors are divided: 632 for 100,000, 2,000 for a million."""
+    return max(1, int(2 * np.sqrt(count)))
 
 
 def probes(cell_count: int) -> int:
@@ -87,9 +96,9 @@ def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexI
     library = import_faiss()
     dim, count = vectors.shape[1], cells(len(rows))
     quantiser = library.IndexFlatIP(dim)
-    kind = library.ScalarQuantizer.QT_8bit
-    index: faiss.IndexIVF = library.IndexIVFScalarQuantizer(
-        quantiser, dim, count, kind, library.METRIC_INNER_PRODUCT, False
+    inner = library.METRIC_INNER_PRODUCT
+    index: faiss.IndexIVF = library.IndexIVFPQFastScan(
+        quantiser, dim, count, dim // _together(dim, len(rows)), _BITS, inner
     )
     index.cp.spherical, index.cp.seed = True, _SEED
     index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = _LEARNT_FROM, 1
@@ -103,13 +112,19 @@ def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexI
     return index
 
 
+def _together(dim: int, count: int) -> int:
+    """Say how many values of so many vectors share the bits of a quantiser."""
+    least = _LEAST_BITS if count <= _FEW else _LEAST_BITS_OF_MORE
+    return next((many for many in _TOGETHER if dim % many == 0 and dim // many * _BITS >= least), 1)
+
+
 def writer(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> Callable[[Path], None]:
     """Give what trains an index and writes it to a file."""
     return lambda file: import_faiss().write_index(train(vectors, rows), str(file))
 
 
-def read(file: Path, vectors: NDArray[np.float32], backend: str) -> TrainedIndex:
-    """Map a trained index whose file was verified. Raises SnapshotError."""
+def read(file: Path, vectors: NDArray[np.float32]) -> TrainedIndex:
+    """Read a trained index whose file was verified. Raises SnapshotError."""
     library = import_faiss()
     try:
         trained = library.read_index(str(file), library.IO_FLAG_MMAP | library.IO_FLAG_READ_ONLY)
@@ -118,4 +133,4 @@ def read(file: Path, vectors: NDArray[np.float32], backend: str) -> TrainedIndex
             f"{file} cannot be read by FAISS {library.__version__} ({error}): rebuild it from the store with "
             "`touchstone index build`."
         ) from error
-    return TrainedIndex(trained, vectors, device=split(backend)[1] or "cpu")
+    return TrainedIndex(trained, vectors)

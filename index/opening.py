@@ -85,7 +85,7 @@ def catalogue_of(snapshot: Snapshot, backend: str) -> ReferenceCatalogue:
     trained: Mapping[bool, Searchable] = {}
     if split(backend)[0] == "faiss":
         trained = {
-            mark: large_index.read(snapshot.trained[name], snapshot.columns.vectors, backend)
+            mark: large_index.read(snapshot.trained[name], snapshot.columns.vectors)
             for mark, name in _NAMES.items()
             if name in snapshot.trained
         }

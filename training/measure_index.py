@@ -85,7 +85,7 @@ def measure(real: RealVectors, vectors: FloatArray, folder: Path) -> Iterator[In
         "trained",
         real,
         nearest,
-        lambda: large_index.read(file, mapped, "faiss"),
+        lambda: large_index.read(file, mapped),
         build_s=build_s,
         file=file,
         vectors=mapped,
