@@ -91,6 +91,12 @@ def probes(cell_count: int) -> int:
     return min(cell_count, max(_FEWEST_CELLS, cell_count // _SHARE_OF_CELLS))
 
 
+def together(dim: int, count: int) -> int:
+    """Say how many values of so many vectors share the bits of a quantiser."""
+    least = _LEAST_BITS if count <= _FEW else _LEAST_BITS_OF_MORE
+    return next((many for many in _TOGETHER if dim % many == 0 and dim // many * _BITS >= least), 1)
+
+
 def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexIVF:
     """Train an index of `rows`, int64 [n], of `vectors`. Minutes for a million: work for a builder."""
     library = import_faiss()
@@ -98,7 +104,7 @@ def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexI
     quantiser = library.IndexFlatIP(dim)
     inner = library.METRIC_INNER_PRODUCT
     index: faiss.IndexIVF = library.IndexIVFPQFastScan(
-        quantiser, dim, count, dim // _together(dim, len(rows)), _BITS, inner
+        quantiser, dim, count, dim // together(dim, len(rows)), _BITS, inner
     )
     index.cp.spherical, index.cp.seed = True, _SEED
     index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = _LEARNT_FROM, 1
@@ -110,12 +116,6 @@ def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexI
         block = rows[start : start + _BLOCK_ROWS]
         index.add_with_ids(np.ascontiguousarray(vectors[block]), block)
     return index
-
-
-def _together(dim: int, count: int) -> int:
-    """Say how many values of so many vectors share the bits of a quantiser."""
-    least = _LEAST_BITS if count <= _FEW else _LEAST_BITS_OF_MORE
-    return next((many for many in _TOGETHER if dim % many == 0 and dim // many * _BITS >= least), 1)
 
 
 def writer(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> Callable[[Path], None]:

@@ -96,6 +96,30 @@ def test_however_many_hits_are_asked_for_their_similarities_are_exact(
             assert np.isneginf(scores[~found]).all()
 
 
+def test_an_index_of_an_older_release_is_searched(tmp_path: Path, vectors: NDArray[np.float32]) -> None:
+    """Snapshots had 8 bits a value once: until the next build their rows are found, with exact similarities."""
+    import faiss
+
+    older = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(DIM), DIM, 50, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
+    )
+    older.train(vectors)
+    older.add_with_ids(vectors, np.arange(COUNT, dtype=np.int64))
+    faiss.write_index(older, str(tmp_path / "marks.faiss"))
+
+    hits = large_index.read(tmp_path / "marks.faiss", vectors).search(vectors[:20], 3)
+
+    assert hits.ids[:, 0].tolist() == list(range(20))
+    np.testing.assert_allclose(hits.scores[:, 0], 1, atol=2e-6)
+
+
+@pytest.mark.parametrize(("dim", "count", "together"), [(1_280, 100_000, 4), (1_280, 10**6, 2), (512, 100_000, 2)])
+def test_a_vector_has_bits_enough(dim: int, count: int, together: int) -> None:
+    """A thousand of few vectors, two thousand of more; whatever the length, its values fall into equal parts."""
+    assert large_index.together(dim, count) == together
+    assert [large_index.together(odd, count) for odd in (1, 7, 16, 513)] == [1, 1, 1, 1]
+
+
 def test_many_threads_may_search(trained: TrainedIndex) -> None:
     """Searches at the same time give what each gives alone."""
     asked = clustered(4, 40)
