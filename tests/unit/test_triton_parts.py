@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -284,6 +285,7 @@ def test_an_instance_runs_by_the_path_of_its_configuration(
     home = tmp_path / network.name
     config = text_format.Parse((home / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
     utils, model = Utils(), TritonPythonModel()
+    monkeypatch.setattr("os.environ", {})
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", utils)
     monkeypatch.setattr("vision.finder.through", lambda _, path, device: runs.append((path, device)))
     runs: list[tuple[str, str]] = []
@@ -299,6 +301,7 @@ def test_an_instance_runs_by_the_path_of_its_configuration(
     )
 
     assert runs == [(path, "cpu")]
+    assert os.environ == ({"OMP_WAIT_POLICY": "PASSIVE"} if path == "openvino" else {})
     assert utils.said == [f"boxes of {network.fingerprint} on cpu by {path}, CPU threads: {threads}"]
 
 
