@@ -28,12 +28,13 @@ def load_torch(settings: Settings) -> Embedder:
 
 def load_triton(settings: Settings) -> Embedder:
     """Look for an open_clip network in a Triton server. Raises ModelError, CheckpointError, ModelUnavailable."""
+    from vision.forward import plainest
     from vision.networks import load_network
     from vision.triton.connection import Connection
     from vision.triton.embedder import TritonEmbedder
 
     loaded = load_network(settings.model, downloads=settings.downloads)
-    return TritonEmbedder(loaded, Connection(_triton_of(settings)))
+    return TritonEmbedder(loaded, Connection(_triton_of(settings)), path=plainest(settings.forward))
 
 
 def load_triton_finder(settings: Settings) -> Finder:

@@ -9,6 +9,7 @@ import click
 
 from serving.cli.common import print_json, settings_of, wants_json
 from training.triton_config import Serving
+from vision.forward import AUTO, PATHS
 
 
 @click.command("export-triton")
@@ -30,7 +31,14 @@ from training.triton_config import Serving
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="CPU threads of an instance; 0: one a core.",
+    help="CPU threads of an instance; 0: one a core, shared by its instances.",
+)
+@click.option(
+    "--forward",
+    type=click.Choice([AUTO, *PATHS]),
+    default=AUTO,
+    show_default=True,
+    help="How an instance runs its network, in the words of the setting; auto: by what is fastest where it runs.",
 )
 @click.option(
     "--max-delay-us",
@@ -38,9 +46,6 @@ from training.triton_config import Serving
     default=1_000,
     show_default=True,
     help="Microseconds that a batch which is not full waits for more.",
-)
-@click.option(
-    "--max-queue", type=click.IntRange(min=1), default=256, show_default=True, help="Requests that wait at most."
 )
 @click.pass_context
 def export_triton(context: click.Context, /, folder: Path, **options: Any) -> None:

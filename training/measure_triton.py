@@ -28,10 +28,10 @@ _CROPS = 64  # what the service's queue passes on at most
 class Speeds:
     """Crops a second, medians over the rounds; and the median of the rounds' ratios."""
 
-    torch_photos_s: float
+    here_photos_s: float
     triton_photos_s: float
     photos_ratio: float
-    torch_marks_s: float
+    here_marks_s: float
     triton_marks_s: float
     marks_ratio: float
 
@@ -45,10 +45,10 @@ def measure(here: Embedder, there: Embedder, *, rounds: int = 5, batches: int = 
     photos = [[_speed(one, crops, batches, marks=False) for one in (here, there)] for _ in range(rounds)]
     marks = [[_speed(one, crops, batches, marks=True) for one in (here, there)] for _ in range(rounds)]
     return Speeds(
-        torch_photos_s=median(one for one, _ in photos),
+        here_photos_s=median(one for one, _ in photos),
         triton_photos_s=median(other for _, other in photos),
         photos_ratio=median(other / one for one, other in photos),
-        torch_marks_s=median(one for one, _ in marks),
+        here_marks_s=median(one for one, _ in marks),
         triton_marks_s=median(other for _, other in marks),
         marks_ratio=median(other / one for one, other in marks),
     )

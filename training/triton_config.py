@@ -1,7 +1,7 @@
 """How should a Triton server run a model? Its config.pbtxt, from the message that the server parses it by.
 
-Requests that wait are batched, oldest first, up to `batch_size` pictures; what would wait longer than its sender does,
-or finds the queue full, is refused. Every instance embeds a picture and a full batch before it is called ready.
+Requests that wait are batched, oldest first, up to `batch_size` pictures; one whose sender has given up is dropped.
+Every instance embeds a picture and a full batch before it is called ready.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from vision.finder import MOST
+from vision.forward import AUTO
 from vision.triton.naming import BOXES, FOUND, PICTURES, ROWS, Served
 
 _BACKEND = "python"
@@ -25,9 +26,9 @@ class Serving:
     gpu: bool = False
     instances: int = 1  # on the CPU, or on each GPU
     batch_size: int = 32
-    threads: int = 0  # of an instance on the CPU; 0 lets torch choose
+    threads: int = 0  # of an instance on the CPU; 0: its share of the cores
+    forward: str = AUTO  # path of an instance's network, of vision.forward
     max_delay_us: int = 1_000  # that a batch which is not full waits for more
-    max_queue: int = 256  # requests that wait at most
 
 
 def config_text(name: str, served: Served, *, size: tuple[int, int], dim: int, serving: Serving) -> str:
@@ -43,11 +44,10 @@ def config_text(name: str, served: Served, *, size: tuple[int, int], dim: int, s
         model_warmup=[_warm_up(size, batch) for batch in sorted({1, serving.batch_size})],
         parameters={key: {"string_value": value} for key, value in served.parameters().items()},
     )
-    batching = config.dynamic_batching
-    batching.max_queue_delay_microseconds = serving.max_delay_us
-    batching.default_queue_policy.timeout_action = model_config_pb2.ModelQueuePolicy.REJECT
-    batching.default_queue_policy.allow_timeout_override = True
-    batching.default_queue_policy.max_queue_size = serving.max_queue
+    # No queue policy: with any, the server (24.10, and still in 2026) prepares no batch while an instance is at another
+    # one. What waits then is seen when the next request comes, or at a look every half second, the instance idle until
+    # then (triton-inference-server/core, DynamicBatchScheduler::WaitForPayloadSlotAvailable).
+    config.dynamic_batching.max_queue_delay_microseconds = serving.max_delay_us
     return text_format.MessageToString(config)
 
 

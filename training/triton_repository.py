@@ -30,6 +30,7 @@ from vision.checkpoint import MANIFEST, VISUAL
 from vision.errors import ModelError
 from vision.finder import FINDER, WEIGHTS, FinderManifest, input_of, load_finder
 from vision.finder import MANIFEST as FINDER_MANIFEST
+from vision.forward import AUTO, choose_path, plainest
 from vision.preprocessing import Preprocessing, for_marks
 from vision.triton.backend import Answer, load_answer
 from vision.triton.embedder import has_marks_of_its_own
@@ -71,11 +72,13 @@ def write_repository(folder: Path, loaded: LoadedNetwork, serving: Serving) -> l
     What is there already as it would be written stays as it is, so this can be done at every start.
 
     Raises:
-        ModelError: the version is there with other settings; or a network answers otherwise when it is loaded again.
+        ModelError: the version is there with other settings; a network answers otherwise when it is loaded again; or
+            the path does not run on the instances' device.
         CheckpointError: the finder's files are not whole.
 
     """
-    networks = [*_embedders(loaded, serving), _finder()]
+    choose_path(serving.forward, "cuda" if serving.gpu else "cpu")
+    networks = [*_embedders(loaded, serving), _finder(serving)]
     for network in networks:
         _write(folder, network, serving)
     return networks
@@ -87,7 +90,8 @@ def _embedders(loaded: LoadedNetwork, serving: Serving) -> Iterator[Network]:
     # Before an embedder makes of them what its device computes best.
     images = _tensors_of(loaded.network.visual)
     marks = images if loaded.marks is None else _tensors_of(loaded.marks)
-    source = TorchEmbedder(loaded, device="cpu", batch_size=serving.batch_size)
+    path = plainest(serving.forward)
+    source = TorchEmbedder(loaded, device="cpu", batch_size=serving.batch_size, path=path)
     recipe = replace(loaded.preprocessing, mark_size=None)
     fill = _filler(loaded, images, recipe)
     yield Network(
@@ -127,9 +131,9 @@ def _filler(
     return fill
 
 
-def _finder() -> Network:
+def _finder(serving: Serving) -> Network:
     manifest = FinderManifest.load(FINDER)
-    finder = load_finder()
+    finder = load_finder(path=_path_here(serving))
 
     def fill(place: Path) -> Path:
         for file in (FINDER_MANIFEST, WEIGHTS):
@@ -160,8 +164,9 @@ def _write(folder: Path, network: Network, serving: Serving) -> None:
         manifest_sha256=hashlib.sha256(manifest.read_bytes()).hexdigest(),
         batch_size=serving.batch_size,
         threads=serving.threads,
+        forward=serving.forward,
     )
-    _check(network, load_answer(served, place, device="cpu"))
+    _check(network, load_answer(replace(served, forward=_path_here(serving)), place, device="cpu"))
     config = config_text(network.name, served, size=network.recipe.size, dim=network.dim, serving=serving)
     version = home / str(serving.version)
     if not version.exists():
@@ -171,6 +176,11 @@ def _write(folder: Path, network: Network, serving: Serving) -> None:
     elif (home / "config.pbtxt").read_text("utf-8") != config:
         raise ModelError(f"{version} is there with other settings: choose another folder, or another --version")
     shutil.rmtree(place.parent)
+
+
+def _path_here(serving: Serving) -> str:
+    """Name the path by which to try on this CPU what is written."""
+    return AUTO if serving.forward == "cuda" else serving.forward
 
 
 def _check(network: Network, answer: Answer) -> None:

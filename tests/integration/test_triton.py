@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,11 +23,12 @@ from vision.clip import load_embedder
 from vision.embedder import Embedder
 from vision.errors import ModelError, ModelUnavailable
 from vision.finder import load_finder
+from vision.forward import choose_path
 from vision.networks import DEFAULT_MODEL, load_network
 from vision.triton.connection import Connection, Server
 from vision.triton.embedder import TritonEmbedder
 from vision.triton.finder import TritonFinder
-from vision.triton.naming import IMAGES
+from vision.triton.naming import BOXES, IMAGES, MARKS
 
 BATCH = 4
 
@@ -66,19 +68,45 @@ def embedder(server: TritonServer, **options: object) -> TritonEmbedder:
 def test_answers_are_those_of_the_networks_here(
     server: TritonServer, shared_memory: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Vectors of photos and marks, and boxes, are what the same weights give without a server, in batches alike."""
+    """Vectors of photos and marks, and boxes, are bit for bit what the same weights give without a server."""
     here, finder = load_embedder(device="cpu", batch_size=BATCH), load_finder()
     there = embedder(server, shared_memory=shared_memory)
     looks = TritonFinder(Connection(Server(url=server.url, shared_memory=shared_memory)))
     photos = crops(2 * BATCH + 1)
 
-    np.testing.assert_allclose(there.embed(photos), here.embed(photos), atol=1e-5)
-    np.testing.assert_allclose(there.embed_marks(photos), here.embed_marks(photos), atol=1e-5)
+    np.testing.assert_array_equal(there.embed(photos), here.embed(photos))
+    np.testing.assert_array_equal(there.embed_marks(photos), here.embed_marks(photos))
     assert looks.find(photos[:BATCH]) == finder.find(photos[:BATCH])
     assert there.fingerprint == here.fingerprint
     assert there.forwards == pytest.approx(here.forwards)
     assert looks.find([]) == []
     assert not caplog.records  # nothing fell back from shared memory to bytes
+
+
+def test_networks_run_there_as_they_do_here(server: TritonServer) -> None:
+    """The server's log says by which path each network runs: by default the one of a service's own process."""
+    said = re.findall(r"(\w+) of \S+ on cpu by (\w+), CPU threads: 1", server.log.read_text())
+
+    assert sorted(said) == [(role, choose_path("auto", "cpu")) for role in (BOXES, IMAGES, MARKS)]
+
+
+def test_what_waits_is_begun_as_soon_as_the_network_is_free(server: TritonServer) -> None:
+    """Of two batches at once the second waits for the first, and no longer: the server is not idle meanwhile."""
+    there = embedder(server)
+    client = there._connection._channels[0].client
+
+    def spent_s() -> tuple[float, float]:
+        (model,) = client.get_inference_statistics(there._images.name).model_stats
+        stats = model.inference_stats
+        return stats.queue.ns / 1e9, stats.compute_infer.ns / 1e9
+
+    before = spent_s()
+    for _ in range(4):
+        there.embed(crops(2 * BATCH))
+    waited, computed = (after - since for after, since in zip(spent_s(), before, strict=True))
+
+    assert computed > 0
+    assert waited < computed + 0.5  # half a second was lost in almost every round
 
 
 def test_a_server_of_other_weights_is_refused(server: TritonServer) -> None:

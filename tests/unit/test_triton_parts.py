@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from google.protobuf import text_format
+from google.protobuf.json_format import MessageToDict, MessageToJson
 from numpy.typing import NDArray
 from torch.utils.dlpack import from_dlpack
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from training.triton_config import Serving, config_text
-from training.triton_repository import _finder, _write
+from training.triton_repository import _embedders, _finder, _write, write_repository
+from vision.clip import load_embedder
 from vision.errors import ModelError, ModelUnavailable
 from vision.finder import WHOLE
+from vision.forward import plainest
+from vision.networks import DEFAULT_MODEL, load_network
 from vision.preprocessing import Preprocessing, ResizeMode, prepare, resize
 from vision.regions import Box, Region
-from vision.triton.backend import TritonPythonModel, check_exchange, load_answer
+from vision.triton.backend import TritonPythonModel, _instances, check_exchange, load_answer, take_threads
 from vision.triton.channel import Channel
+from vision.triton.connection import Connection
+from vision.triton.embedder import TritonEmbedder
 from vision.triton.finder import pack_regions, unpack_regions
 from vision.triton.naming import BOXES, IMAGES, PICTURES, ROWS, Served, model_name
 
-SERVED = Served(role=IMAGES, fingerprint="m@0123", manifest_sha256="ab", batch_size=8, threads=2)
+SERVED = Served(
+    role=IMAGES, fingerprint="m@0123", manifest_sha256="ab", batch_size=8, threads=2, forward="channels_last"
+)
 
 
 def test_a_models_name_holds_its_fingerprint() -> None:
@@ -50,7 +61,14 @@ def test_what_is_served_survives_a_configuration() -> None:
     assert config.instance_group[0].count == 2
     assert {one.batch_size for one in config.model_warmup} == {1, 8}
     assert config.max_batch_size == 8
-    assert config.dynamic_batching.default_queue_policy.allow_timeout_override
+    assert not config.dynamic_batching.HasField("default_queue_policy")  # or the server idles between batches
+
+
+def test_what_was_written_before_there_was_a_choice_runs_as_it_did() -> None:
+    """A configuration that names no path of the networks means the one that a device is fastest with."""
+    parameters = {key: value for key, value in SERVED.parameters().items() if key != "forward"}
+
+    assert Served.read(parameters) == replace(SERVED, forward="auto")
 
 
 @pytest.mark.parametrize("parameters", [{}, {"format_version": "0"}, {"format_version": "1", "role": "images"}])
@@ -86,7 +104,7 @@ def test_pictures_of_the_inputs_size_are_left_alone(mode: ResizeMode) -> None:
 
 def test_a_version_is_written_once_and_verified(tmp_path: Path) -> None:
     """What was written answers; written again it stays; with a byte of its manifest changed it is not loaded."""
-    network = _finder()
+    network = _finder(Serving())
     _write(tmp_path, network, Serving())
     _write(tmp_path, network, Serving())
     with pytest.raises(ModelError, match="is there with other settings"):
@@ -96,6 +114,8 @@ def test_a_version_is_written_once_and_verified(tmp_path: Path) -> None:
     served = Served.read({key: value.string_value for key, value in config.parameters.items()})
 
     assert load_answer(served, place, device="cpu")([np.zeros((224, 224, 3), np.uint8)]).shape == (1, 2, 5)
+    with pytest.raises(ModelError, match="'openvino' does not run on cuda:0"):
+        load_answer(replace(served, forward="openvino"), place, device="cuda:0")
     (place / "finder.json").write_text((place / "finder.json").read_text() + " ")
     with pytest.raises(ModelError, match="is not the one that was exported"):
         load_answer(served, place, device="cpu")
@@ -166,6 +186,12 @@ class Utils:
 
     lies: bool = False
     Tensor: Any = field(init=False)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def Logger(self) -> Any:  # noqa: N802
+        """The server's log."""
+        return SimpleNamespace(log_info=self.said.append)
 
     def __post_init__(self) -> None:
         outer = self
@@ -219,3 +245,94 @@ def test_each_request_of_a_batch_gets_its_own_rows() -> None:
     assert [outputs[0].data.tolist() for outputs, _ in responses] == [[[1.0], [2.0]], [[3.0]]]
     assert seen == [3]
     assert [error for _, error in model.execute([request(1), request(255)])] == ["broken", "broken"]
+
+
+@pytest.fixture
+def threads() -> Iterator[int]:
+    """Let torch have four threads for as long as a test runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield 4
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("options", "taken"), [({}, 4), ({"instances": 3}, 1), ({"instances": 2}, 2), ({"instances": 2, "threads": 4}, 4)]
+)
+def test_instances_share_the_cores(threads: int, options: dict[str, int], taken: int) -> None:
+    """Instances side by side have no more threads than there are cores, unless somebody chose how many."""
+    serving = Serving(**options)  # type: ignore[arg-type]
+    text = config_text("m", replace(SERVED, threads=serving.threads), size=(32, 32), dim=7, serving=serving)
+    config = MessageToDict(text_format.Parse(text, model_config_pb2.ModelConfig()), preserving_proto_field_name=True)
+
+    assert take_threads(serving.threads, instances=_instances(config)) == taken
+    assert torch.get_num_threads() == taken <= threads
+
+
+def test_instances_on_several_gpus_are_all_counted() -> None:
+    """A group counts those on each of its GPUs; they share one machine's cores."""
+    assert _instances({"instance_group": [{"count": 2, "gpus": [0, 1, 2]}, {"count": 1}]}) == 7
+
+
+@pytest.mark.parametrize(("forward", "path"), [("auto", "openvino"), ("channels_last", "channels_last")])
+def test_an_instance_runs_by_the_path_of_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, forward: str, path: str
+) -> None:
+    """The backend takes the path that was exported, `auto` as in process, and the server's log names it."""
+    serving = Serving(forward=forward)
+    network = _finder(serving)
+    _write(tmp_path, network, serving)
+    home = tmp_path / network.name
+    config = text_format.Parse((home / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    utils, model = Utils(), TritonPythonModel()
+    monkeypatch.setattr("os.environ", {})
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", utils)
+    monkeypatch.setattr("vision.finder.through", lambda _, path, device: runs.append((path, device)))
+    runs: list[tuple[str, str]] = []
+
+    model.initialize(
+        {
+            "model_config": MessageToJson(config, preserving_proto_field_name=True),
+            "model_repository": str(home),
+            "model_version": "1",
+            "model_instance_kind": "CPU",
+            "model_instance_device_id": "0",
+        }
+    )
+
+    assert runs == [(path, "cpu")]
+    assert os.environ == ({"OMP_WAIT_POLICY": "PASSIVE"} if path == "openvino" else {})
+    assert utils.said == [f"boxes of {network.fingerprint} on cpu by {path}, CPU threads: {threads}"]
+
+
+def test_a_gpus_instances_are_not_written_for_a_path_of_the_cpu(tmp_path: Path) -> None:
+    """OpenVINO is for CPUs: an export for GPUs that asks for it is refused, and nothing is written."""
+    loaded = load_network(DEFAULT_MODEL, downloads=False)
+
+    with pytest.raises(ModelError, match="'openvino' does not run on cuda: choose auto"):
+        write_repository(tmp_path, loaded, Serving(gpu=True, forward="openvino"))
+
+    assert not list(tmp_path.iterdir())
+
+
+class Asked:
+    """A connection to a server that has everything."""
+
+    def __init__(self) -> None:
+        self.fingerprints: set[str] = set()
+
+    def model(self, fingerprint: str, _role: str, _output: object) -> None:
+        """Have it."""
+        self.fingerprints.add(fingerprint)
+
+
+@pytest.mark.parametrize("path", ["auto", "channels_last", "bfloat16"])
+def test_a_path_has_the_fingerprint_that_it_has_in_process(path: str) -> None:
+    """What is exported, and what a service asks for, is the model of the same path without a server."""
+    here = load_embedder(DEFAULT_MODEL, device="cpu", path=path).fingerprint
+    server = Asked()
+
+    written = _embedders(load_network(DEFAULT_MODEL, downloads=False), Serving(forward=path))
+    TritonEmbedder(load_network(DEFAULT_MODEL, downloads=False), cast("Connection", server), path=plainest(path))
+
+    assert {network.fingerprint for network in written} == {here} == server.fingerprints

@@ -122,7 +122,7 @@ class Channel:
         else:
             region.ask(asked, pictures)
             region.answer(answer, offset=pictures.nbytes, size=len(pictures) * output.size)
-        result = self.client.infer(model, [asked], outputs=[answer], timeout=round(left_s * 1e6), client_timeout=left_s)
+        result = self.client.infer(model, [asked], outputs=[answer], client_timeout=left_s)
         if region is None:
             return np.array(result.as_numpy(output.name))
         shape = tuple(result.get_output(output.name).shape)

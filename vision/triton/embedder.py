@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vision.embedder import check_crops
 from vision.errors import ModelError
+from vision.forward import EAGER
 from vision.preprocessing import for_marks
 from vision.triton.channel import Output
 from vision.triton.connection import Connection
@@ -27,15 +28,21 @@ class TritonEmbedder:
     Words are embedded here, where the model can read: few are, and seldom.
     """
 
-    def __init__(self, loaded: LoadedNetwork, connection: Connection) -> None:
-        """Look whether the server has the networks of `loaded`. Raises ModelError, ModelUnavailable."""
+    def __init__(self, loaded: LoadedNetwork, connection: Connection, *, path: str = EAGER) -> None:
+        """Look whether the server has the networks of `loaded`, run by a path of the same space as `path`.
+
+        Raises:
+            ModelUnavailable: the server is out of reach.
+            ModelError: it has no such model, or one of other weights.
+
+        """
         from torch import nn
 
         from vision.clip import TorchEmbedder
 
         separate = has_marks_of_its_own(loaded)
         loaded.network.visual = nn.Identity()  # the server's part
-        self._words = TorchEmbedder(replace(loaded, marks=None), device="cpu")
+        self._words = TorchEmbedder(replace(loaded, marks=None), device="cpu", path=path)
         self._recipe = loaded.preprocessing
         self._connection = connection
         self._forwards = 0.0

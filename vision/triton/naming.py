@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from vision.errors import ModelError
+from vision.forward import AUTO
 
 FORMAT_VERSION = "1"
 
@@ -31,7 +32,8 @@ class Served:
     fingerprint: str
     manifest_sha256: str  # of the manifest beside the weights, which names theirs
     batch_size: int  # pictures a forward pass
-    threads: int  # of the CPU; 0 lets torch choose
+    threads: int  # of the CPU for each instance; 0: its share of the cores
+    forward: str  # path of an instance's network, of vision.forward
 
     def parameters(self) -> dict[str, str]:
         """Write it as a configuration's parameters."""
@@ -42,6 +44,7 @@ class Served:
             "manifest_sha256": self.manifest_sha256,
             "batch_size": str(self.batch_size),
             "threads": str(self.threads),
+            "forward": self.forward,
         }
 
     @classmethod
@@ -59,6 +62,7 @@ class Served:
                 manifest_sha256=parameters["manifest_sha256"],
                 batch_size=int(parameters["batch_size"]),
                 threads=int(parameters["threads"]),
+                forward=parameters.get("forward", AUTO),  # what was written before there was a choice runs so
             )
         except (KeyError, ValueError) as error:
             raise ModelError(f"this model was not written by `touchstone export-triton`: {error!r}") from error
