@@ -22,8 +22,8 @@ from training.fleet.stations import BatchServer, Pool, Refused, Steps
 SCALE = Path(__file__).parents[2] / "docs/scale.md"
 CUSTOMERS = 40_000
 
-# One of 22 parts of the day's pictures, on as much less of a fleet.
-SMALL = Demand(pictures_a_day=100e6 / 22)
+# One of 23 parts of the day's pictures, on as much less of a fleet.
+SMALL = Demand(pictures_a_day=100e6 / 23)
 FEW = Shape(replicas=3, gpus=3, store_writers=4)
 
 
@@ -219,7 +219,7 @@ def test_bits_of_a_vector_are_those_of_a_trained_index() -> None:
 
     trained = large_index.train(vectors, np.arange(len(vectors)))
 
-    assert trained.pq.code_size * 8 == searching.code_bits(len(vectors), 64)
+    assert trained.code_size * 8 == searching.code_bits(len(vectors), 64)
     assert searching.code_bits(10e6, 1_280) == 2_560
 
 

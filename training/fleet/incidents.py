@@ -112,7 +112,7 @@ INCIDENTS = (
     Incident(name="nothing", says="a quiet busiest hour", begin=_nothing, end=_nothing, lasts_s=0.0),
     Incident(
         name="replicas",
-        says="7 of 66 replicas fail for 60 s",
+        says="7 of 69 replicas fail for 60 s",
         begin=_replicas(_some, up=False),
         end=_replicas(_some, up=True),
         lasts_s=60.0,

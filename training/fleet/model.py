@@ -28,9 +28,9 @@ class Shape:
     """What the fleet is made of, for all zones together where nothing else is said."""
 
     zones: int = 3
-    replicas: int = 66
-    cores: int = 7  # of a replica, for all but search
-    search_cores: int = 9  # of a replica
+    replicas: int = 69
+    cores: int = 8  # of a replica, for all but search
+    search_cores: int = 8  # of a replica
     gpus: int = 6
     gpu_batch: int = 320  # crops: 64 pictures
     gpu_fixed_s: float = 0.002

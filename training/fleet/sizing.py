@@ -40,15 +40,14 @@ class Demand:
 class Costs:
     """What a picture takes. Processor time in seconds of one core of the machine that it was measured on."""
 
-    # docs/speed.md, two cores with a hundred thousand references, drawn JPEGs of 1,000 x 1,000 pixels: a decision at
-    # saturation with whoever asks for it, of which the networks, by themselves; and stages of a decision by itself.
+    # docs/speed.md, two cores, drawn JPEGs of 1,000 x 1,000 pixels: a decision at saturation among the marks that ship,
+    # with whoever asks for it, of which the networks, by themselves; and stages of a decision by itself.
     decision_s: float = 0.163
     sender_s: float = 0.015
     networks_cpu_s: float = 0.056
     decode_s: float = 0.0082
     keypoints_s: float = 0.0108
     verify_s: float = 0.0131
-    searched_s: float = 0.0128  # by the index of then, in that decision; `searching_s` is reckoned apart
     gpu_photos_s: float = 4_400.0  # README.md: one H100, batches of 64, float32
     gpu_marks_s: float = 13_000.0  # README.md
     finder_share: float = 0.9055  # vision/finder.py: its multiply-adds by the embedder's
@@ -63,8 +62,8 @@ class Costs:
 
     @property
     def beside_s(self) -> float:
-        """Processor time of a photo, in a decision of its own, beside the networks and the search of references."""
-        return self.decision_s - self.sender_s - self.networks_cpu_s - self.searched_s
+        """Processor time of a photo, in a decision of its own, beside the networks; it searches few references."""
+        return self.decision_s - self.sender_s - self.networks_cpu_s
 
     @property
     def before_s(self) -> float:
