@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import simpy
 
+from index import large_index
+from training.fleet import searching
 from training.fleet.incidents import INCIDENTS
 from training.fleet.model import Callers, Fleet, Shape
 from training.fleet.simulate import BEGINS_S, Outcome, simulate
@@ -20,9 +22,9 @@ from training.fleet.stations import BatchServer, Pool, Refused, Steps
 SCALE = Path(__file__).parents[2] / "docs/scale.md"
 CUSTOMERS = 40_000
 
-# A thousandth of the day's pictures, on as much less of a fleet.
-SMALL = Demand(pictures_a_day=100e6 / 27)
-FEW = Shape(replicas=3, cores=6, gpus=3, store_writers=4)
+# One of 23 parts of the day's pictures, on as much less of a fleet.
+SMALL = Demand(pictures_a_day=100e6 / 23)
+FEW = Shape(replicas=3, gpus=3, store_writers=4)
 
 
 def erlang_c(servers: int, load: float) -> float:
@@ -191,6 +193,34 @@ def test_bounded_queues_end_a_storm_of_retries() -> None:
 
     assert bounded.failed < unbounded.failed
     assert failed_after(bounded) < 0.5 < failed_after(unbounded)
+
+
+@pytest.mark.parametrize("row", [searching.FEWER, searching.MORE])
+def test_what_a_search_takes_is_what_was_measured(row: searching.Measured) -> None:
+    """Threads that share the work finish 16 regions as soon as they did; the exact comparison is the caller's own."""
+    alone = searching.exact_s(row.dim)
+    shared = searching.searching_s(row.vectors, row.dim) - alone
+
+    assert searching.REGIONS * (shared / row.threads + alone) == pytest.approx(row.seconds)
+
+
+def test_a_search_grows_with_the_bits_it_looks_through() -> None:
+    """Of very many, twice as many take twice as long; those of twice as many values, in as many bits, hardly longer."""
+    usual = searching.searching_s(100e6, 1_280)
+
+    assert searching.searching_s(200e6, 1_280) == pytest.approx(2 * usual, rel=0.01)
+    assert searching.searching_s(100e6, 2_560) == pytest.approx(usual, rel=0.05)
+
+
+def test_bits_of_a_vector_are_those_of_a_trained_index() -> None:
+    """Sizes are reckoned from the index that the builder makes."""
+    rows = np.random.default_rng(1).standard_normal((1_000, 64), np.float32)
+    vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    trained = large_index.train(vectors, np.arange(len(vectors)))
+
+    assert trained.code_size * 8 == searching.code_bits(len(vectors), 64)
+    assert searching.code_bits(10e6, 1_280) == 2_560
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -37,7 +37,7 @@ def _replicas(chosen: Callable[[Fleet], Sequence[Any]], *, up: bool) -> Callable
 
     def switch(fleet: Fleet) -> None:
         for replica in chosen(fleet):
-            replica.cores.up = up
+            replica.cores.up = replica.search.up = up
             if up:
                 replica.listed = True
             else:
@@ -95,7 +95,7 @@ def _nothing(fleet: Fleet) -> None:
 
 
 def _some(fleet: Fleet) -> Sequence[Any]:
-    return Random(1).sample(fleet.replicas, 3)  # noqa: S311 - a simulation's
+    return Random(1).sample(fleet.replicas, 7)  # noqa: S311 - a simulation's
 
 
 def _unbounded(shape: Shape) -> Shape:
@@ -112,7 +112,7 @@ INCIDENTS = (
     Incident(name="nothing", says="a quiet busiest hour", begin=_nothing, end=_nothing, lasts_s=0.0),
     Incident(
         name="replicas",
-        says="3 of 27 replicas fail for 60 s",
+        says="7 of 69 replicas fail for 60 s",
         begin=_replicas(_some, up=False),
         end=_replicas(_some, up=True),
         lasts_s=60.0,

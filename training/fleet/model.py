@@ -1,7 +1,8 @@
 """How does a listing pass through the fleet? Zones of replicas and GPUs, one store, and callers who may try again.
 
 A caller picks the less busy of two replicas that are in the rotation (Mitzenmacher, "The power of two choices", 2001).
-The replica decodes on its cores, asks a GPU of its zone, compares and reads on its cores, and commits to the store.
+The replica decodes and finds keypoints on its cores, asks a GPU of its zone, searches the references, one listing after
+the other on cores set apart for that, compares and reads on its cores, and commits to the store.
 Where no GPU of its zone is up it asks another zone's. While the store is away it keeps decisions on its own disk, as
 REVIEW, and records them when the store is back (`serving.outage`). What fails is told to the caller at once, who tries
 again after a pause, as often as it may. What is not answered by its deadline goes to REVIEW at the caller's, and counts
@@ -27,8 +28,9 @@ class Shape:
     """What the fleet is made of, for all zones together where nothing else is said."""
 
     zones: int = 3
-    replicas: int = 27
-    cores: int = 16  # of a replica
+    replicas: int = 69
+    cores: int = 8  # of a replica, for all but search
+    search_cores: int = 8  # of a replica
     gpus: int = 6
     gpu_batch: int = 320  # crops: 64 pictures
     gpu_fixed_s: float = 0.002
@@ -59,9 +61,15 @@ class Replica:
 
     zone: int
     cores: Pool
+    search: Pool
     listed: bool = True  # in the rotation
     kept: int = 0  # decisions on its disk
     records: bool = False  # whether it is recording them
+
+    @property
+    def load(self) -> int:
+        """Listings that are worked on or wait."""
+        return self.cores.load + self.search.load
 
 
 @dataclass
@@ -94,9 +102,14 @@ class Fleet:
         self._costs = costs
         self._rate = demand.busiest / demand.pictures_a_listing
         self._pictures = demand.pictures_a_listing
+        self._search_s = costs.searching_s(demand.references) / shape.search_cores
         self._random = random
         self.replicas = [
-            Replica(number % shape.zones, Pool(env, shape.cores, most_waiting=shape.most_waiting))
+            Replica(
+                zone=number % shape.zones,
+                cores=Pool(env, shape.cores, most_waiting=shape.most_waiting),
+                search=Pool(env, 1, most_waiting=shape.most_waiting),
+            )
             for number in range(shape.replicas)
         ]
         self.gpus = [
@@ -168,8 +181,9 @@ class Fleet:
         work = self._work(pictures)
         if self.shape.early and self.env.now + self._wait(replica) > until:
             raise Refused
-        yield from replica.cores.serve(pictures * self._costs.decode_s, until=limit)
+        yield from replica.cores.serve(pictures * self._costs.before_s, until=limit)
         yield from self._gpu(replica.zone).serve(pictures * CROPS)
+        yield from replica.search.serve(pictures * self._search_s, until=limit)
         yield from replica.cores.serve(work, until=limit)
         if not replica.cores.up:
             raise Refused
@@ -217,23 +231,23 @@ class Fleet:
         return True
 
     def _work(self, pictures: int) -> float:
-        """Draw the processor time after the networks: some pictures have keypoints found in them, others not."""
+        """Draw the processor time after the search: some pictures look like a brand whose references are looked for."""
         costs = self._costs
-        found = sum(self._random.random() < costs.keypoint_share for _ in range(pictures))
-        rest = costs.beside_s - costs.keypoints_s - costs.decode_s
-        return pictures * rest + found * costs.keypoints_s / costs.keypoint_share
+        alike = sum(self._random.random() < costs.verify_share for _ in range(pictures))
+        rest = costs.beside_s - costs.before_s - costs.verify_s
+        return pictures * rest + alike * costs.verify_s / costs.verify_share
 
     def _wait(self, replica: Replica) -> float:
-        """Guess how long a listing would take: those before it on all cores, and then its own on one."""
-        each = self._pictures * self._costs.beside_s
-        return each * (1 + replica.cores.load / self.shape.cores)
+        """Guess how long a listing would take: those before it on all cores, and then its own on one; its search."""
+        worked = self._costs.beside_s * (1 + replica.cores.load / self.shape.cores)
+        return self._pictures * (worked + self._search_s * (1 + replica.search.load))
 
     def _choose(self, replicas: Sequence[Replica]) -> Replica:
         listed = [one for one in replicas if one.listed]
         if not listed:
             raise Refused
         one, other = self._random.choice(listed), self._random.choice(listed)
-        return one if one.cores.load <= other.cores.load else other
+        return one if one.load <= other.load else other
 
     def _gpu(self, zone: int) -> BatchServer:
         up = [(home, gpu) for home, gpu in self.gpus if gpu.up]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.fleet import searching
+
 DAY_S = 86_400
 
 
@@ -38,32 +40,35 @@ class Demand:
 class Costs:
     """What a picture takes. Processor time in seconds of one core of the machine that it was measured on."""
 
-    networks_cpu_s: float = 0.102  # docs/scan.md: finder, whole photo and marks, with nothing beside them
-    beside_small_s: float = 0.045  # docs/scan.md: a scan's processor time less the networks', photos of 256 pixels
-    keypoints_small_s: float = 0.013  # docs/scan.md: of which keypoints, a third of those of a photo of 448 pixels
-    decode_s: float = 0.003  # a 1,000 x 1,000 JPEG to 250 pixels: 350 a second on one thread
+    # docs/speed.md, two cores, drawn JPEGs of 1,000 x 1,000 pixels: a decision at saturation among the marks that ship,
+    # with whoever asks for it, of which the networks, by themselves; and stages of a decision by itself.
+    decision_s: float = 0.163
+    sender_s: float = 0.015
+    networks_cpu_s: float = 0.056
+    decode_s: float = 0.0082
+    keypoints_s: float = 0.0108
+    verify_s: float = 0.0131
     gpu_photos_s: float = 4_400.0  # README.md: one H100, batches of 64, float32
     gpu_marks_s: float = 13_000.0  # README.md
     finder_share: float = 0.9055  # vision/finder.py: its multiply-adds by the embedder's
     marks_a_picture: float = 3.0  # vision/finder.py: two boxes and the whole
-    jpeg_bytes: float = 211e3  # a 1,000 x 1,000 photo of the development data
+    jpeg_bytes: float = 177e3  # the first 40 of those drawn JPEGs on average
     crop_bytes: float = 2 * 224 * 224 * 3 + 3 * 160 * 160 * 3  # finder's, whole, three marks: what Triton gets
-    keypoint_bytes: float = 37e3  # docs/storage.md
-    keypoint_share: float = 0.6  # docs/scan.md: photos whose keypoints are found
+    photo_keypoint_bytes: float = 18e3  # docs/storage.md
+    reference_keypoint_bytes: float = 37e3  # docs/storage.md
+    verify_share: float = 0.6  # docs/scan.md: photos that look like a brand, in which its references are looked for
     decision_bytes: float = 4e3  # docs/storage.md: "a few kB"
     dim: int = 1_280
-    search_s: float = 2 * 0.145 / 16  # docs/index.md: a region among `searched` vectors of 512 values, two cores
-    searched: float = 1e6 * 512
-
-    @property
-    def keypoints_s(self) -> float:
-        """Processor time for keypoints, for photos of 1,000 pixels, in which they were found at 448 then."""
-        return 3 * self.keypoints_small_s
 
     @property
     def beside_s(self) -> float:
-        """Processor time of a photo of 1,000 pixels beside the networks."""
-        return self.beside_small_s - self.keypoints_small_s + self.keypoints_s + self.decode_s
+        """Processor time of a photo, in a decision of its own, beside the networks; it searches few references."""
+        return self.decision_s - self.sender_s - self.networks_cpu_s
+
+    @property
+    def before_s(self) -> float:
+        """Processor time of a photo before the networks."""
+        return self.decode_s + self.keypoints_s
 
     @property
     def regions(self) -> float:
@@ -71,8 +76,11 @@ class Costs:
         return 1 + self.marks_a_picture
 
     def searching_s(self, references: float) -> float:
-        """Processor time to search a picture's regions: a fixed share of the references' values is looked through."""
-        return self.regions * self.search_s * references * self.dim / self.searched
+        """Processor time to search the marks of a picture among so many references of marks, a vector each.
+
+        The whole photo is searched among references of goods, of which there are taken to be few.
+        """
+        return self.marks_a_picture * searching.searching_s(references, self.dim)
 
     @property
     def gpu_s(self) -> float:
@@ -106,13 +114,13 @@ def needs(demand: Demand, costs: Costs) -> list[Need]:
     many = f"{demand.references / 1e6:.0f} million references"
     stored = _stored(demand, costs)
     day = f"{demand.pictures_a_day / 1e6:.0f} million a day; the busiest hour {demand.peak:g} times the average"
-    kept = f"{stored / 1e3:.0f} kB a picture: keypoints of {costs.keypoint_share:.0%}, vectors, decisions"
+    kept = f"{stored / 1e3:.0f} kB a picture: keypoints, vectors, decisions"
     return [
         line("pictures a second", 1, day),
         line("listings a second", listing, f"{demand.pictures_a_listing:g} pictures each"),
         busy("cores, networks on CPUs", costs.networks_cpu_s + costs.beside_s),
         busy("cores, networks on GPUs", costs.beside_s),
-        busy(f"cores, search of {many}", costs.searching_s(demand.references), "a picture as indexed today"),
+        busy(f"cores, search of {many}", costs.searching_s(demand.references), "a picture, reckoned"),
         busy("H100", costs.gpu_s),
         line("network in, Gbit/s", costs.jpeg_bytes * 8e-9, f"{costs.jpeg_bytes / 1e3:.0f} kB a picture"),
         line("to Triton, Gbit/s", costs.crop_bytes * 8e-9, f"{costs.crop_bytes / 1e3:.0f} kB of crops a picture"),
@@ -125,15 +133,18 @@ def holdings(demand: Demand, costs: Costs) -> list[tuple[str, str, str]]:
     """Reckon what is kept: what, how much, and where from."""
     regions = demand.listings_indexed * demand.pictures_a_listing * costs.regions
     day = demand.pictures_a_day * _stored(demand, costs)
-    stored_reference = costs.keypoint_bytes + 4 * costs.dim
+    stored_reference = costs.reference_keypoint_bytes + 4 * costs.dim
     values = demand.references * costs.dim
+    bits = searching.code_bits(demand.references, costs.dim)
+    held, file = (of(demand.references, costs.dim) for of in (searching.memory_bytes, searching.file_bytes))
     first = demand.listings_indexed * costs.dim
     every = f"{regions / 1e9:.0f} billion: {costs.regions:g} a picture"
     return [
         ("store, a day", _bytes(day), "as above"),
         ("store, a year of it", _bytes(365 * day), "where nothing is forgotten"),
         ("references, in the store", _bytes(demand.references * stored_reference), "42 kB each (docs/storage.md)"),
-        ("index of references, compressed, a replica", _bytes(values), "a byte a value (docs/index.md)"),
+        ("index of references, memory of each replica", _bytes(held), f"{bits:,} bits each, as docs/index.md has them"),
+        ("index of references, its file", _bytes(file), "the same"),
         ("file of vectors, mapped, a replica", _bytes(4 * values), "four bytes a value"),
         ("catalogue, all regions, 16 bits", _bytes(regions * costs.dim * 2), every),
         ("catalogue, one region a listing, 16 bits", _bytes(2 * first), "the whole first photo"),
@@ -144,7 +155,7 @@ def holdings(demand: Demand, costs: Costs) -> list[tuple[str, str, str]]:
 def _stored(demand: Demand, costs: Costs) -> float:
     """Reckon the bytes that the store keeps of a picture."""
     vectors = costs.regions * costs.dim * 2
-    return costs.keypoint_share * costs.keypoint_bytes + vectors + costs.decision_bytes / demand.pictures_a_listing
+    return costs.photo_keypoint_bytes + vectors + costs.decision_bytes / demand.pictures_a_listing
 
 
 def _number(value: float) -> str:
