@@ -35,10 +35,10 @@ class Shown(enum.StrEnum):
 class Signs:
     """What speaks for a match.
 
-    `score` is the brand's, a cosine -1..1; `strength` is `Verification.strength`, 0 when nothing was verified; `read`,
-    0..1, is how surely the brand's name is read in the photo, 0 when it is not. (How far the score lies above the next
-    brand's is no sign: with it recall at 1% false positives fell from 0.75 to 0.70 on FlickrLogos-27, for a photo
-    without any brand has a first one as well.)
+    `score` is the brand's, a cosine -1..1; `strength` is `Verification.strength` less what chance explains, 0 when
+    nothing was verified; `read`, 0..1, is how surely the brand's name is read in the photo, 0 when it is not. (How far
+    the score lies above the next brand's is no sign: with it recall at 1% false positives fell from 0.75 to 0.70 on
+    FlickrLogos-27, for a photo without any brand has a first one as well.)
     """
 
     score: float
