@@ -256,7 +256,8 @@ class ReferenceCatalogue:
 
         vectors: float32 [r, dim] with unit rows, the first `photos` of whole photos, as for `search`. At most `most`
         brands. The answer is that of comparing everything, unless some region has 1,024 vectors more similar than one
-        that counts; that one is then taken to be as similar as the last of them.
+        that counts; that one is then taken to be as similar as the last of them. Where a base has a trained index
+        (`index.large_index`), what that finds stands for everything.
         """
         depth = min(_DEPTH, self._longest_list)
         if min(most, depth) < 1:

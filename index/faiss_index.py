@@ -136,10 +136,10 @@ def _new_flat(dim: int, device: str) -> faiss.Index:
     """Make an empty flat index on a device; runs on the owner's thread."""
     library = import_faiss()
     library.cvar.distance_compute_blas_threshold = _BLAS_THRESHOLD
-    return on_device(library.IndexFlatIP(dim), device)
+    return _on_device(library.IndexFlatIP(dim), device)
 
 
-def on_device(index: faiss.Index, device: str) -> faiss.Index:
+def _on_device(index: faiss.Index, device: str) -> faiss.Index:
     """Put an index where it is to be searched, "cpu" or "cuda:N"; runs on the owner's thread."""
     if device == "cpu":
         return index

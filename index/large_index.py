@@ -1,7 +1,7 @@
 """Which vectors are nearest among tens of thousands and more? A trained FAISS index, and exact comparison.
 
 Up to `EXACT_UP_TO` vectors of a kind are compared one by one (`index.faiss_index`). Of more, the builder trains an
-inverted file: k-means cells, and in each cell the vectors in one or two bits a value, by a product quantiser whose
+inverted file: k-means cells, and in each cell the vectors in one to four bits a value, by a product quantiser whose
 tables fit into registers (André et al. 2017, "Accelerated nearest neighbor search with Quick ADC"). A search looks
 through the cells nearest to the query, and compares the best of what is there exactly, with the vectors of the
 snapshot, which replicas on one machine share.
@@ -24,11 +24,13 @@ from index.vectors import PADDING_ID, Hits, check_k, check_vectors, ranked
 if TYPE_CHECKING:
     import faiss
 
+# Three regions take 4 ms of a core among 5,000 vectors of 1,280 values exactly, 8 ms among 10,000, and 1.5 ms trained.
 EXACT_UP_TO = 5_000
 # Vectors of which k-means learns a cell: FAISS asks for 39 and more (Clustering.min_points_per_centroid).
 _LEARNT_FROM = 64
 _BLOCK_ROWS = 65_536
-# As many of the best candidates are compared exactly, or as many as are asked for if those are more.
+# As many of the best candidates are compared exactly, or as many as are asked for if those are more: for a listing
+# `index.catalogue` asks for 1,024.
 _COMPARED = 512
 # A search looks through so many cells, and at least `_FEWEST_CELLS`. Of the stand-ins of `touchstone bench`, 100,000 of
 # 1,280 values, an eighth of 2 sqrt(n) cells finds 0.997 of the ten nearest in 1.0 ms for three regions, a 16th 0.993, a
@@ -42,6 +44,7 @@ _LEAST_BITS, _FEW, _LEAST_BITS_OF_MORE = 1_024, 200_000, 2_048
 # A search takes as long as so small a share of the products of all vectors with the query: an eighth of them is looked
 # at, 32 at once by lookups in registers.
 _SHARE_OF_WORK = 128
+_SHARE_OF_OLDER = 24  # of the cells of an index with 8 bits a value, and of the products
 _SEED = 1
 
 
@@ -55,8 +58,11 @@ class TrainedIndex:
     def __init__(self, trained: faiss.IndexIVF, vectors: NDArray[np.float32]) -> None:
         self._vectors = vectors
         self._owner = owner_of("cpu")
-        self._probes = probes(trained.nlist)
         self._trained = trained
+        # Snapshots of before have 8 bits a value, which take longer to look through.
+        quick = isinstance(trained, import_faiss().IndexIVFPQFastScan)
+        self._share_of_work = _SHARE_OF_WORK if quick else _SHARE_OF_OLDER
+        self._probes = probes(trained.nlist, share=_SHARE_OF_CELLS if quick else _SHARE_OF_OLDER)
 
     def __len__(self) -> int:
         return int(self._trained.ntotal)
@@ -70,13 +76,13 @@ class TrainedIndex:
         wanted = min(len(self), max(k, _COMPARED))
         rows = self._owner.submit(self._candidates, np.ascontiguousarray(queries), wanted).result()
         # A damaged file must not lead outside of the vectors.
-        rows = np.where(rows < len(self._vectors), rows, PADDING_ID)
+        rows = np.where((rows >= 0) & (rows < len(self._vectors)), rows, PADDING_ID)
         scores = np.stack([self._vectors[found] @ query for found, query in zip(rows, queries, strict=True)])
         return ranked(rows, scores, k)
 
     def _candidates(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         effort = import_faiss().SearchParametersIVF(nprobe=self._probes)  # for this call alone
-        with threads_for(len(queries) * len(self) * self._vectors.shape[1] // _SHARE_OF_WORK):
+        with threads_for(len(queries) * len(self) * self._vectors.shape[1] // self._share_of_work):
             rows: NDArray[np.int64] = self._trained.search(queries, count, params=effort)[1]
         return rows
 
@@ -86,9 +92,9 @@ def cells(count: int) -> int:
     return max(1, int(2 * np.sqrt(count)))
 
 
-def probes(cell_count: int) -> int:
-    """Say how many cells a search looks through."""
-    return min(cell_count, max(_FEWEST_CELLS, cell_count // _SHARE_OF_CELLS))
+def probes(cell_count: int, *, share: int = _SHARE_OF_CELLS) -> int:
+    """Say how many cells a search looks through: one in `share` of them."""
+    return min(cell_count, max(_FEWEST_CELLS, cell_count // share))
 
 
 def together(dim: int, count: int) -> int:

@@ -36,8 +36,8 @@ _SURROUNDINGS = 0.2
 # References whose keypoints stay in memory: 37 kB each.
 _KEPT = 512
 # The more brands are looked for, the more points agree by chance: what they count for is less by so much for each
-# e-fold of more than a few. Of `eval marks` (another seed: 300 scenes among 3,466 marks) 0.757 are named at 1% false
-# positives so and 0.510 without, of FlickrLogos-27 as many or one less; 0.2 comes to 0.653, and 0.3 to 0.690.
+# e-fold of more than a few, up to `CANDIDATES`. Of `eval marks` with another seed, 300 scenes, 0.757 are named at 1%
+# false positives so and 0.510 without, of FlickrLogos-27 as many or one less; 0.2 comes to 0.653, and 0.3 to 0.690.
 _BY_CHANCE, _FEW = 0.4, 8
 # What a name that is not read exactly counts for, by one that is.
 _NEARLY = 0.5
@@ -90,7 +90,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Verified:
-    """The verification of a candidate by the one of its references that is found best, `among` so many candidates."""
+    """The verification of a candidate by the one of its references that is found best, `among` so many brands."""
 
     reference_id: str
     verification: Verification
@@ -166,6 +166,7 @@ class Verifier:
             known = [(one, reference) for reference in one.match.proposed if reference in features]
             if known:
                 groups[_where(one)][_variants(one)] += known
+        sought = sum(any(reference in features for reference in one.match.proposed) for one in likely)
         proofs: dict[int, Verified] = {}
         for where, by_variants in groups.items():
             matcher = _matcher(photos, where)
@@ -176,7 +177,7 @@ class Verifier:
                 for (one, reference), verification in zip(asked, found, strict=True):
                     best = proofs.get(id(one))
                     if best is None or verification.inliers > best.verification.inliers:
-                        proofs[id(one)] = Verified(reference, verification, among=len(likely))
+                        proofs[id(one)] = Verified(reference, verification, among=min(sought, CANDIDATES))
         return tuple(proofs.get(id(candidate)) for candidate in candidates)
 
 

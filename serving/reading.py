@@ -9,7 +9,7 @@ if it is round, else the next likeliest part. What a name counts for beside the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,9 +53,6 @@ _FEWEST_PROPOSING = 5
 _FURTHER = 0.25
 
 
-_Read = Callable[..., list[tuple[Words, ...]]]
-
-
 @dataclass(frozen=True, eq=False)
 class _Part:
     """The part of photo `image_index` that is read: `crop`, uint8 [H, W, 3], what surrounds the `box` of a region."""
@@ -90,12 +87,25 @@ def read_names(
     done = {match.image_index for match in seen if match.probability >= SETTLED}
     found: list[tuple[str, Reading]] = []
     written: list[Line] = []
-    for read, parts in _rounds(photos, regions, embedder, done):
-        lines = read([part.crop for part in parts], deadline=deadline)
+
+    def take(parts: Sequence[_Part], lines: Sequence[Sequence[Words]]) -> None:
         named = [*_names(parts, lines, known, proposed), *_pieces(parts, lines, known, proposed)]
         done.update(reading.image_index for _, reading in named)
-        found += named
-        written += _written(parts, lines)
+        found.extend(named)
+
+    marks = _likeliest_first(regions)
+    first = _parts(photos, marks, 0, done)
+    lines = embedder.read([part.crop for part in first], deadline=deadline)
+    take(first, lines)
+    written += _written(first, lines)
+    rims = _rims(part for part in first if part.image_index not in done)
+    # What else stands around a mark, a trade or a motto, fills no region, so it speaks against no brand.
+    take(rims, embedder.read_rims([part.crop for part in rims], deadline=deadline))
+    done.update(part.image_index for part in rims)
+    second = _parts(photos, marks, 1, done)
+    lines = embedder.read([part.crop for part in second], deadline=deadline)
+    take(second, lines)
+    written += _written(second, lines)
     of_brand: dict[str, Reading] = {}
     only_named: dict[str, Candidate] = {}
     for brand_id, reading in sorted(found, key=_surest_first):
@@ -110,22 +120,20 @@ def read_names(
     return Readings(of_brand=of_brand, named=tuple(only_named.values()), lines=tuple(written))
 
 
-def _rounds(
-    photos: Sequence[Photo], regions: Regions, embedder: BatchingEmbedder, done: set[int]
-) -> Iterator[tuple[_Read, list[_Part]]]:
-    """Choose what to read next in photos that are not `done`, and how, until each is or nothing in it is worth it."""
+def _likeliest_first(regions: Regions) -> Mapping[int, Sequence[Region]]:
+    """Give each photo's marks by its place, the one that the finder is surest of first."""
     found: defaultdict[int, list[Region]] = defaultdict(list)
     for image_index, region in regions.places[regions.photos :]:  # behind the photos' middles
         found[image_index].append(region)
     for regions_of_photo in found.values():
         regions_of_photo.sort(key=lambda region: -region.confidence)
-    likeliest = _parts(photos, found, 0, done)
-    yield embedder.read, likeliest
-    rims = [(part, upper_rim(part.crop)) for part in likeliest if part.image_index not in done]
-    round_ones = [replace(part, crop=rim) for part, rim in rims if rim is not None]
-    yield embedder.read_rims, round_ones
-    done.update(part.image_index for part in round_ones)
-    yield embedder.read, _parts(photos, found, 1, done)
+    return found
+
+
+def _rims(parts: Iterable[_Part]) -> list[_Part]:
+    """Lay the rims of those parts flat that are round."""
+    rims = ((part, upper_rim(part.crop)) for part in parts)
+    return [replace(part, crop=rim) for part, rim in rims if rim is not None]
 
 
 def _parts(

@@ -38,6 +38,7 @@ from training.real_vectors import FloatArray, RealVectors, real_vectors, with_ji
 _K = 10
 _BATCH = 16  # regions of a listing
 _BLOCK_ROWS = 65_536
+_EXACT_UP_TO = 10_000  # compared by both, whatever is served
 _EQUAL = 2e-6  # similarities that differ by less are those of equal vectors
 _MODEL = "measured@1"
 
@@ -74,7 +75,7 @@ def measure(real: RealVectors, vectors: FloatArray, folder: Path) -> Iterator[In
         index.add(rows, mapped)
         return index
 
-    if len(vectors) <= large_index.EXACT_UP_TO:
+    if len(vectors) <= _EXACT_UP_TO:
         start = _start(folder / "exact", columns, {}, real)
         yield _figures("exact", real, nearest, flat, build_s=0.0, file=None, vectors=mapped, start=start)
     file = folder / "trained.faiss"

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from vision.lines import Pixels
 
 _EDGE = 128  # pixels of a crop's longer edge when its disc is sought
 _BLUR = (3, 3)
@@ -21,8 +20,8 @@ _BLUR = (3, 3)
 # found in 62 of 92 crops around the finder's boxes on photos of two round marks among FlickrLogos-27's references, and
 # in 12 of 196 of its photos without a brand and of clothes. Stretching crops to squares finds 3 more, and 9 there.
 _EDGES, _PERFECTNESS, _RESOLUTION, _APART = 200, 0.7, 1.5, 16
-# Shares of the crop's shorter edge at least, and of the longer at most: a mark fills what the finder cuts out.
-_LEAST_RADIUS, _MOST_RADIUS = 0.3, 0.65
+# Share of the crop's shorter edge: a mark fills what the finder cuts out. OpenCV finds none of more than a half.
+_LEAST_RADIUS = 0.3
 
 # The names of 28 of those 62 discs are read with these, and of one without them. The whole circle laid flat has two
 # thirds as many at up to twice the cost, for lines run into each other; rims from 0.5 to 1.0 or from 0.6 to 1.0 of the
@@ -57,7 +56,6 @@ def find_disc(crop: Pixels) -> Disc | None:
         param1=_EDGES,
         param2=_PERFECTNESS,
         minRadius=math.floor(_LEAST_RADIUS * min(width, height)),
-        maxRadius=math.ceil(_MOST_RADIUS * _EDGE),
     )
     if found is None:
         return None
