@@ -187,6 +187,7 @@ def test_the_photo_is_laid_over_the_reference(chromium: Browser, console: Consol
         settled(page)
         page.keyboard.press("[")
         expect(page.locator("#viewer .count")).to_contain_text("2 of")
+        settled(page)
         assert page.evaluate("document.same") is True
 
         at = "getComputedStyle(document.querySelector('[data-compare]')).getPropertyValue('--at')"
