@@ -17,6 +17,7 @@ from index.fake_source import FakeSource
 from index.large_index import TrainedIndex
 from index.records import Brand, Reference, ReferenceEmbedding, ReferenceKind
 from index.snapshot import load_snapshot
+from vision.regions import WHOLE_IMAGE
 
 pytest.importorskip("faiss", reason="FAISS is not installed: install the extra 'cpu'")
 
@@ -175,9 +176,40 @@ def test_a_large_catalogue_is_trained_by_its_builder(
             load_snapshot(catalogue.snapshot.path, fingerprint=MODEL)
 
 
-def _put(source: FakeSource, row: int, vector: NDArray[np.float32]) -> None:
+def test_brands_are_ranked_as_by_comparing_everything(
+    tmp_path: Path, vectors: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of logos and of examples, which must agree in threes, a listing gets the brands that exact search gives it."""
+    monkeypatch.setattr(large_index, "EXACT_UP_TO", 500)
+    source = FakeSource()
+    for brand in range(40):
+        source.put_brand(Brand(brand_id=f"b{brand}", name=f"Brand {brand}"))
+    for row in range(2_000):
+        kind = ReferenceKind.EXAMPLE if row % 3 else ReferenceKind.LOGO
+        _put(source, row, vectors[row], brand_id=f"b{row * 7 % 40}", kind=kind)
+    asked = clustered(6, 30)
+
+    trained = opening.build_catalogue(source, tmp_path, MODEL, "faiss")
+    exact = ReferenceCatalogue.build(source, MODEL, "exact")
+
+    assert trained.snapshot is not None
+    assert set(trained.snapshot.trained) == {"marks"}
+    for start in range(0, len(asked), 3):
+        found, wanted = (one.best_per_brand(asked[start : start + 3], 10) for one in (trained, exact))
+        assert [match.brand_id for match in found] == [match.brand_id for match in wanted]
+        assert [match.score for match in found] == pytest.approx([match.score for match in wanted], abs=2e-6)
+
+
+def _put(
+    source: FakeSource,
+    row: int,
+    vector: NDArray[np.float32],
+    *,
+    brand_id: str = "acme",
+    kind: ReferenceKind = ReferenceKind.LOGO,
+) -> None:
     name = f"r{row:04}"
-    reference = Reference(reference_id=name, brand_id="acme", kind=ReferenceKind.LOGO, image_sha256=f"{row:064x}")
+    reference = Reference(reference_id=name, brand_id=brand_id, kind=kind, image_sha256=f"{row:064x}", box=WHOLE_IMAGE)
     source.put_reference(
         reference, [ReferenceEmbedding(reference_id=name, variant=0, fingerprint=MODEL, vector=vector)]
     )
