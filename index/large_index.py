@@ -4,8 +4,7 @@ Up to `EXACT_UP_TO` vectors of a kind are compared one by one (`index.faiss_inde
 inverted file: k-means cells, and in each cell the vectors in one to four bits a value, by a product quantiser whose
 tables fit into registers (André et al. 2017, "Accelerated nearest neighbor search with Quick ADC"). A search looks
 through the cells nearest to the query, and compares the best of what is there exactly, with the vectors of the
-snapshot, which replicas on one machine share.
-docs/index.md has what was measured.
+snapshot, which replicas on one machine share. docs/index.md has what was measured.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _SHARE_OF_CELLS, _FEWEST_CELLS = 8, 32
 # As many values of a vector share the 4 bits of a quantiser as leave it so many bits, of few vectors and of more. Among
 # 512 candidates 0.993 of the ten nearest of 100,000 vectors of 512 values are found with 1,024 bits, 0.966 with half of
 # them; of a million 0.930, and 0.997 with 2,048 (`training.measure_index`, whose million is 12,858 real ones moved).
-_BITS, _TOGETHER = 4, (4, 2, 1)
+BITS, _TOGETHER = 4, (4, 2, 1)
 _LEAST_BITS, _FEW, _LEAST_BITS_OF_MORE = 1_024, 200_000, 2_048
 # A search takes as long as so small a share of the products of all vectors with the query: an eighth of them is looked
 # at, 32 at once by lookups in registers.
@@ -100,7 +99,7 @@ def probes(cell_count: int, *, share: int = _SHARE_OF_CELLS) -> int:
 def together(dim: int, count: int) -> int:
     """Say how many values of so many vectors share the bits of a quantiser."""
     least = _LEAST_BITS if count <= _FEW else _LEAST_BITS_OF_MORE
-    return next((many for many in _TOGETHER if dim % many == 0 and dim // many * _BITS >= least), 1)
+    return next((many for many in _TOGETHER if dim % many == 0 and dim // many * BITS >= least), 1)
 
 
 def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexIVF:
@@ -108,9 +107,9 @@ def train(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> faiss.IndexI
     library = import_faiss()
     dim, count = vectors.shape[1], cells(len(rows))
     quantiser = library.IndexFlatIP(dim)
-    inner = library.METRIC_INNER_PRODUCT
+    quantisers = dim // together(dim, len(rows))
     index: faiss.IndexIVF = library.IndexIVFPQFastScan(
-        quantiser, dim, count, dim // together(dim, len(rows)), _BITS, inner
+        quantiser, dim, count, quantisers, BITS, library.METRIC_INNER_PRODUCT
     )
     index.cp.spherical, index.cp.seed = True, _SEED
     index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = _LEARNT_FROM, 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,13 @@ _FEWEST_PROPOSING = 5
 _FURTHER = 0.25
 
 
+class _Read(Protocol):
+    """A way of reading: `BatchingEmbedder.read`, or `read_rims`."""
+
+    def __call__(self, crops: Sequence[NDArray[np.uint8]], /, *, deadline: Deadline) -> list[tuple[Words, ...]]:
+        """Read each crop."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """The part of photo `image_index` that is read: `crop`, uint8 [H, W, 3], what surrounds the `box` of a region."""
@@ -88,24 +96,22 @@ def read_names(
     found: list[tuple[str, Reading]] = []
     written: list[Line] = []
 
-    def take(parts: Sequence[_Part], lines: Sequence[Sequence[Words]]) -> None:
+    def take(parts: Sequence[_Part], read: _Read) -> Sequence[tuple[Words, ...]]:
+        lines = read([part.crop for part in parts], deadline=deadline)
         named = [*_names(parts, lines, known, proposed), *_pieces(parts, lines, known, proposed)]
         done.update(reading.image_index for _, reading in named)
         found.extend(named)
+        return lines
 
     marks = _likeliest_first(regions)
     first = _parts(photos, marks, 0, done)
-    lines = embedder.read([part.crop for part in first], deadline=deadline)
-    take(first, lines)
-    written += _written(first, lines)
+    written += _written(first, take(first, embedder.read))
     rims = _rims(part for part in first if part.image_index not in done)
     # What else stands around a mark, a trade or a motto, fills no region, so it speaks against no brand.
-    take(rims, embedder.read_rims([part.crop for part in rims], deadline=deadline))
+    take(rims, embedder.read_rims)
     done.update(part.image_index for part in rims)
     second = _parts(photos, marks, 1, done)
-    lines = embedder.read([part.crop for part in second], deadline=deadline)
-    take(second, lines)
-    written += _written(second, lines)
+    written += _written(second, take(second, embedder.read))
     of_brand: dict[str, Reading] = {}
     only_named: dict[str, Candidate] = {}
     for brand_id, reading in sorted(found, key=_surest_first):

@@ -186,15 +186,12 @@ class Utils:
 
     lies: bool = False
     Tensor: Any = field(init=False)
+    Logger: Any = field(init=False)
     said: list[str] = field(default_factory=list)
-
-    @property
-    def Logger(self) -> Any:  # noqa: N802
-        """The server's log."""
-        return SimpleNamespace(log_info=self.said.append)
 
     def __post_init__(self) -> None:
         outer = self
+        self.Logger = SimpleNamespace(log_info=self.said.append)
 
         class Made(Tensor):
             @classmethod
@@ -257,11 +254,11 @@ def threads() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("options", "taken"), [({}, 4), ({"instances": 3}, 1), ({"instances": 2}, 2), ({"instances": 2, "threads": 4}, 4)]
+    ("serving", "taken"),
+    [(Serving(), 4), (Serving(instances=3), 1), (Serving(instances=2), 2), (Serving(instances=2, threads=4), 4)],
 )
-def test_instances_share_the_cores(threads: int, options: dict[str, int], taken: int) -> None:
+def test_instances_share_the_cores(threads: int, serving: Serving, taken: int) -> None:
     """Instances side by side have no more threads than there are cores, unless somebody chose how many."""
-    serving = Serving(**options)  # type: ignore[arg-type]
     text = config_text("m", replace(SERVED, threads=serving.threads), size=(32, 32), dim=7, serving=serving)
     config = MessageToDict(text_format.Parse(text, model_config_pb2.ModelConfig()), preserving_proto_field_name=True)
 

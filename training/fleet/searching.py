@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from index import large_index
 
 FLOPS_A_CORE = 185e9 / 2  # docs/speed.md
-CODE_BITS = 4  # of a quantiser
 COMPARED = 512  # exactly, for each region
 REGIONS = 16  # in one call, when it was measured
 
@@ -36,7 +35,7 @@ FILE_BYTES = 262 * 2**20  # the same
 
 def code_bits(vectors: float, dim: int) -> int:
     """Say how many bits stand for a vector."""
-    return dim // large_index.together(dim, int(vectors)) * CODE_BITS
+    return dim // large_index.together(dim, int(vectors)) * large_index.BITS
 
 
 def looked_through(vectors: float, dim: int) -> float:
