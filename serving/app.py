@@ -48,7 +48,6 @@ from serving.image_answers import ImageAnswers
 from serving.in_force import InForce
 from serving.insight_answers import InsightAnswers
 from serving.knowledge import Knowledge, KnowledgeSource
-from serving.matching import Verifier
 from serving.moderation import Moderation
 from serving.one_thread import blas_on_one_thread, opencv_on_one_thread
 from serving.outage.features import GuardedFeatures
@@ -70,6 +69,7 @@ from serving.scoping import Assessor
 from serving.settings import Settings
 from serving.telemetry.telemetry import UNOBSERVED, Telemetry
 from serving.uploads import Uploads
+from serving.verifying import Verifier
 from serving.visual import PhotoPoints, find_no_keypoints
 from vision.attributes import AttributeClassifier
 from vision.calibration import MatchCalibration

@@ -16,8 +16,8 @@ from index.listing_regions import ListingRegions, Place
 from index.pictures import Lookalike
 from index.records import DuplicateSource
 from serving.findings import Duplicate
-from serving.matching import PointSource
 from serving.recent import Recent
+from serving.verifying import PointSource
 from serving.visual import Photo, Regions
 from vision.copies import KEPT_KEYPOINTS, CopyMatcher
 from vision.hashing import HASH_BITS, PdqHash, as_matrix, hamming

@@ -20,7 +20,7 @@ from index.records import Reference
 from serving.batching import BatchingEmbedder
 from serving.deadline import NEVER, Deadline
 from serving.gathering import MATCHED
-from serving.matching import SHOWN
+from serving.verifying import SHOWN
 from serving.visual import SURROUNDINGS
 from vision.calibration import MatchCalibration, Shown
 from vision.regions import Box, crop, middle

@@ -33,7 +33,7 @@ from serving.visibility import visible_reference
 from serving.wire.image import Wanted, from_photo, from_shown, to_subject, to_wanted
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 from touchstone.moderation.v1 import image_service_pb2 as pb
-from vision.verify import Point
+from vision.regions import Point
 
 # A thumbnail of 320 pixels has about 10 kB, a photo of 1,280 about 150 kB.
 _CACHE_BYTES = 64 * 2**20

@@ -21,9 +21,8 @@ from serving.new_reference import compared_view, is_svg, read_picture
 from vision.aligning import aligned, extent
 from vision.decode import DecodeLimits
 from vision.headers import read_header
-from vision.regions import Box, crop
+from vision.regions import Box, Point, crop
 from vision.thumbnails import as_webp
-from vision.verify import Point
 
 MIN_EDGE, DEFAULT_EDGE, MAX_EDGE = 16, 1_280, 4_096
 WEBP = "image/webp"

@@ -33,12 +33,13 @@ from serving.gathering import gather
 from serving.hold_evidence import HoldRecords
 from serving.judging import Judge
 from serving.knowledge import Knowledge
-from serving.matching import NOTHING_READ, Candidate, Verified, Verifier, find_candidates, judge, worth_verifying
+from serving.matching import NOTHING_READ, find_candidates, judge, worth_verifying
 from serving.outage.guard import Ask, directly
 from serving.reading import read_names
 from serving.sight import OwnFiles, Sight
 from serving.stages import Stages
 from serving.telemetry.telemetry import UNOBSERVED, Telemetry
+from serving.verifying import Candidate, Verified, Verifier
 from serving.visual import (
     Photo,
     PhotoPoints,

@@ -18,11 +18,11 @@ from serving.deadline import Deadline
 from serving.decoding import Decoder, decode_here
 from serving.domain import ImageResult
 from serving.evidence import SEEN
-from serving.matching import SHOWN
 from serving.narrowing import unless_narrowed
 from serving.new_reference import read_picture
 from serving.scoping import Assessor, as_sent_by
 from serving.urgency import in_bulk
+from serving.verifying import SHOWN
 from serving.visibility import visible_brand, visible_reference
 from serving.wire.preview import DEFAULT_RESULTS, Draft, from_assessment, to_subject
 from touchstone.moderation.v1 import brand_service_pb2 as pb

@@ -22,7 +22,8 @@ from serving.batching import BatchingEmbedder
 from serving.deadline import Deadline
 from serving.findings import Reading, VisualMatch
 from serving.knowledge import Knowledge
-from serving.matching import NOTHING_READ, Candidate, Line, Readings
+from serving.matching import NOTHING_READ, Line, Readings
+from serving.verifying import Candidate
 from serving.visual import Photo, Regions
 from vision.reading import Words
 from vision.regions import Box, Region, crop

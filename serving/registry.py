@@ -18,6 +18,8 @@ from index.store.store import Store
 from serving.batching import BatchingEmbedder
 from serving.deadline import NEVER, Deadline
 from serving.new_reference import NewReference, compared_view
+from serving.verifying import SHOWN
+from vision.calibration import Shown
 from vision.hashing import pdq
 from vision.keypoints import reference_features
 from vision.regions import middle
@@ -67,9 +69,9 @@ def embedded(
 
 
 def described_by(each: NewReference) -> ReferenceFeatures:
-    """Find the keypoints by which photos are compared with a reference."""
-    view = compared_view(each.picture, each.box)
-    return ReferenceFeatures(reference_id=each.reference_id, features=reference_features(view))
+    """Find the keypoints by which photos are compared with a reference; of a mark that is no cut-out, its drawing."""
+    view, drawn = compared_view(each.picture, each.box), each.box is None and SHOWN[each.kind] is Shown.MARK
+    return ReferenceFeatures(reference_id=each.reference_id, features=reference_features(view, drawn=drawn))
 
 
 def _record(each: NewReference) -> Reference:

@@ -124,6 +124,10 @@ class PhotoPoints:
             self._parts[index, part] = part_features(self._grey(index), part)
         return self._parts[index, part]
 
+    def pixels_of(self, index: int, part: Box) -> NDArray[np.uint8] | None:
+        """Give the pixels of a part of a photo, uint8 [H, W, 3]; None where there is no such photo."""
+        return crop(self._pixels[index], part) if index in self._pixels else None
+
     def find_all(self) -> None:
         """Find now those by which all whole photos are kept."""
         for index in self._pixels:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.verify import Point
+from vision.regions import Point
 
 # Beyond the photo there is nothing: paper, as behind transparent images.
 _PAPER = (255, 255, 255)

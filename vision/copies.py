@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.keypoints import LocalFeatures
-from vision.verify import NOTHING, Point, Variant, Verification, mutual_pairs
+from vision.regions import Point
+from vision.verify import NOTHING, Variant, Verification, mutual_pairs
 
 KEPT_KEYPOINTS = 128
 """Keypoints of a photo on record that are kept, the strongest."""

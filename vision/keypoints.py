@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.overlaying import DRAWING_BYTES, EDGE, Drawing, small_drawing
 from vision.regions import Box
 from vision.shrinking import shrunk
 
-FORMAT_VERSION = 1
+# Of what is stored: points alone, and points with a drawing after them.
+_POINTS, _WITH_DRAWING = 1, 2
 DESCRIPTOR_BYTES = 128
 
 # A photo's longest edge in pixels when keypoints are sought. On FlickrLogos-27 (untrained model), 400 finds 0.72 of the
@@ -59,12 +61,14 @@ class LocalFeatures:
 
     points: float32 [n, 4]: x and y in those pixels, diameter in pixels, direction in degrees, clockwise.
     descriptors: uint8 [n, 128], RootSIFT (Arandjelovic and Zisserman, 2012) times 512.
+    drawing: the picture itself, where it is a drawing that can be laid over photos.
     """
 
     points: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
     width: int
     height: int
+    drawing: Drawing | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -98,22 +102,25 @@ class LocalFeatures:
         return replace(self, points=points, descriptors=self.descriptors[:, _MIRRORED])
 
     def to_bytes(self) -> bytes:
-        """Serialise: 7 bytes and 144 for each keypoint."""
-        header = _HEADER.pack(FORMAT_VERSION, self.width, self.height, len(self))
-        return header + self.points.astype("<f4").tobytes() + self.descriptors.tobytes()
+        """Serialise: 7 bytes, 144 for each keypoint, and 2,304 for a drawing."""
+        version, drawing = (_POINTS, b"") if self.drawing is None else (_WITH_DRAWING, self.drawing.grey.tobytes())
+        header = _HEADER.pack(version, self.width, self.height, len(self))
+        return header + self.points.astype("<f4").tobytes() + self.descriptors.tobytes() + drawing
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote. Raises ValueError when it is of another format or damaged."""
         version, width, height, count = _HEADER.unpack_from(data) if len(data) >= _HEADER.size else (0, 0, 0, 0)
         split = _HEADER.size + 16 * count
-        if version != FORMAT_VERSION or len(data) != split + DESCRIPTOR_BYTES * count:
-            raise ValueError(
-                f"{len(data)} bytes of format version {version} are no keypoints of version {FORMAT_VERSION}"
-            )
+        end = split + DESCRIPTOR_BYTES * count
+        if {_POINTS: end, _WITH_DRAWING: end + DRAWING_BYTES}.get(version) != len(data):
+            raise ValueError(f"{len(data)} bytes of format version {version} are no keypoints that are known here")
         points = np.frombuffer(data, "<f4", 4 * count, _HEADER.size).reshape(count, 4).astype(np.float32, copy=False)
-        descriptors = np.frombuffer(data, np.uint8, offset=split).reshape(count, DESCRIPTOR_BYTES)
-        return cls(points, descriptors, width, height)
+        descriptors = np.frombuffer(data, np.uint8, DESCRIPTOR_BYTES * count, split).reshape(count, DESCRIPTOR_BYTES)
+        drawing = None
+        if version == _WITH_DRAWING:
+            drawing = Drawing(np.frombuffer(data, np.uint8, offset=end).reshape(EDGE, EDGE), width / height)
+        return cls(points, descriptors, width, height, drawing)
 
 
 def in_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -145,15 +152,16 @@ def part_features(grey: NDArray[np.uint8], part: Box) -> LocalFeatures:
     return LocalFeatures(points, found.descriptors, _scaled(width, scale), _scaled(height, scale))
 
 
-def reference_features(pixels: NDArray[np.uint8]) -> LocalFeatures:
-    """Find the keypoints of a reference's picture, uint8 [H, W, 3] RGB; up to 256."""
+def reference_features(pixels: NDArray[np.uint8], *, drawn: bool = False) -> LocalFeatures:
+    """Find the keypoints of a reference's picture, uint8 [H, W, 3] RGB; up to 256. Keep it when it is `drawn`."""
     grey = _grey(pixels)
+    drawing = Drawing(small_drawing(grey), grey.shape[1] / grey.shape[0]) if drawn else None
     scale = min(REFERENCE_EDGE / min(grey.shape), REFERENCE_LONGEST_EDGE / max(grey.shape))
     height, width = (_scaled(edge, scale) for edge in grey.shape)
     if scale != 1:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         grey = np.asarray(cv2.resize(grey, (width, height), interpolation=how), np.uint8)
-    return _detect(grey, most=REFERENCE_KEYPOINTS, contrast=_CONTRAST_THRESHOLD)
+    return replace(_detect(grey, most=REFERENCE_KEYPOINTS, contrast=_CONTRAST_THRESHOLD), drawing=drawing)
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,6 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Point = tuple[float, float]
+"""A place in an image, relative to its width and height; outside 0..1 beyond it."""
+
+Outline = tuple[Point, Point, Point, Point]
+"""Where the corners of a picture come to lie, clockwise from its upper left."""
+
 
 @dataclass(frozen=True)
 class Box:

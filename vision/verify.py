@@ -18,13 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.keypoints import LocalFeatures
-from vision.regions import Box
+from vision.regions import Box, Outline
 
 # On FlickrLogos-27, of a photo's ten likeliest brands, 5 points and more agree for 0.71 of the right ones, for 0.008 of
 # the wrong ones and for none where the photo has no brand; 4 and more for one in 40 of the latter.
 CHANCE = 3
 # From here on the outline is as good as a box that a person draws.
 LOCATED = 8
+# And from so much of a drawing on that the photo explains.
+LAID = 0.75
 
 _RATIO = 0.85  # Lowe's test: the second nearest point must be this much farther
 _FARTHEST = 1.0  # between unit vectors: beyond it nothing is alike
@@ -40,7 +42,6 @@ _REFINED_POSITION = 0.05
 _LEAST_PIXELS = 3.0
 _LEAST_SPREAD = 0.12
 
-Point = tuple[float, float]
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -58,13 +59,15 @@ class Verification:
 
     `inliers` counts the pairs of points in one plausible arrangement, of `tentative` that look alike. `outline` is
     where the reference's corners (from the upper left, clockwise) come to lie, relative to the photo; beyond 0..1
-    where the photo cuts it off. None when nothing agrees.
+    where the photo cuts it off. None when nothing agrees. `overlaid` is the share of a drawing, 0..1, that the photo
+    explains where it was laid over it (`vision.overlaying`), for want of points; 0 when it was not.
     """
 
     inliers: int
     tentative: int
-    outline: tuple[Point, Point, Point, Point] | None = None
+    outline: Outline | None = None
     variant: Variant = Variant.UPRIGHT
+    overlaid: float = 0.0
 
     @property
     def strength(self) -> float:
@@ -74,7 +77,7 @@ class Verification:
     @property
     def box(self) -> Box | None:
         """The part of the photo that the outline spans; None when it is not well enough known, or outside."""
-        if self.outline is None or self.inliers < LOCATED:
+        if self.outline is None or (self.inliers < LOCATED and self.overlaid < LAID):
             return None
         xs, ys = ([min(max(value, 0.0), 1.0) for value in axis] for axis in zip(*self.outline, strict=True))
         if min(xs) >= max(xs) or min(ys) >= max(ys):

@@ -36,6 +36,7 @@ def _match(material: Material, one: evidence_pb2.VisualMatch, number: int, files
         probability=one.probability,
         inlier_count=None if proof is None else proof.inlier_count,
         tentative_count=None if proof is None else proof.tentative_count,
+        overlay_share=0.0 if proof is None else proof.overlay_share,
         outline=() if proof is None else tuple((point.x, point.y) for point in proof.outline),
         reading=one.reading.text if one.HasField("reading") else None,
         crop=files.get(f"crop {number}"),

@@ -78,6 +78,7 @@ class Match(Part):
     probability: float
     inlier_count: Count = None
     tentative_count: Count = None
+    overlay_share: float = 0.0
     outline: tuple[tuple[float, float], ...] = ()
     reading: Text = None
     crop: Text = None

@@ -236,6 +236,7 @@ def _verification(verification: Verification | None) -> evidence_pb2.Verificatio
         outline=[evidence_pb2.Point(x=x, y=y) for x, y in verification.outline or ()],
         inverted=verification.variant is Variant.INVERTED,
         mirrored=verification.variant is Variant.MIRRORED,
+        overlay_share=verification.overlaid,
     )
 
 

@@ -27,7 +27,6 @@ from index.errors import StoreAway, StoreError
 from serving.app import Application, open_application
 from serving.deadline import Deadline
 from serving.errors import DeadlineExceeded, NotKept
-from serving.matching import Verifier
 from serving.telemetry.listener import metrics_at
 from serving.telemetry.logs import JsonFormatter
 from serving.telemetry.meter import Meter
@@ -36,6 +35,7 @@ from serving.telemetry.request import REQUEST_ID
 from serving.telemetry.sampling import Sampler, read_at_scrapes
 from serving.telemetry.telemetry import Telemetry
 from serving.telemetry.tracing import Tracing
+from serving.verifying import Verifier
 from tests.integration.console_support import console_running
 from tests.integration.support import (
     AURORA,

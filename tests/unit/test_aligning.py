@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vision.aligning import aligned, extent
-from vision.verify import Point
+from vision.regions import Point
 
 Outline = tuple[Point, Point, Point, Point]
 UPRIGHT: Outline = ((0.2, 0.3), (0.7, 0.25), (0.75, 0.8), (0.15, 0.7))

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from index.matches import BrandMatch
 from index.records import ReferenceKind
 from serving.findings import Reading
-from serving.matching import Candidate, Line, Readings, Verified, Verifier, judge, signs_of, worth_verifying
+from serving.matching import Line, Readings, judge, signs_of, worth_verifying
+from serving.verifying import Candidate, Verified, Verifier
 from tests.unit.test_keypoints import a_picture
+from tests.unit.test_overlaying import SHAPES, a_shape, printed
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
 from vision.keypoints import LocalFeatures, in_grey, part_features, photo_features, reference_features
-from vision.regions import WHOLE_IMAGE, Box
+from vision.regions import WHOLE_IMAGE, Box, crop
 from vision.verify import Variant, Verification
 
 CURVE = Curve(bias=-6.0, score=5.0, strength=2.0, read=6.0, thresholds=dict.fromkeys(FALSE_POSITIVE_RATES, 0.5))
@@ -43,11 +45,17 @@ class OnePhoto:
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self.pixels = pixels
         self.asked: list[Box | None] = []
+        self.cut: list[Box] = []
 
     def get(self, index: int, /) -> LocalFeatures | None:
         """Find those of all of it."""
         self.asked.append(None)
         return photo_features(in_grey(self.pixels)) if index == 0 else None
+
+    def pixels_of(self, index: int, part: Box) -> NDArray[np.uint8] | None:
+        """Cut out a part."""
+        self.cut.append(part)
+        return crop(self.pixels, part) if index == 0 else None
 
     def within(self, index: int, part: Box) -> LocalFeatures | None:
         """Find those of a part."""
@@ -188,6 +196,78 @@ def test_inverted_marks_are_found_but_inverted_examples_are_not_looked_for() -> 
     assert as_example is not None
     assert as_mark.verification.strength > 2
     assert as_example.verification.strength < 1
+
+
+def a_plain_mark(name: str) -> LocalFeatures:
+    """Make the reference of a mark of one colour that has hardly any details."""
+    return reference_features(np.dstack([a_shape(name)] * 3), drawn=True)
+
+
+def test_a_plain_mark_is_laid_over_the_photo() -> None:
+    """A mark without details is told from others by where its drawing lies, and its outline is said."""
+    photo, corners = printed("L", turn=6.0)
+    shelf = Shelf({name: a_plain_mark(name) for name in SHAPES})
+    candidates = [a_candidate(name, name, score=0.6, kind=ReferenceKind.LOGO) for name in reversed(SHAPES)]
+
+    verified = Verifier(shelf).verify(candidates, OnePhoto(photo))
+    first, *others = judge(candidates, verified, CALIBRATION, most=5)
+
+    assert first.brand_id == first.reference_id == "L"
+    assert first.verification is not None
+    assert (first.verification.inliers, first.verification.overlaid) == (0, pytest.approx(0.93, abs=0.06))
+    np.testing.assert_allclose(first.verification.outline, corners, atol=0.04)
+    assert first.box == first.verification.box != WHOLE_IMAGE
+    assert first.probability > max(other.probability for other in others) + 0.1
+
+
+def test_an_outline_in_a_region_is_one_in_the_photo() -> None:
+    """Where a drawing lies in a region is said of the whole photo."""
+    cut, corners = printed("L")
+    height, width = cut.shape[:2]
+    photo = np.full((2 * height, 4 * width, 3), 128, np.uint8)
+    photo[height:, width : 2 * width] = cut
+    region = Box(0.25, 0.5, 0.5, 1.0)
+    there = replace(a_candidate("L", "L", score=0.6, kind=ReferenceKind.LOGO), region=region)
+
+    (proof,) = Verifier(Shelf({"L": a_plain_mark("L")})).verify([there], OnePhoto(photo))
+
+    assert proof is not None
+    np.testing.assert_allclose(proof.verification.outline, corners * (0.25, 0.5) + (0.25, 0.5), atol=0.02)
+
+
+def test_only_drawn_marks_are_laid_over_photos_and_not_where_points_tell() -> None:
+    """Examples are no drawings, and where points have located a mark there is nothing left to find out."""
+    photo, _ = printed("L")
+    mark, example = (
+        a_candidate("acme", "L", score=0.6, kind=kind) for kind in (ReferenceKind.LOGO, ReferenceKind.EXAMPLE)
+    )
+    detailed = a_picture(7)
+    known = Shelf({"L": a_plain_mark("L"), "detailed": reference_features(detailed, drawn=True)})
+
+    (as_mark,), (as_example,) = (Verifier(known).verify([one], OnePhoto(photo)) for one in (mark, example))
+    located = OnePhoto(detailed)
+    (by_points,) = Verifier(known).verify([replace(mark, match=replace(mark.match, proposed=("detailed",)))], located)
+
+    assert as_mark is not None
+    assert as_mark.verification.overlaid > 0.8
+    assert as_example is None or as_example.verification.overlaid == 0
+    assert by_points is not None
+    assert (by_points.verification.inliers > 8, by_points.verification.overlaid) == (True, 0)
+    assert located.cut == []
+
+
+def test_a_bounded_number_of_drawings_is_laid_over_a_listing() -> None:
+    """Those of the likeliest brands: the rest are judged as if there were no drawings."""
+    photo, _ = printed("ring")
+    shelf = Shelf({"ring": a_plain_mark("ring")})
+    candidates = [
+        a_candidate(f"brand {place}", "ring", score=0.9 - place / 100, kind=ReferenceKind.LOGO) for place in range(20)
+    ]
+
+    verified = Verifier(shelf).verify(candidates, OnePhoto(photo))
+
+    laid = [one is not None and one.verification.overlaid > 0 for one in verified]
+    assert laid == [True] * 12 + [False] * 8
 
 
 @pytest.mark.parametrize("kind", [ReferenceKind.LOGO, ReferenceKind.EXAMPLE, ReferenceKind.PACKAGING])

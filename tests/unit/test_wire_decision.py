@@ -32,7 +32,11 @@ MATCH = findings.VisualMatch(
     similarity=0.875,
     probability=0.5,
     verification=Verification(
-        inliers=12, tentative=20, outline=((-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)), variant=Variant.INVERTED
+        inliers=12,
+        tentative=20,
+        outline=((-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)),
+        variant=Variant.INVERTED,
+        overlaid=0.25,
     ),
     reading=findings.Reading(image_index=2, box=Box(0.5, 0.25, 0.75, 0.5), text="NIKE", confidence=0.875, exact=True),
 )
@@ -181,6 +185,7 @@ def test_a_visual_match_keeps_its_region() -> None:
     assert (match.similarity, match.probability) == (0.875, 0.5)
     proof = match.verification
     assert (proof.inlier_count, proof.tentative_count, proof.inverted, proof.mirrored) == (12, 20, True, False)
+    assert proof.overlay_share == 0.25
     assert [(point.x, point.y) for point in proof.outline] == [(-0.25, 0), (0.5, 0), (0.5, 1), (-0.25, 1)]
 
 

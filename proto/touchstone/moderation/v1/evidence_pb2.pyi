@@ -511,7 +511,9 @@ Global___Point: _TypeAlias = Point  # noqa: Y015
 
 @_typing.final
 class Verification(_message.Message):
-    """Details of a picture on record that were found again in a photo, in one plausible arrangement."""
+    """A picture on record that was found again in a photo: details of it in one plausible arrangement, or, for a plain
+    drawing that has hardly any, all of it laid over the photo.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -520,6 +522,7 @@ class Verification(_message.Message):
     OUTLINE_FIELD_NUMBER: _builtins.int
     INVERTED_FIELD_NUMBER: _builtins.int
     MIRRORED_FIELD_NUMBER: _builtins.int
+    OVERLAY_SHARE_FIELD_NUMBER: _builtins.int
     inlier_count: _builtins.int
     """How many details lie where the arrangement puts them."""
     tentative_count: _builtins.int
@@ -528,6 +531,10 @@ class Verification(_message.Message):
     """True when light and dark are exchanged."""
     mirrored: _builtins.bool
     """True when the photo shows the mirror image."""
+    overlay_share: _builtins.float
+    """How much of a drawing, 0..1, the photo's colours explain where it was laid over it for want of details; 0 when it
+    was not. A right drawing comes to 0.9 on average, a wrong one seldom to 0.7.
+    """
     @_builtins.property
     def outline(self) -> _containers.RepeatedCompositeFieldContainer[Global___Point]:
         """Where the corners of the picture on record come to lie in the photo: four points, clockwise from the picture's upper
@@ -542,10 +549,11 @@ class Verification(_message.Message):
         outline: _abc.Iterable[Global___Point] | None = ...,
         inverted: _builtins.bool = ...,
         mirrored: _builtins.bool = ...,
+        overlay_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inlier_count", b"inlier_count", "inverted", b"inverted", "mirrored", b"mirrored", "outline", b"outline", "tentative_count", b"tentative_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inlier_count", b"inlier_count", "inverted", b"inverted", "mirrored", b"mirrored", "outline", b"outline", "overlay_share", b"overlay_share", "tentative_count", b"tentative_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
