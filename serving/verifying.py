@@ -20,7 +20,7 @@ from index.matches import BrandMatch
 from index.records import ReferenceKind
 from serving.recent import Recent
 from vision.calibration import Shown
-from vision.keypoints import LocalFeatures
+from vision.keypoints import DRAWINGS_EDGE, PART_EDGE, LocalFeatures
 from vision.overlaying import Drawing, Overlay, Part
 from vision.regions import Box
 from vision.verify import LOCATED, PhotoMatcher, Variant, Verification
@@ -68,8 +68,8 @@ class PointSource(Protocol):
     def get(self, index: int, /) -> LocalFeatures | None:
         """Give the keypoints of the whole photo in this place; None where there are none."""
 
-    def within(self, index: int, part: Box) -> LocalFeatures | None:
-        """Give those of a part of it."""
+    def within(self, index: int, part: Box, *, edge: int = PART_EDGE) -> LocalFeatures | None:
+        """Give those of a part of it, looked at in at most `edge` pixels."""
 
     def pixels_of(self, index: int, part: Box) -> NDArray[np.uint8] | None:
         """Give the pixels of a part, uint8 [H, W, 3]; None where there is no such photo."""
@@ -148,7 +148,8 @@ def _by_points(
     sought = sum(any(reference in features for reference in one.match.proposed) for one in likely)
     proofs: dict[int, Verified] = {}
     for where, by_variants in groups.items():
-        matcher = _matcher(photos, where)
+        only_drawings = all(_may_be_drawn(one) for asked in by_variants.values() for one, _ in asked)
+        matcher = _matcher(photos, where, DRAWINGS_EDGE if only_drawings else PART_EDGE)
         if matcher is None:
             continue
         for variants, asked in by_variants.items():
@@ -171,7 +172,7 @@ def _by_overlays(
     Where keypoints have located a mark no drawing is needed.
     """
     located = {_where(one) for one in likely if id(one) in proofs and proofs[id(one)].verification.inliers >= LOCATED}
-    drawn = (one for one in likely if SHOWN[one.match.kind] is Shown.MARK and _where(one) not in located)
+    drawn = (one for one in likely if _may_be_drawn(one) and _where(one) not in located)
     groups: defaultdict[tuple[int, Box], list[tuple[Candidate, str, Drawing]]] = defaultdict(list)
     for one, reference, drawing in islice(_drawings(drawn, features), _DRAWINGS):
         groups[one.image_index, one.region].append((one, reference, drawing))
@@ -205,9 +206,9 @@ def _laid(overlay: Overlay, region: Box) -> Verification:
     return Verification(inliers=0, tentative=0, outline=(first, second, third, fourth), overlaid=overlay.explained)
 
 
-def _matcher(photos: PointSource, where: _Where) -> PhotoMatcher | None:
+def _matcher(photos: PointSource, where: _Where, edge: int) -> PhotoMatcher | None:
     index, part = where
-    points = photos.within(index, part) if part else photos.get(index)
+    points = photos.within(index, part, edge=edge) if part else photos.get(index)
     return PhotoMatcher(points) if points is not None else None
 
 
@@ -220,11 +221,15 @@ def _where(candidate: Candidate) -> _Where:
     return candidate.image_index, None if everywhere else candidate.region.grown(_SURROUNDINGS)
 
 
+def _may_be_drawn(candidate: Candidate) -> bool:
+    return SHOWN[candidate.match.kind] is Shown.MARK
+
+
 def _variants(candidate: Candidate) -> tuple[Variant, ...]:
     """Say how references may appear: flipped, too, for sellers flip photos; and marks are printed dark and light.
 
     Of 24 photos of FlickrLogos-27 that were flipped, 12 are named so, and 8 without (`eval tricks`).
     """
-    if SHOWN[candidate.match.kind] is Shown.MARK:
+    if _may_be_drawn(candidate):
         return (Variant.UPRIGHT, Variant.MIRRORED, Variant.INVERTED)
     return (Variant.UPRIGHT, Variant.MIRRORED)

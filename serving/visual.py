@@ -104,7 +104,7 @@ class PhotoPoints:
         self._pixels = {photo.index: photo.image.pixels for photo in photos}
         self._greys: dict[int, NDArray[np.uint8]] = {}
         self._wholes: dict[int, LocalFeatures] = {}
-        self._parts: dict[tuple[int, Box], LocalFeatures] = {}
+        self._parts: dict[tuple[int, Box, int], LocalFeatures] = {}
 
     def get(self, index: int, /) -> LocalFeatures | None:
         """Give those of a whole photo, in as many pixels as are ever looked at; None where there are none of it."""
@@ -116,13 +116,13 @@ class PhotoPoints:
             self._wholes[index] = photo_features(self._grey(index))
         return self._wholes[index]
 
-    def within(self, index: int, part: Box) -> LocalFeatures | None:
-        """Give the keypoints of a part of a photo; None where there are none of that photo."""
+    def within(self, index: int, part: Box, *, edge: int = PART_EDGE) -> LocalFeatures | None:
+        """Give the keypoints of a part of a photo, in so many pixels; None where there are none of that photo."""
         if index not in self._pixels:
             return None
-        if (index, part) not in self._parts:
-            self._parts[index, part] = part_features(self._grey(index), part)
-        return self._parts[index, part]
+        if (index, part, edge) not in self._parts:
+            self._parts[index, part, edge] = part_features(self._grey(index), part, edge=edge)
+        return self._parts[index, part, edge]
 
     def pixels_of(self, index: int, part: Box) -> NDArray[np.uint8] | None:
         """Give the pixels of a part of a photo, uint8 [H, W, 3]; None where there is no such photo."""

@@ -17,7 +17,7 @@ from serving.verifying import Candidate, Verified, Verifier
 from tests.unit.test_keypoints import a_picture
 from tests.unit.test_overlaying import SHAPES, a_shape, printed
 from vision.calibration import FALSE_POSITIVE_RATES, Curve, MatchCalibration, Shown
-from vision.keypoints import LocalFeatures, in_grey, part_features, photo_features, reference_features
+from vision.keypoints import PART_EDGE, LocalFeatures, in_grey, part_features, photo_features, reference_features
 from vision.regions import WHOLE_IMAGE, Box, crop
 from vision.verify import Variant, Verification
 
@@ -45,6 +45,7 @@ class OnePhoto:
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self.pixels = pixels
         self.asked: list[Box | None] = []
+        self.edges: list[int] = []
         self.cut: list[Box] = []
 
     def get(self, index: int, /) -> LocalFeatures | None:
@@ -57,10 +58,11 @@ class OnePhoto:
         self.cut.append(part)
         return crop(self.pixels, part) if index == 0 else None
 
-    def within(self, index: int, part: Box) -> LocalFeatures | None:
+    def within(self, index: int, part: Box, *, edge: int = PART_EDGE) -> LocalFeatures | None:
         """Find those of a part."""
         self.asked.append(part)
-        return part_features(in_grey(self.pixels), part) if index == 0 else None
+        self.edges.append(edge)
+        return part_features(in_grey(self.pixels), part, edge=edge) if index == 0 else None
 
 
 def a_candidate(
@@ -214,10 +216,25 @@ def test_a_plain_mark_is_laid_over_the_photo() -> None:
 
     assert first.brand_id == first.reference_id == "L"
     assert first.verification is not None
-    assert (first.verification.inliers, first.verification.overlaid) == (0, pytest.approx(0.93, abs=0.06))
-    np.testing.assert_allclose(first.verification.outline, corners, atol=0.04)
+    assert first.verification.inliers == 0
+    assert first.verification.overlaid == pytest.approx(0.93, abs=0.06)
+    assert first.verification.outline is not None
+    np.testing.assert_allclose(np.array(first.verification.outline), corners, atol=0.04)
     assert first.box == first.verification.box != WHOLE_IMAGE
     assert first.probability > max(other.probability for other in others) + 0.1
+
+
+def test_parts_where_only_drawings_are_sought_are_looked_at_in_fewer_pixels() -> None:
+    """Drawings have few fine details; where an example is sought as well, all are compared with the finer points."""
+    shelf, photo = Shelf({"r1": reference_features(a_picture())}), OnePhoto(a_picture())
+    mark, example = (
+        a_candidate("acme", "r1", score=0.6, kind=kind) for kind in (ReferenceKind.LOGO, ReferenceKind.EXAMPLE)
+    )
+
+    for sought in ([mark], [example], [mark, example]):
+        assert all(Verifier(shelf).verify(sought, photo))
+
+    assert photo.edges == [192, 256, 256]
 
 
 def test_an_outline_in_a_region_is_one_in_the_photo() -> None:
@@ -232,7 +249,9 @@ def test_an_outline_in_a_region_is_one_in_the_photo() -> None:
     (proof,) = Verifier(Shelf({"L": a_plain_mark("L")})).verify([there], OnePhoto(photo))
 
     assert proof is not None
-    np.testing.assert_allclose(proof.verification.outline, corners * (0.25, 0.5) + (0.25, 0.5), atol=0.02)
+    assert proof.verification.outline is not None
+    expected = corners * np.array([0.25, 0.5]) + np.array([0.25, 0.5])
+    np.testing.assert_allclose(np.array(proof.verification.outline), expected, atol=0.02)
 
 
 def test_only_drawn_marks_are_laid_over_photos_and_not_where_points_tell() -> None:
