@@ -18,9 +18,6 @@ from vision.calibration import MatchCalibration, Signs
 from vision.regions import Box
 from vision.verify import NOTHING
 
-# A brand less likely than this by its embedding is not verified: keypoints were never found again for one below 1.4%
-# (FlickrLogos-27 among the marks that ship, 60 of 270 photos), and four in ten photos of other goods have none above.
-WORTH_VERIFYING = 0.01
 # What a name that is not read exactly counts for, by one that is.
 _NEARLY = 0.5
 # What writing counts for that fills a region and is no name of the brand that the region looks like. Strangers' words
@@ -76,10 +73,9 @@ def find_candidates(regions: Regions, catalogue: ReferenceCatalogue, *, most: in
     return tuple(candidates)
 
 
-def worth_verifying(candidate: Candidate, calibration: MatchCalibration) -> bool:
-    """Tell whether a candidate is likely enough by its embedding for its references' keypoints to be looked for."""
-    signs = Signs(score=candidate.match.score)
-    return calibration.probability(SHOWN[candidate.match.kind], signs) >= WORTH_VERIFYING
+def likelihood(candidate: Candidate, calibration: MatchCalibration) -> float:
+    """Say how likely a candidate is by its embedding alone, 0..1."""
+    return calibration.probability(SHOWN[candidate.match.kind], Signs(score=candidate.match.score))
 
 
 def judge(

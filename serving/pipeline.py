@@ -33,7 +33,7 @@ from serving.gathering import gather
 from serving.hold_evidence import HoldRecords
 from serving.judging import Judge
 from serving.knowledge import Knowledge
-from serving.matching import NOTHING_READ, find_candidates, judge, worth_verifying
+from serving.matching import NOTHING_READ, find_candidates, judge, likelihood
 from serving.outage.guard import Ask, directly
 from serving.reading import read_names
 from serving.sight import OwnFiles, Sight
@@ -213,7 +213,7 @@ class Pipeline:
         candidates = stages.timed("search", lambda: find_candidates(regions, known.catalogue, most=most))
         verified = stages.timed(
             "verify",
-            lambda: self.verifier.verify(candidates, self.find_points(photos), worth=self._worth_verifying),
+            lambda: self.verifier.verify(candidates, self.find_points(photos), likelihood=self._likelihood),
         )
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
         read = stages.timed(
@@ -244,7 +244,7 @@ class Pipeline:
         unverified: tuple[Verified | None, ...] = (None,) * len(candidates)
         verified = stages.run(
             "verify",
-            lambda: self.verifier.verify(candidates, keypoints, worth=self._worth_verifying),
+            lambda: self.verifier.verify(candidates, keypoints, likelihood=self._likelihood),
             unverified,
         )
         seen = judge(candidates, verified, self.calibration, most=len(candidates))
@@ -265,8 +265,8 @@ class Pipeline:
             points.find_all()
         return points
 
-    def _worth_verifying(self, candidate: Candidate) -> bool:
-        return worth_verifying(candidate, self.calibration)
+    def _likelihood(self, candidate: Candidate) -> float:
+        return likelihood(candidate, self.calibration)
 
 
 def _blind_index(known: Knowledge) -> Reason | None:

@@ -27,11 +27,17 @@ from vision.verify import LOCATED, PhotoMatcher, Variant, Verification
 
 # Brands worth verifying, likeliest first. By clean marks alone the right one often ranks low: of 314 photos of
 # FlickrLogos-27's references, 16 name 1.6 points more than 8; among the 3,466 of `eval marks` 32 name one of 200 more
-# than 20. Most are not verified: `serving.matching.WORTH_VERIFYING`.
+# than 20. Most are not verified: see below.
 CANDIDATES = 32
-# Drawings that are laid over a listing's photos, those of the likeliest brands first: each takes a millisecond. Of 300
-# scenes of `eval marks` (seed 1), 0.873 are named with 8, 0.880 with 12 and 0.883 with 16; 0.830 without.
+# A brand less likely than this by its embedding is not verified: keypoints were never found again for one below 1.4%
+# (FlickrLogos-27 among the marks that ship, 60 of 270 photos), and four in ten photos of other goods have none above.
+WORTH_VERIFYING = 0.01
+# Drawings that are laid over a listing's photos, those of the likeliest brands first: each takes half a millisecond. Of
+# 300 scenes of `eval marks` (seed 1), 0.873 are named with 8, 0.880 with 12 and 0.883 with 16; 0.830 without.
 _DRAWINGS = 12
+# A brand less likely than this by its embedding, or with a score so far below the best, is not worth it: the same 0.880
+# are named with 60% of the drawings, and of those for scenes without a registered mark one in five is left.
+_WORTH_LAYING, _FARTHEST_BELOW = 0.05, 0.1
 # What an overlay counts for, beside `Verification.strength`: so much for each share explained beyond what chance
 # explains of some drawing among many. On those scenes 0.837 are named at 1% false positives so, and 0.757 without; of
 # FlickrLogos-27 by clean marks 0.619 instead of 0.600. From 0.5 on one photo of its 105 less is named at all, and from
@@ -121,17 +127,20 @@ class Verifier:
         candidates: Sequence[Candidate],
         photos: PointSource,
         *,
-        worth: Callable[[Candidate], bool] = lambda _candidate: True,
+        likelihood: Callable[[Candidate], float] = lambda _candidate: 1.0,
     ) -> tuple[Verified | None, ...]:
         """Look for each candidate's references where its photo looks like them.
 
-        None for a candidate that is not `worth` it, or whose photo or references have no keypoints.
+        `likelihood` says how likely a candidate is by its embedding, 0..1. None for one that is hardly likely, or whose
+        photo or references have no keypoints.
         """
-        likely = [candidate for candidate in candidates if worth(candidate)]
+        likely = [candidate for candidate in candidates if likelihood(candidate) >= WORTH_VERIFYING]
         wanted = [reference for candidate in likely for reference in candidate.match.proposed]
         features = self.recent.get(wanted, self._source.features_of)
         proofs = _by_points(likely, photos, features)
-        proofs |= _by_overlays(likely, photos, features, proofs)
+        least = max((one.match.score for one in likely), default=0.0) - _FARTHEST_BELOW
+        likelier = [one for one in likely if likelihood(one) >= _WORTH_LAYING and one.match.score >= least]
+        proofs |= _by_overlays(likelier, photos, features, proofs)
         return tuple(proofs.get(id(candidate)) for candidate in candidates)
 
 

@@ -16,15 +16,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.regions import Outline
-
-_Kind = TypeVar("_Kind", np.uint8, np.float32)
+from vision.shrinking import shrunk
 
 # Of the brands that 300 scenes of `eval marks` show (seed 1; 0.830 named without), with the finer picture in 48 pixels
 # 0.880 are named, in 32 pixels 0.867; blurred by 0.5 to 0.8 of its pixels 0.880, by 1.2 0.867 and by 2 0.850.
@@ -38,9 +36,9 @@ _BLUR = {_COARSE: 1.2, EDGE: 0.6}  # pixels, of both
 # Degrees by which a drawing is turned where an alignment begins; it reaches 15 more.
 _TURNS = (0.0, 15.0, -15.0)
 # After so many steps the best of a drawing's turns goes on alone.
-_FIRST_STEPS = 3
+_FIRST_STEPS = 2
 # How the alignment goes on: pixels of an edge, steps, and the least share of the drawing explained so far.
-_FURTHER = ((_COARSE, 6, 0.15), (EDGE, 5, 0.4))
+_FURTHER = ((_COARSE, 5, 0.3), (EDGE, 4, 0.55))
 # What a part has around a mark, in all, as a share of the mark: `serving.visual.SURROUNDINGS`, and the finder's own.
 _AROUND = 0.25
 # An alignment that grew or shrank by more than this in some direction has lost its way.
@@ -83,7 +81,8 @@ class Drawing:
     def level(self, edge: int) -> NDArray[np.float32]:
         """Give the ink in so many pixels, and its growth per edge to the right and down: float32 [edge, edge, 3]."""
         if edge not in self._levels:
-            ink = cv2.GaussianBlur(_resized(self._ink, edge), (0, 0), _BLUR[edge])
+            ink = cv2.resize(self._ink, (edge, edge), interpolation=cv2.INTER_AREA)
+            ink = cv2.GaussianBlur(ink, (0, 0), _BLUR[edge])
             growth = [cv2.Sobel(ink, cv2.CV_32F, *along, scale=edge / 8) for along in ((1, 0), (0, 1))]
             self._levels[edge] = np.dstack([ink, *growth])
         return self._levels[edge]
@@ -119,7 +118,8 @@ class Part:
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         """Prepare a part, uint8 [H, W, 3] RGB, at least 1 x 1."""
         self._aspect = pixels.shape[1] / pixels.shape[0]
-        self._appearances = {edge: _Appearances.of(pixels, edge) for edge in _BLUR}
+        self._pixels = _resized(pixels, EDGE)
+        self._appearances: dict[int, _Appearances] = {}
 
     def lay(self, drawings: Sequence[Drawing]) -> list[Overlay | None]:
         """Lay each drawing over the part; None for one that comes to lie nowhere in particular, or is empty."""
@@ -152,6 +152,8 @@ class Part:
         self, edge: int, drawings: Sequence[Drawing], begun: _Maps, steps: int
     ) -> tuple[NDArray[np.float64], _Maps]:
         """Improve where drawings lie in so many steps; return what each explains, float64 [k], and where it lies."""
+        if edge not in self._appearances:  # most parts are looked at coarsely only
+            self._appearances[edge] = _Appearances.of(_resized(self._pixels, edge), edge)
         appearances, pictures = self._appearances[edge], [drawing.level(edge) for drawing in drawings]
         count = len(pictures)
         best, maps, tried = np.full(count, -1.0), begun.copy(), begun
@@ -186,8 +188,8 @@ class _Appearances:
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8], edge: int) -> _Appearances:
-        small = cv2.GaussianBlur(_resized(pixels, edge).astype(np.float32) / 255 - 0.5, (0, 0), _BLUR[edge])
-        colours = small.reshape(-1, 3)
+        blurred = cv2.GaussianBlur(pixels.astype(np.float32) / 255 - 0.5, (0, 0), _BLUR[edge])
+        colours = blurred.reshape(-1, 3)
         squares = [colours[:, one] * colours[:, other] for one in range(3) for other in range(one, 3)]
         functions = np.stack([np.ones(len(colours), np.float32), *colours.T, *squares], axis=1)
         # By their products: a tenth of the time of their singular values.
@@ -271,10 +273,11 @@ def _outline(one: NDArray[np.float64]) -> Outline:
     return tuple(first), tuple(second), tuple(third), tuple(fourth)
 
 
-def _resized(picture: NDArray[_Kind], edge: int) -> NDArray[_Kind]:
-    smaller = min(picture.shape[:2]) >= edge
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(picture, (edge, edge), interpolation=how).astype(picture.dtype, copy=False)
+def _resized(picture: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
+    """Squeeze a picture into a square of so many pixels."""
+    height, width = picture.shape[:2]
+    smaller = shrunk(picture, width=min(edge, width), height=min(edge, height))
+    return np.asarray(cv2.resize(smaller, (edge, edge), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _places(edge: int) -> NDArray[np.float32]:

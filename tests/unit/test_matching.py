@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from index.matches import BrandMatch
 from index.records import ReferenceKind
 from serving.findings import Reading
-from serving.matching import Line, Readings, judge, signs_of, worth_verifying
+from serving.matching import Line, Readings, judge, likelihood, signs_of
 from serving.verifying import Candidate, Verified, Verifier
 from tests.unit.test_keypoints import a_picture
 from tests.unit.test_overlaying import SHAPES, a_shape, printed
@@ -178,7 +178,7 @@ def test_a_candidate_is_verified_among_those_that_are_looked_for() -> None:
     named = [("acme", "r1"), ("zoe", "r2"), ("bolt", "r1"), ("none", "without keypoints")]
     candidates = [a_candidate(brand, row, score=0.5) for brand, row in named]
 
-    verified = Verifier(shelf).verify(candidates, OnePhoto(drawn), worth=lambda one: one.match.brand_id != "bolt")
+    verified = Verifier(shelf).verify(candidates, OnePhoto(drawn), likelihood=lambda one: one.match.brand_id != "bolt")
 
     assert [one.among if one else None for one in verified] == [2, 2, None, None]
 
@@ -275,18 +275,22 @@ def test_only_drawn_marks_are_laid_over_photos_and_not_where_points_tell() -> No
     assert located.cut == []
 
 
-def test_a_bounded_number_of_drawings_is_laid_over_a_listing() -> None:
-    """Those of the likeliest brands: the rest are judged as if there were no drawings."""
+def test_few_drawings_are_laid_over_a_listing() -> None:
+    """Those of the likeliest brands, and of none that is far behind: the rest are judged as if there were none."""
     photo, _ = printed("ring")
     shelf = Shelf({"ring": a_plain_mark("ring")})
     candidates = [
-        a_candidate(f"brand {place}", "ring", score=0.9 - place / 100, kind=ReferenceKind.LOGO) for place in range(20)
+        a_candidate(f"brand {place}", "ring", score=0.9 - place / 200, kind=ReferenceKind.LOGO) for place in range(20)
     ]
+    far_below = a_candidate("far below", "ring", score=0.7, kind=ReferenceKind.LOGO)
 
-    verified = Verifier(shelf).verify(candidates, OnePhoto(photo))
+    def laid(sought: list[Candidate], likely: float) -> list[bool]:
+        verified = Verifier(shelf).verify(sought, OnePhoto(photo), likelihood=lambda _one: likely)
+        return [one is not None and one.verification.overlaid > 0 for one in verified]
 
-    laid = [one is not None and one.verification.overlaid > 0 for one in verified]
-    assert laid == [True] * 12 + [False] * 8
+    assert laid(candidates, 0.05) == [True] * 12 + [False] * 8
+    assert laid([candidates[0], far_below], 0.05) == [True, False]
+    assert laid(candidates, 0.04) == [False] * 20
 
 
 @pytest.mark.parametrize("kind", [ReferenceKind.LOGO, ReferenceKind.EXAMPLE, ReferenceKind.PACKAGING])
@@ -333,12 +337,12 @@ def test_only_what_its_embedding_makes_likely_is_verified() -> None:
     shelf, photos = Shelf({"r1": reference_features(a_picture())}), OnePhoto(a_picture())
     likely, unlikely = a_candidate("acme", "r1", score=0.3), a_candidate("zeta", "r1", score=0.2)
 
-    def worth(candidate: Candidate) -> bool:
-        return worth_verifying(candidate, CALIBRATION)
+    def by_embedding(candidate: Candidate) -> float:
+        return likelihood(candidate, CALIBRATION)
 
-    assert Verifier(shelf).verify([unlikely], photos, worth=worth) == (None,)
+    assert Verifier(shelf).verify([unlikely], photos, likelihood=by_embedding) == (None,)
     assert photos.asked == []
-    proof, none = Verifier(shelf).verify([likely, unlikely], photos, worth=worth)
+    proof, none = Verifier(shelf).verify([likely, unlikely], photos, likelihood=by_embedding)
     assert proof is not None
     assert none is None
     assert photos.asked == [WHOLE_IMAGE]
