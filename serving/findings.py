@@ -43,8 +43,8 @@ class VisualMatch:
     """A region of a photo looks like a reference of a brand, or writing in it names the brand.
 
     `similarity` is the cosine, -1..1; `probability` says how likely the brand is really present, 0..1, similarity,
-    verification and reading together. `verification` is None when the reference's points were not found in the photo,
-    `reading` when its name was not read in any.
+    verification and reading together. `verification` is None when neither the reference's points nor its drawing were
+    found in the photo, `reading` when its name was not read in any.
     """
 
     image_index: int

@@ -39,14 +39,14 @@ _DRAWINGS = 12
 # are named with 60% of the drawings, and of those for scenes without a registered mark one in five is left.
 _WORTH_LAYING, _FARTHEST_BELOW = 0.05, 0.1
 # What an overlay counts for, beside `Verification.strength`: so much for each share explained beyond what chance
-# explains of some drawing among many. On those scenes 0.837 are named at 1% false positives so, and 0.757 without; of
-# FlickrLogos-27 by clean marks 0.619 instead of 0.600. From 0.5 on one photo of its 105 less is named at all, and from
-# 0.7 on 5 scenes less; weights from 1.2 to 2.5 are alike.
-_OVERLAY, _EXPLAINED_BY_CHANCE = 2.0, 0.6
+# explains of some drawing among many. On those scenes 0.843 are named at 1% false positives so, and 0.757 without; of
+# FlickrLogos-27 by clean marks 0.610 instead of 0.600. From 0.4 or 0.6 on a hundredth less is named; weights from 1.6
+# to 2.5 are alike.
+_OVERLAY, _EXPLAINED_BY_CHANCE = 2.0, 0.5
 # What a region is widened by, in all, before a mark is looked for in it. Of 105 photos of FlickrLogos-27 clean marks
 # alone name 65 so, as many as in whole photos, and 63, 63 and 64 at 0, 0.1 and 0.3: chance plays a part in that.
 _SURROUNDINGS = 0.2
-# References whose keypoints stay in memory: 37 kB each.
+# References whose keypoints stay in memory: 37 kB each, and twice that with a drawing that was laid.
 _KEPT = 512
 # The more brands are looked for, the more points agree by chance: what they count for is less by so much for each
 # e-fold of more than a few, up to `CANDIDATES`. Of `eval marks` with another seed, 300 scenes, 0.757 are named at 1%
@@ -132,15 +132,20 @@ class Verifier:
         """Look for each candidate's references where its photo looks like them.
 
         `likelihood` says how likely a candidate is by its embedding, 0..1. None for one that is hardly likely, or whose
-        photo or references have no keypoints.
+        photo or references have neither keypoints nor a drawing.
         """
         likely = [candidate for candidate in candidates if likelihood(candidate) >= WORTH_VERIFYING]
         wanted = [reference for candidate in likely for reference in candidate.match.proposed]
         features = self.recent.get(wanted, self._source.features_of)
         proofs = _by_points(likely, photos, features)
-        least = max((one.match.score for one in likely), default=0.0) - _FARTHEST_BELOW
-        likelier = [one for one in likely if likelihood(one) >= _WORTH_LAYING and one.match.score >= least]
-        proofs |= _by_overlays(likelier, photos, features, proofs)
+        # Where keypoints have located a mark there is nothing left to find out.
+        located = {
+            _where(one) for one in likely if id(one) in proofs and proofs[id(one)].verification.inliers >= LOCATED
+        }
+        drawn = [one for one in likely if _may_be_drawn(one) and likelihood(one) >= _WORTH_LAYING]
+        least = max((one.match.score for one in drawn), default=0.0) - _FARTHEST_BELOW
+        open_questions = [one for one in drawn if one.match.score >= least and _where(one) not in located]
+        proofs |= _by_overlays(open_questions, photos, features, proofs)
         return tuple(proofs.get(id(candidate)) for candidate in candidates)
 
 
@@ -157,7 +162,8 @@ def _by_points(
     sought = sum(any(reference in features for reference in one.match.proposed) for one in likely)
     proofs: dict[int, Verified] = {}
     for where, by_variants in groups.items():
-        only_drawings = all(_may_be_drawn(one) for asked in by_variants.values() for one, _ in asked)
+        sought_here = (reference for asked in by_variants.values() for _, reference in asked)
+        only_drawings = all(features[reference].drawing is not None for reference in sought_here)
         matcher = _matcher(photos, where, DRAWINGS_EDGE if only_drawings else PART_EDGE)
         if matcher is None:
             continue
@@ -171,25 +177,22 @@ def _by_points(
 
 
 def _by_overlays(
-    likely: Sequence[Candidate],
+    drawn: Sequence[Candidate],
     photos: PointSource,
     features: Mapping[str, LocalFeatures],
     proofs: Mapping[int, Verified],
 ) -> dict[int, Verified]:
-    """Verify candidates, by their `id`, by their drawings: those that count for more so than by their keypoints.
-
-    Where keypoints have located a mark no drawing is needed.
-    """
-    located = {_where(one) for one in likely if id(one) in proofs and proofs[id(one)].verification.inliers >= LOCATED}
-    drawn = (one for one in likely if _may_be_drawn(one) and _where(one) not in located)
+    """Verify candidates, by their `id`, by their drawings: those that count for more so than by their `proofs`."""
     groups: defaultdict[tuple[int, Box], list[tuple[Candidate, str, Drawing]]] = defaultdict(list)
     for one, reference, drawing in islice(_drawings(drawn, features), _DRAWINGS):
         groups[one.image_index, one.region].append((one, reference, drawing))
     found: dict[int, Verified] = {}
     for (index, region), asked in groups.items():
         pixels = photos.pixels_of(index, region)
-        overlays = Part(pixels).lay([drawing for _, _, drawing in asked]) if pixels is not None else ()
-        for (one, reference, _), overlay in zip(asked, overlays, strict=False):
+        if pixels is None:
+            continue
+        overlays = Part(pixels).lay([drawing for _, _, drawing in asked])
+        for (one, reference, _), overlay in zip(asked, overlays, strict=True):
             best = found.get(id(one)) or proofs.get(id(one))
             laid = Verified(reference, _laid(overlay, region)) if overlay is not None else None
             if laid is not None and (best is None or laid.strength > best.strength):

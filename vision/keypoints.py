@@ -89,21 +89,21 @@ class LocalFeatures:
         return replace(self, points=self.points[:most], descriptors=self.descriptors[:most])
 
     def inverted(self) -> LocalFeatures:
-        """Give the features of the same picture with light and dark exchanged, as a mark is printed on dark cloth.
+        """Give the keypoints of the same picture with light and dark exchanged, as a mark is printed on dark cloth.
 
         All gradients turn round, and so do the keypoints' directions: the cells of a descriptor change places.
         """
         points = self.points.copy()
         points[:, 3] = (points[:, 3] + 180) % 360
-        return replace(self, points=points, descriptors=self.descriptors[:, _INVERTED])
+        return replace(self, points=points, descriptors=self.descriptors[:, _INVERTED], drawing=None)
 
     def mirrored(self) -> LocalFeatures:
-        """Give the features of the same picture flipped left to right."""
+        """Give the keypoints of the same picture flipped left to right."""
         points = self.points.copy()
         # Half a pixel off the mirror's exact place: OpenCV's doubled first octave shifts every point by a quarter.
         points[:, 0] = self.width - 0.5 - points[:, 0]
         points[:, 3] = (180 - points[:, 3]) % 360
-        return replace(self, points=points, descriptors=self.descriptors[:, _MIRRORED])
+        return replace(self, points=points, descriptors=self.descriptors[:, _MIRRORED], drawing=None)
 
     def to_bytes(self) -> bytes:
         """Serialise: 7 bytes, 144 for each keypoint, and 2,304 for a drawing."""
@@ -117,12 +117,13 @@ class LocalFeatures:
         version, width, height, count = _HEADER.unpack_from(data) if len(data) >= _HEADER.size else (0, 0, 0, 0)
         split = _HEADER.size + 16 * count
         end = split + DESCRIPTOR_BYTES * count
-        if {_POINTS: end, _WITH_DRAWING: end + DRAWING_BYTES}.get(version) != len(data):
+        drawn = version == _WITH_DRAWING and min(width, height) > 0
+        if {_POINTS: end, _WITH_DRAWING: end + DRAWING_BYTES if drawn else -1}.get(version) != len(data):
             raise ValueError(f"{len(data)} bytes of format version {version} are no keypoints that are known here")
         points = np.frombuffer(data, "<f4", 4 * count, _HEADER.size).reshape(count, 4).astype(np.float32, copy=False)
         descriptors = np.frombuffer(data, np.uint8, DESCRIPTOR_BYTES * count, split).reshape(count, DESCRIPTOR_BYTES)
         drawing = None
-        if version == _WITH_DRAWING:
+        if drawn:
             drawing = Drawing(np.frombuffer(data, np.uint8, offset=end).reshape(EDGE, EDGE), width / height)
         return cls(points, descriptors, width, height, drawing)
 
@@ -165,7 +166,8 @@ def reference_features(pixels: NDArray[np.uint8], *, drawn: bool = False) -> Loc
     if scale != 1:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         grey = np.asarray(cv2.resize(grey, (width, height), interpolation=how), np.uint8)
-    return replace(_detect(grey, most=REFERENCE_KEYPOINTS, contrast=_CONTRAST_THRESHOLD), drawing=drawing)
+    found = _detect(grey, most=REFERENCE_KEYPOINTS, contrast=_CONTRAST_THRESHOLD)
+    return found if drawing is None or drawing.empty else replace(found, drawing=drawing)
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

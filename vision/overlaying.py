@@ -7,7 +7,8 @@ moved, turned, scaled and sheared over the part until a function of the photo's 
 It is the alignment of Lucas and Kanade (1981) with appearances projected out (Hager and Belhumeur, "Efficient region
 tracking with parametric models of geometry and illumination", 1998; Baker, Gross and Matthews, "Lucas-Kanade 20 years
 on", part 3, 2003). The appearances here are the functions of second degree of a pixel's three colours: dark on light,
-light on dark and one colour on any ground are the same to it. Many drawings are laid over a part at once.
+light on dark and one colour on any ground are the same to it. A blob, though, can be made of any soft shade, so what
+counts is what is explained beyond that. Many drawings are laid over a part at once.
 """
 
 from __future__ import annotations
@@ -43,15 +44,18 @@ _FURTHER = ((_COARSE, 5, 0.3), (EDGE, 4, 0.55))
 _AROUND = 0.25
 # An alignment that grew or shrank by more than this in some direction has lost its way.
 _MOST_SCALED = 2.2
-# A pixel with more than so much of a drawing's darkest ink belongs to the mark.
+# A pixel with more than so much of a drawing's full ink belongs to the mark.
 _INKED = 0.5
+# A drawing whose ink is so near to paper, as a share of white, is empty.
+_PALEST = 0.03
 # A drawing of which so little is in sight, as the variance of its ink (at most 0.25), is explained by anything.
 _LEAST_VARIANCE = 0.005
 # Appearances weaker than this, by the strongest, are noise.
 _LEAST_APPEARANCE = 1e-2
 _PROGRESS = 1e-5
-# Levenberg and Marquardt's damping: where it begins, and what it is divided and multiplied by.
-_DAMPING, _BOLDER, _SHYER = 1e-3, 3.0, 8.0
+# Damping as in Levenberg and Marquardt's method: where it begins, and what a better step divides it by, a worse one
+# multiplies it by.
+_DAMPING, _DIVIDED, _MULTIPLIED = 1e-3, 3.0, 8.0
 _LEAST_DAMPING = 1e-6
 
 _Maps = NDArray[np.float64]  # [k, 2, 3]: from places in the part to places in the drawing, both relative, 0..1
@@ -68,7 +72,7 @@ class Drawing:
     @property
     def empty(self) -> bool:
         """Tell whether nothing is drawn."""
-        return bool(self._ink.max() == 0)
+        return not self._ink.any()
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -89,18 +93,20 @@ class Drawing:
 
     @cached_property
     def _ink(self) -> NDArray[np.float32]:
-        """How far each pixel is from paper, 0..1: from what lies along most of the picture's border."""
+        """How far each pixel is from paper, by the farthest, 0..1: paper is what lies along most of the border."""
         grey = self.grey.astype(np.float32) / 255
         paper = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
-        return np.abs(grey - np.float32(paper))
+        ink = np.abs(grey - np.float32(paper))
+        return ink / ink.max() if ink.max() > _PALEST else np.zeros_like(ink)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overlay:
     """How a drawing lies where it fits best.
 
-    `explained` is the share of its ink's variance, 0..1, that the photo's colours explain; `outline` where the corners
-    of its picture (from the upper left, clockwise) come to lie, relative to the part.
+    `explained` is the share of its ink's variance, 0..1, that the photo's colours explain, of what a soft shade does
+    not; `outline` where the corners of its picture (from the upper left, clockwise) come to lie,
+    relative to the part.
     """
 
     explained: float
@@ -126,13 +132,13 @@ class Part:
         places = [place for place, drawing in enumerate(drawings) if not drawing.empty]
         found: list[Overlay | None] = [None] * len(drawings)
         if places:
-            explained, maps = self._lay([drawings[place] for place in places])
-            for place, share, one in zip(places, explained, maps, strict=True):
+            shares, maps = self._lay([drawings[place] for place in places])
+            for place, share, one in zip(places, shares, maps, strict=True):
                 found[place] = Overlay(explained=float(share), outline=_outline(one)) if share > 0 else None
         return found
 
     def _lay(self, drawings: Sequence[Drawing]) -> tuple[NDArray[np.float64], _Maps]:
-        """Return what each explains, float64 [k], below 0 where it has lost its way, and where it lies."""
+        """Return how much of each is explained, float64 [k], below 0 where it has lost its way, and where it lies."""
         begun = np.stack([[_begin(drawing, self._aspect, turn) for turn in _TURNS] for drawing in drawings])
         turned = [drawing for drawing in drawings for _ in _TURNS]
         shares, maps = self._align(_COARSE, turned, begun.reshape(-1, 2, 3), _FIRST_STEPS)
@@ -144,9 +150,11 @@ class Part:
             going_on = np.flatnonzero(shares > least)
             if len(going_on):
                 drawn = [drawings[row] for row in going_on.tolist()]
-                further, maps[going_on] = self._align(edge, drawn, maps[going_on], steps)
-                shares[going_on] = np.where(_near(maps[going_on], begun[going_on]), further, -1.0)
-        return shares, maps
+                shares[going_on], maps[going_on] = self._align(edge, drawn, maps[going_on], steps)
+        ink = _seen([drawing.level(EDGE) for drawing in drawings], maps, EDGE)[0]
+        shaded = _shares(ink, ink @ _SHADES)
+        beyond = (shares - shaded) / np.maximum(1.0 - shaded, _PROGRESS)
+        return np.where((shaded >= 0) & _near(maps, begun), beyond, -1.0), maps
 
     def _align(
         self, edge: int, drawings: Sequence[Drawing], begun: _Maps, steps: int
@@ -168,7 +176,7 @@ class Part:
                 break
             if better.any():
                 curvatures[better], slopes[better] = appearances.derivatives(seen[:, better], weights[better])
-            damping = np.where(better, damping / _BOLDER, damping * _SHYER)
+            damping = np.where(better, damping / _DIVIDED, damping * _MULTIPLIED)
             diagonals = damping[:, None] * np.einsum("kii->ki", curvatures) + _LEAST_DAMPING * edge * edge
             damped = curvatures + diagonals[:, :, None] * np.eye(6)
             tried = maps - np.linalg.solve(damped, slopes[..., None]).reshape(count, 2, 3)
@@ -201,10 +209,7 @@ class _Appearances:
     def explain(self, ink: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Return the share of each ink's variance that is explained, float64 [k], and how: float32 [k, q]."""
         weights = ink @ self.basis
-        squares, explained = (np.einsum("ki,ki->k", each, each).astype(np.float64) for each in (ink, weights))
-        variance = squares / ink.shape[1] - ink.mean(axis=1, dtype=np.float64) ** 2
-        shares = 1.0 - (squares - explained) / ink.shape[1] / np.maximum(variance, _LEAST_VARIANCE)
-        return np.where(variance > _LEAST_VARIANCE, shares, -1.0), weights
+        return _shares(ink, weights), weights
 
     def derivatives(
         self, seen: NDArray[np.float32], weights: NDArray[np.float32]
@@ -226,6 +231,17 @@ class _Appearances:
         slopes = (growth * (ink - weights @ self.basis.T)) @ _PLACES[edge]
         both_ways = np.concatenate([slopes[0], slopes[1]], axis=1)
         return curvatures.astype(np.float64), both_ways.astype(np.float64)
+
+
+def _shares(ink: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the share of each ink's variance, float32 [k, n], that its weights in an orthonormal basis explain.
+
+    They are float32 [k, q]. Below 0 where so little of the drawing is in sight that anything would explain it.
+    """
+    squares, explained = (np.einsum("ki,ki->k", each, each).astype(np.float64) for each in (ink, weights))
+    variance = squares / ink.shape[1] - ink.mean(axis=1, dtype=np.float64) ** 2
+    shares = 1.0 - (squares - explained) / ink.shape[1] / np.maximum(variance, _LEAST_VARIANCE)
+    return np.where(variance > _LEAST_VARIANCE, shares, -1.0)
 
 
 def _seen(pictures: Sequence[NDArray[np.float32]], maps: _Maps, edge: int) -> NDArray[np.float32]:
@@ -290,3 +306,5 @@ def _places(edge: int) -> NDArray[np.float32]:
 _PLACES = {edge: _places(edge) for edge in _BLUR}
 # The products of each two of a place's three numbers, row by row: float32 [edge * edge, 9].
 _MOMENTS = {edge: (places[:, :, None] * places[:, None, :]).reshape(-1, 9) for edge, places in _PLACES.items()}
+# The functions of second degree of the place, by which a soft shade goes, made orthonormal: float32 [48 * 48, 6].
+_SHADES = np.linalg.qr(_MOMENTS[EDGE][:, [0, 1, 2, 4, 5, 8]].astype(np.float64))[0].astype(np.float32)

@@ -26,7 +26,7 @@ CHANCE = 3
 # From here on the outline is as good as a box that a person draws.
 LOCATED = 8
 # And from so much of a drawing on that the photo explains.
-LAID = 0.75
+LAID = 0.7
 
 _RATIO = 0.85  # Lowe's test: the second nearest point must be this much farther
 _FARTHEST = 1.0  # between unit vectors: beyond it nothing is alike

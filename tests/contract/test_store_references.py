@@ -26,6 +26,8 @@ from index.records import (
     ReferenceState,
 )
 from index.rulings import RequestKey
+from index.store import migrate
+from index.store.engine import Database
 from index.store.reference_life import ReferenceFilter, ReferencePlace
 from index.store.store import Store
 from tests.support.databases import OnPostgres, OnSqlite
@@ -85,6 +87,26 @@ class ReferenceContract:
         assert len(store.embeddings_of("r", "model")) == 1
         assert set(store.features_of(["r"])) == {"r"}
         assert [(one.kind, one.subject_id) for one in store.changes_after(version)] == [(ChangeKind.REFERENCE, "r")]
+
+    def test_an_older_release_finds_the_keypoints_of_drawn_marks(self, location: str | Path) -> None:
+        """The schema's revision keeps it from drawings that it cannot read; a way back leaves the points alone."""
+        drawn = reference_features(np.random.default_rng(3).integers(0, 256, (40, 50, 3), dtype=np.uint8), drawn=True)
+        with Store.open(location) as store:
+            store.put_brands([Brand(brand_id="acme", name="Acme")])
+            store.put_marks([Mark(mark_id="m", brand_id="acme", kind=MarkKind.LOGO, name="wheel")])
+            store.record_reference(
+                a_reference(), [an_embedding()], [ReferenceFeatures(reference_id="r", features=drawn)], request=a_key()
+            )
+            assert store.features_of(["r"])["r"].drawing is not None
+
+        database = Database(location)
+        migrate.downgrade(database, "0023")
+        migrate.upgrade(database)
+        database.close()
+
+        with Store.open(location) as store:
+            found = store.features_of(["r"])["r"]
+        assert found.to_bytes() == FEATURES.to_bytes()
 
     def test_what_cannot_be_recorded_whole_leaves_nothing(self, store: Store) -> None:
         """Without its brand or mark neither the reference nor its key is there, and the key is good for another."""

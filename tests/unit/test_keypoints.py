@@ -87,8 +87,13 @@ def test_a_drawing_survives_storage() -> None:
     np.testing.assert_array_equal(found.drawing.grey, drawn.drawing.grey)
     assert found.drawing.aspect == pytest.approx(drawn.drawing.aspect, abs=0.01)
     np.testing.assert_array_equal(found.descriptors, drawn.descriptors)
-    with pytest.raises(ValueError, match="are no keypoints"):
-        LocalFeatures.from_bytes(data[:-1])
+    assert drawn.inverted().drawing is drawn.mirrored().drawing is None
+    flat = data[:3] + b"\x00\x00" + data[5:]
+    for damaged in (data[:-1], data[:1] + b"\x00\x00" + data[3:], flat):
+        with pytest.raises(ValueError, match="are no keypoints"):
+            LocalFeatures.from_bytes(damaged)
+    blank = np.full((64, 64, 3), 255, np.uint8)
+    assert reference_features(blank, drawn=True).drawing is None
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-1], lambda data: b"\x09" + data[1:]])

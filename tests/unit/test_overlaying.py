@@ -95,6 +95,38 @@ def test_light_ink_is_ink() -> None:
     assert light.explained == pytest.approx(dark.explained, abs=0.01)
 
 
+@pytest.mark.parametrize("ink", [120, 200, 240])
+def test_pale_ink_is_ink(ink: int) -> None:
+    """Yellow on white is drawn like black on white: what counts is the shape."""
+    photo, _ = printed("L", turn=8.0)
+
+    dark, pale = Part(photo).lay([drawn("L"), drawn("L", ink=ink)])
+
+    assert dark is not None
+    assert pale is not None
+    assert pale.explained == pytest.approx(dark.explained, abs=0.02)
+
+
+@pytest.mark.parametrize("blob", ["bar", "square", "disc"])
+def test_a_soft_shade_is_no_mark(blob: str) -> None:
+    """Of a plain blob little is proven where the photo only grows lighter to one side, and most where it is printed."""
+    picture = np.full((200, 200), PAPER, np.uint8)
+    if blob == "disc":
+        cv2.circle(picture, (100, 100), 80, INK, -1)
+    else:
+        picture[20:180, (80 if blob == "bar" else 20) : (120 if blob == "bar" else 180)] = INK
+    shade = np.tile(np.linspace(40, 220, 160), (160, 1))
+    shaded = np.rint(np.dstack([shade, shade * 0.8, 255 - shade])).astype(np.uint8)
+    plain = np.rint(a_ground(5, height=200, width=200) * (picture[..., None] == PAPER)).astype(np.uint8)
+    drawing = Drawing(small_drawing(picture), 1.0)
+
+    (by_chance,), (as_printed,) = (Part(each).lay([drawing]) for each in (shaded, plain))
+
+    assert by_chance is None or by_chance.explained < 0.7
+    assert as_printed is not None
+    assert as_printed.explained > 0.85
+
+
 def test_drawings_do_not_depend_on_each_other() -> None:
     """Each is laid as it is laid alone; an empty one lies nowhere."""
     photo, _ = printed("ring", turn=5.0)
