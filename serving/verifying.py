@@ -39,7 +39,7 @@ _DRAWINGS = 12
 # are named with 60% of the drawings, and of those for scenes without a registered mark one in five is left.
 _WORTH_LAYING, _FARTHEST_BELOW = 0.05, 0.1
 # What an overlay counts for, beside `Verification.strength`: so much for each share explained beyond what chance
-# explains of some drawing among many. On those scenes 0.843 are named at 1% false positives so, and 0.757 without; of
+# explains of some drawing among many. On those scenes 0.837 are named at 1% false positives so, and 0.757 without; of
 # FlickrLogos-27 by clean marks 0.610 instead of 0.600. From 0.4 or 0.6 on a hundredth less is named; weights from 1.6
 # to 2.5 are alike.
 _OVERLAY, _EXPLAINED_BY_CHANCE = 2.0, 0.5

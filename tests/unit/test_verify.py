@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.unit.test_keypoints import a_picture
 from vision.keypoints import in_grey, photo_features, reference_features
-from vision.verify import CHANCE, LOCATED, PhotoMatcher, Variant, Verification
+from vision.verify import CHANCE, LAID, LOCATED, PhotoMatcher, Variant, Verification
 
 REFERENCE = a_picture(1, height=120, width=160)
 # Where the reference's corners lie in the photo, in its pixels: seen from the side and turned.
@@ -119,3 +119,16 @@ def test_box_stays_within_the_photo_and_needs_enough_points() -> None:
     assert (strong.box.x1, strong.box.x2) == (0.0, 0.5)
     assert weak.box is None
     assert outside.box is None
+
+
+def test_a_drawing_that_fits_well_has_a_box() -> None:
+    """The outline of a drawing that was laid over the photo is a place from so much of it on."""
+    outline = ((0.1, 0.2), (0.5, 0.2), (0.5, 0.6), (0.1, 0.6))
+
+    fits, hardly = (
+        Verification(inliers=0, tentative=0, outline=outline, overlaid=share) for share in (LAID, LAID - 0.01)
+    )
+
+    assert fits.box is not None
+    assert (fits.box.x1, fits.box.y2) == (0.1, 0.6)
+    assert hardly.box is None
