@@ -193,9 +193,10 @@ def _by_overlays(
             continue
         overlays = Part(pixels).lay([drawing for _, _, drawing in asked])
         for (one, reference, _), overlay in zip(asked, overlays, strict=True):
-            best = found.get(id(one)) or proofs.get(id(one))
-            laid = Verified(reference, _laid(overlay, region)) if overlay is not None else None
-            if laid is not None and (best is None or laid.strength > best.strength):
+            if overlay is None:
+                continue
+            laid, best = Verified(reference, _laid(overlay, region)), found.get(id(one)) or proofs.get(id(one))
+            if best is None or laid.strength > best.strength:
                 found[id(one)] = laid
     return found
 

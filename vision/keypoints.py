@@ -117,8 +117,9 @@ class LocalFeatures:
         version, width, height, count = _HEADER.unpack_from(data) if len(data) >= _HEADER.size else (0, 0, 0, 0)
         split = _HEADER.size + 16 * count
         end = split + DESCRIPTOR_BYTES * count
-        drawn = version == _WITH_DRAWING and min(width, height) > 0
-        if {_POINTS: end, _WITH_DRAWING: end + DRAWING_BYTES if drawn else -1}.get(version) != len(data):
+        drawn = version == _WITH_DRAWING
+        flat = drawn and min(width, height) == 0
+        if version not in (_POINTS, _WITH_DRAWING) or flat or len(data) != end + drawn * DRAWING_BYTES:
             raise ValueError(f"{len(data)} bytes of format version {version} are no keypoints that are known here")
         points = np.frombuffer(data, "<f4", 4 * count, _HEADER.size).reshape(count, 4).astype(np.float32, copy=False)
         descriptors = np.frombuffer(data, np.uint8, DESCRIPTOR_BYTES * count, split).reshape(count, DESCRIPTOR_BYTES)

@@ -77,7 +77,7 @@ class Drawing:
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
         """Where the mark lies in its picture: left, upper, right and lower edge, relative."""
-        inked = self._ink > _INKED * self._ink.max()
+        inked = self._ink > _INKED
         columns, rows = np.flatnonzero(inked.any(axis=0)), np.flatnonzero(inked.any(axis=1))
         left, upper, right, lower = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
         return left / EDGE, upper / EDGE, right / EDGE, lower / EDGE
@@ -105,8 +105,7 @@ class Overlay:
     """How a drawing lies where it fits best.
 
     `explained` is the share of its ink's variance, 0..1, that the photo's colours explain, of what a soft shade does
-    not; `outline` where the corners of its picture (from the upper left, clockwise) come to lie,
-    relative to the part.
+    not; `outline` where the corners of its picture come to lie, relative to the part.
     """
 
     explained: float
