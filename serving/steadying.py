@@ -4,8 +4,8 @@ Libraries choose their kernels by the size of a batch, and kernels add up in dif
 embeds a photo in a batch of 8 and in one of 32 up to 2e-7 apart, and the finder's boxes move with that. In batches of
 one size, whatever else is in them and wherever a crop stands, every bit was the same (sizes 8, 16 and 32, one thread
 and two; tests/integration/test_scan_measured.py holds on to it). So a scan's rows do not depend on what was
-screened beside what, nor on what was embedded before. OpenVINO's path passes pictures one by one and needs none of this
-(`serving.embedders.depends_on_batch`).
+screened beside what, nor on what was embedded before. OpenVINO's path makes groups of one size by itself and needs
+none of this (`serving.embedders.depends_on_batch`).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +22,17 @@ from vision.allocator import keep_freed_memory
 from vision.embedder import check_crops
 from vision.errors import ModelError, UnsupportedByModel
 from vision.networks import DEFAULT_MODEL, LoadedNetwork, load_network
-from vision.preprocessing import Preprocessing, for_marks, prepare
+from vision.preprocessing import Preprocessing, for_marks
 
 _log = logging.getLogger(__name__)
-
-BATCH_SIZE = 32  # crops a forward pass; beyond it a CPU gains nothing and memory grows
 
 
 class TorchEmbedder:
     """An open_clip network on one device. Any one thread at a time may call it; make one with `load_embedder`."""
 
     def __init__(
-        self, loaded: LoadedNetwork, *, device: str, batch_size: int = BATCH_SIZE, path: str = forward.EAGER
+        self, loaded: LoadedNetwork, *, device: str, batch_size: int = forward.BATCH_SIZE, path: str = forward.EAGER
     ) -> None:
-        import torch
-
         self.device = device
         self.preprocessing = loaded.preprocessing
         self._name = loaded.name
@@ -46,10 +43,9 @@ class TorchEmbedder:
         self._batch_size = batch_size
         self._forwards = 0.0
         self._network = loaded.network.eval().requires_grad_(False).to(device)
-        self._mean = torch.tensor(loaded.preprocessing.mean, device=device).view(3, 1, 1)
-        self._std = torch.tensor(loaded.preprocessing.std, device=device).view(3, 1, 1)
-        self._see = forward.through(self._network.visual, path, device=device)
-        self._see_marks = self._see if loaded.marks is None else forward.through(loaded.marks, path, device=device)
+        see = partial(forward.through, path=path, device=device, batch_size=batch_size)
+        self._see = see(self._network.visual)
+        self._see_marks = self._see if loaded.marks is None else see(loaded.marks)
 
     @property
     def fingerprint(self) -> str:
@@ -80,16 +76,13 @@ class TorchEmbedder:
         import torch
 
         check_crops(crops)
-        price = math.prod(recipe.size) / math.prod(self.preprocessing.size)
-        batches = []
+        if not crops:
+            return np.empty((0, self._dim), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(crops), self._batch_size):
-                images = prepare(crops[start : start + self._batch_size], recipe, mean=self._mean, std=self._std)
-                answer = see(images)
-                rows = answer[0] if isinstance(answer, tuple) else answer  # CoCa's tower gives its tokens, too
-                batches.append(rows.cpu().numpy())
-                self._forwards += len(images) * price
-        return self._unit_rows(batches)
+            answer = see(crops, recipe)
+        rows = answer[0] if isinstance(answer, tuple) else answer  # CoCa's tower gives its tokens, too
+        self._forwards += len(crops) * math.prod(recipe.size) / math.prod(self.preprocessing.size)
+        return self._unit_rows([rows.cpu().numpy()])
 
     def embed_text(self, prompts: Sequence[str]) -> NDArray[np.float32]:
         """Embed `prompts`: float32 [n, dim], rows of length 1; `UnsupportedByModel` without a trained text tower."""
@@ -125,7 +118,7 @@ def load_embedder(
     checkpoint: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int = forward.BATCH_SIZE,
     downloads: bool = False,
     path: str = forward.AUTO,
 ) -> TorchEmbedder:

@@ -14,7 +14,7 @@ from vision.forward import BUCKETS, in_float32
 
 
 class CudaForward:
-    """A `vision.forward.Forward` on a GPU. Any one thread at a time may call it, always the same one."""
+    """A network on a GPU. Any one thread at a time may call it, always the same one."""
 
     def __init__(self, network: Any, *, device: str) -> None:
         """Move a torch module, from pictures to one tensor or a tuple of them, to "cuda:N"; compiled when called."""
@@ -22,13 +22,7 @@ class CudaForward:
         self._compiled: Any = torch.compile(half, mode="reduce-overhead", dynamic=False)
 
     def __call__(self, pictures: torch.Tensor) -> Any:
-        """Answer for float32 [n, 3, height, width], n at least 1, on the device."""
-        parts = [self._one_batch(part) for part in torch.split(pictures, BUCKETS[-1])]
-        if isinstance(parts[0], tuple):
-            return tuple(torch.cat(each) for each in zip(*parts, strict=True))
-        return torch.cat(parts)
-
-    def _one_batch(self, pictures: torch.Tensor) -> Any:
+        """Answer for float32 [n, 3, height, width] on the device, n 1 to the last of `BUCKETS`."""
         count = len(pictures)
         filled = pictures.new_zeros((bucket_of(count), *pictures.shape[1:]), dtype=torch.float16)
         filled = filled.contiguous(memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vision.checkpoint import MODELS
 from vision.errors import CheckpointError
 from vision.forward import AUTO, EAGER, choose_path, through
-from vision.preprocessing import Preprocessing, prepare
+from vision.preprocessing import Preprocessing
 from vision.regions import GRID, WHOLE_IMAGE, Box, Region, windows
 
 FINDER = MODELS / "mark-finder"
@@ -110,11 +110,8 @@ class MarkFinder:
     """The shipped network on one device; make one with `load_finder`."""
 
     def __init__(self, network: Any, *, edge: int, device: str, most: int = MOST, path: str = EAGER) -> None:
-        import torch
-
         self._see = through(network, path, device=device)
         self._recipe = input_of(edge)
-        self._mean = torch.full((3, 1, 1), 0.5, device=device)
         self._most = most
         self._forwards = 0.0
 
@@ -133,8 +130,7 @@ class MarkFinder:
         if not photos:
             return []
         with torch.inference_mode():
-            pictures = prepare(photos, self._recipe, mean=self._mean, std=self._mean)
-            centres, sides = self._see(pictures)
+            centres, sides = self._see(photos, self._recipe)
             self._forwards += len(photos) * cost_of(edge=self._recipe.size[0])
             return [(*self._read(*maps), WHOLE) for maps in zip(centres, sides, strict=True)]
 

@@ -14,16 +14,25 @@ touchstone-s does not (0.997). docs/speed.md has what was measured.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vision.errors import ModelError
+from vision.preprocessing import Preprocessing, prepare
 
 if TYPE_CHECKING:
     import torch
 
-Forward = Callable[["torch.Tensor"], Any]
-"""Pictures float32 [n, 3, height, width] on the network's device into what the network answers, in float32."""
+Forward = Callable[[Sequence[NDArray[np.uint8]], Preprocessing], Any]
+"""Crops, RGB, each uint8 [H, W, 3], at least one, made ready by a recipe: into what the network answers, in float32.
+
+Any one thread at a time may call it.
+"""
+
+BATCH_SIZE = 32  # crops a forward pass; beyond it a CPU gains nothing and memory grows
 
 AUTO = "auto"
 EAGER = "eager"
@@ -59,14 +68,15 @@ def plainest(path: str) -> str:
     return path if path in INEXACT else EAGER
 
 
-def through(network: Any, path: str, *, device: str) -> Forward:
+def through(network: Any, path: str, *, device: str, batch_size: int = BATCH_SIZE) -> Forward:
     """Make the forward of a network, a torch module from pictures to one tensor or a tuple of them.
 
-    The network is moved to `device`, and may be changed: it is not to be used beside what is returned.
+    The network is moved to `device`, and may be changed: it is not to be used beside what is returned. It sees at most
+    `batch_size` pictures at once, float32 [n, 3, height, width].
     """
     network = network.eval().requires_grad_(False)
     if path == EAGER:
-        return _as_it_is(network.to(device))
+        return _in_batches(_as_it_is(network.to(device)), device, batch_size)
     _fold(network)
     if path == "openvino":
         from vision.openvino_forward import OpenVinoForward
@@ -75,15 +85,29 @@ def through(network: Any, path: str, *, device: str) -> Forward:
     if path == "cuda":
         from vision.cuda_forward import CudaForward
 
-        return CudaForward(network, device=device)
-    return _channels_last(network, path, device)
+        return _in_batches(CudaForward(network, device=device), device, min(batch_size, BUCKETS[-1]))
+    return _in_batches(_channels_last(network, path, device), device, batch_size)
 
 
-def _as_it_is(network: Any) -> Forward:
+def _in_batches(see: Callable[[torch.Tensor], Any], device: str, size: int) -> Forward:
+    """Make a forward of what sees pictures float32 [n, 3, height, width] on `device`, at most `size` of them."""
+    import torch
+
+    def in_steps(crops: Sequence[NDArray[np.uint8]], recipe: Preprocessing) -> Any:
+        starts = range(0, len(crops), size)
+        answers = [see(prepare(crops[start : start + size], recipe, device=device)) for start in starts]
+        if isinstance(answers[0], tuple):
+            return tuple(torch.cat(each) for each in zip(*answers, strict=True))
+        return torch.cat(answers)
+
+    return in_steps
+
+
+def _as_it_is(network: Any) -> Callable[[torch.Tensor], Any]:
     return lambda pictures: network(pictures.contiguous())
 
 
-def _channels_last(network: Any, path: str, device: str) -> Forward:
+def _channels_last(network: Any, path: str, device: str) -> Callable[[torch.Tensor], Any]:
     import torch
 
     dtype = torch.bfloat16 if path == "bfloat16" else torch.float32

@@ -1,7 +1,7 @@
 """How do crops of any size become the one tensor a network takes? Resized and normalised on its device.
 
 The recipe is data (`Preprocessing`): it is read from a model's manifest or from open_clip's configuration, it is part
-of the model's fingerprint, and `prepare` follows it with torchvision.transforms.v2 on a CPU and on a GPU alike.
+of the model's fingerprint, and it is followed with torchvision.transforms.v2 on a CPU and on a GPU alike.
 """
 
 from __future__ import annotations
@@ -64,15 +64,17 @@ def for_marks(preprocessing: Preprocessing) -> Preprocessing:
 
 
 def prepare(
-    crops: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing, *, mean: torch.Tensor, std: torch.Tensor
+    crops: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing, *, device: torch.device | str = "cpu"
 ) -> torch.Tensor:
     """Turn RGB `crops`, each uint8 [H, W, 3], into float32 [n, 3, height, width], normalised, channels last.
 
-    The work happens on the device of `mean` and `std`, both float32 [3, 1, 1]. To a GPU crops of one size travel
-    together; each is resized from its own pixels alone.
+    The work happens on `device`. To a GPU crops of one size travel together; each is resized from its own pixels alone.
     """
-    images = resize(crops, preprocessing, device=mean.device).permute(0, 3, 1, 2)
-    return images.sub(255 * mean).div_(255 * std)
+    import torch
+
+    recipe = (preprocessing.mean, preprocessing.std)
+    mean, std = (255 * torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1) for values in recipe)
+    return resize(crops, preprocessing, device=device).permute(0, 3, 1, 2).sub(mean).div_(std)
 
 
 def resize(
@@ -84,12 +86,9 @@ def resize(
     """
     import torch
 
+    if torch.device(device).type == "cpu":
+        return torch.from_numpy(resize_here(crops, preprocessing))
     batch = torch.empty((len(crops), *preprocessing.size, 3), dtype=torch.uint8, device=device)
-    if not batch.is_cuda:  # one by one, which takes as long as together, and stacks nothing
-        for place, crop in enumerate(crops):
-            own = torch.from_numpy(np.ascontiguousarray(crop))[None]
-            batch[place] = _resize(own.permute(0, 3, 1, 2), preprocessing)[0].permute(1, 2, 0)
-        return batch
     by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for place, crop in enumerate(crops):
         by_size[crop.shape].append(place)
@@ -97,6 +96,21 @@ def resize(
         same = torch.from_numpy(np.stack([crops[place] for place in places])).pin_memory()
         same = same.to(device, non_blocking=True)
         batch[places] = _resize(same.permute(0, 3, 1, 2), preprocessing).permute(0, 2, 3, 1)
+    return batch
+
+
+def resize_here(crops: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Do as `resize` on this thread of the CPU alone: uint8 [n, height, width, 3].
+
+    One by one, which takes as long as together and stacks nothing. NumPy copies what torch resized: torch would with
+    all cores, and its OpenMP threads would then spin for milliseconds on those that run a network.
+    """
+    import torch
+
+    batch = np.empty((len(crops), *preprocessing.size, 3), np.uint8)
+    for place, crop in enumerate(crops):
+        own = torch.from_numpy(np.ascontiguousarray(crop))[None]
+        batch[place] = _resize(own.permute(0, 3, 1, 2), preprocessing)[0].permute(1, 2, 0).numpy()
     return batch
 
 

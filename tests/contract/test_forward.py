@@ -15,6 +15,7 @@ from vision.clip import TorchEmbedder, load_embedder
 from vision.cuda_forward import bucket_of
 from vision.errors import ModelError
 from vision.finder import load_finder
+from vision.preprocessing import Preprocessing, resize_here
 
 Crops = Sequence[NDArray[np.uint8]]
 
@@ -72,8 +73,34 @@ def test_boxes_are_those_of_the_plain_path(crops: Crops, path: str) -> None:
         np.testing.assert_allclose(corners[0], corners[1], atol=FINDER_TOLERANCE)
 
 
+@pytest.mark.parametrize("path", EXACT)
+def test_pictures_are_normalised_as_the_recipe_says(crops: Crops, path: str) -> None:
+    """Each channel has a mean and a deviation of its own, in as many pictures as there are, through every path."""
+    recipe = Preprocessing((32, 64), (0.1, 0.4, 0.7), (0.2, 0.3, 0.5))
+    many = [crops[number % len(crops)] for number in range(40)]  # more than pass at once
+
+    answer = forward.through(torch.nn.AvgPool2d((32, 64)), path, device="cpu")(many, recipe)
+
+    means = resize_here(many, recipe).astype(np.float64).mean(axis=(1, 2)) / 255
+    expected = (means - recipe.mean) / recipe.std
+    np.testing.assert_allclose(answer.numpy()[:, :, 0, 0], expected, atol=1e-4)  # AvgPool adds up in float32
+
+
+def test_openvino_survives_a_crop_that_cannot_be_resized(crops: Crops) -> None:
+    """What fails before the network leaves nothing under way: the next answers are those of a fresh one."""
+    embedder = load_embedder(device="cpu", path="openvino")
+    expected = embedder.embed_marks(crops)
+    broken = np.zeros((0, 5, 3), np.uint8)
+
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            embedder._see_marks([*crops, *crops, broken], embedder.preprocessing)
+
+    np.testing.assert_array_equal(embedder.embed_marks(crops), expected)
+
+
 def test_openvino_answers_alike_in_every_batch(crops: Crops) -> None:
-    """Every bit of an answer is the same alone and among others: pictures pass one by one."""
+    """Every bit of an answer is the same alone and among others: pictures pass in groups of one size."""
     embedder, finder = load_embedder(device="cpu", path="openvino"), load_finder(path="openvino")
 
     rows, marks, found = embedder.embed(crops), embedder.embed_marks(crops), finder.find(crops)
@@ -96,7 +123,10 @@ def test_openvino_reports_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
     see = forward.through(network, "openvino", device="cpu")
 
-    assert see(torch.zeros(3, 3, 5, 5)).shape == (3, 18)
+    assert see([photo(height=50, width=40, seed=0)] * 3, Preprocessing((32, 32), (0.5,) * 3, (0.5,) * 3)).shape == (
+        3,
+        1800,
+    )
 
 
 def test_a_path_that_does_not_fit_is_refused() -> None:

@@ -99,7 +99,7 @@ def test_every_resize_mode_fits_every_shape(mode: ResizeMode) -> None:
     recipe = Preprocessing(size=(32, 64), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode=mode)
     crops = [np.full((height, width, 3), 255, np.uint8) for height, width in [(1, 1), (1, 5000), (5000, 1), (40, 60)]]
 
-    images = prepare(crops, recipe, mean=torch.full((3, 1, 1), 0.5), std=torch.full((3, 1, 1), 0.5))
+    images = prepare(crops, recipe)
 
     assert images.shape == (4, 3, 32, 64)
     assert images.max() == 1
@@ -109,13 +109,10 @@ def test_longest_pads_and_shortest_cuts() -> None:
     """Hand-checked on a crop of black, white, black: padding keeps the black ends, cutting leaves only white."""
     crop = np.zeros((32, 96, 3), np.uint8)
     crop[:, 32:64] = 255
-    zero, one = torch.zeros((3, 1, 1)), torch.ones((3, 1, 1))
     longest, shortest = (
         prepare(
             [crop],
             Preprocessing((32, 32), (0, 0, 0), (1, 1, 1), Interpolation.BILINEAR, mode, fill=255),
-            mean=zero,
-            std=one,
         )[0, 0]
         for mode in (ResizeMode.LONGEST, ResizeMode.SHORTEST)
     )

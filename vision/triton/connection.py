@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import ModelError
-from vision.preprocessing import Preprocessing, resize
+from vision.preprocessing import Preprocessing, resize_here
 from vision.triton.channel import Channel, Output
 from vision.triton.naming import Served, model_name
 
@@ -100,7 +100,7 @@ class Connection:
         answers: list[Future[NDArray[np.floating[Any]]]] = []
         try:
             for number, start in enumerate(range(0, len(crops), model.batch_size)):
-                pictures = resize(crops[start : start + model.batch_size], recipe).numpy()
+                pictures = resize_here(crops[start : start + model.batch_size], recipe)
                 if number >= _CHANNELS:
                     wait([answers[number - _CHANNELS]])  # its channel is free again then
                 ask = self._channels[number % _CHANNELS].infer
