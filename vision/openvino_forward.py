@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     import openvino
 
 
-_TOGETHER = 3 * 160 * 160
-"""Pixels that a core takes at once. touchstone-s takes 3.3 ms for a mark of 160 x 160 among three, 4.4 alone: its last
-layers, of 5 x 5, then read their weights once for three. For 224 x 224 two together gain nothing.
+_TOGETHER = 3
+_SMALL = 160 * 160
+"""Pictures of so many pixels at most go through a core three at a time. touchstone-s takes 3.3 ms for a mark of
+160 x 160 among three, 4.4 alone: its last layers, of 5 x 5, then read their weights once for three. For 224 x 224 two
+or three together gain nothing.
 """
 
 _AHEAD = 2
-"""Pictures under way for each core: while it works on one, the next is made ready."""
+"""Groups under way for each core: while it works on one, the next is made ready."""
 
 
 class OpenVinoForward:
@@ -95,7 +97,7 @@ def compiled_for(model: openvino.Model, *, cores: int) -> openvino.CompiledModel
 
 def _group(recipe: Preprocessing) -> int:
     """Say how many pictures of a recipe a core takes at once."""
-    return max(1, _TOGETHER // math.prod(recipe.size))
+    return _TOGETHER if math.prod(recipe.size) <= _SMALL else 1
 
 
 def _in_groups(
