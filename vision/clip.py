@@ -77,7 +77,7 @@ class TorchEmbedder:
 
         check_crops(crops)
         if not crops:
-            return np.empty((0, self._dim), np.float32)
+            return self._unit_rows([])
         with torch.inference_mode():
             answer = see(crops, recipe)
         rows = answer[0] if isinstance(answer, tuple) else answer  # CoCa's tower gives its tokens, too

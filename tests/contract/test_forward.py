@@ -15,7 +15,7 @@ from vision.clip import TorchEmbedder, load_embedder
 from vision.cuda_forward import bucket_of
 from vision.errors import ModelError
 from vision.finder import load_finder
-from vision.preprocessing import Preprocessing, resize_here
+from vision.preprocessing import Preprocessing, for_marks, resize_here
 
 Crops = Sequence[NDArray[np.uint8]]
 
@@ -94,7 +94,7 @@ def test_openvino_survives_a_crop_that_cannot_be_resized(crops: Crops) -> None:
 
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            embedder._see_marks([*crops, *crops, broken], embedder.preprocessing)
+            embedder._see_marks([*crops, *crops, broken], for_marks(embedder.preprocessing))
 
     np.testing.assert_array_equal(embedder.embed_marks(crops), expected)
 
@@ -120,13 +120,11 @@ def test_openvino_reports_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_telemetry.Telemetry, "__init__", told)
     monkeypatch.setattr(openvino_telemetry.Telemetry, "send_event", told)
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten())
+    recipe = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     see = forward.through(network, "openvino", device="cpu")
 
-    assert see([photo(height=50, width=40, seed=0)] * 3, Preprocessing((32, 32), (0.5,) * 3, (0.5,) * 3)).shape == (
-        3,
-        1800,
-    )
+    assert see([photo(height=50, width=40, seed=0)] * 3, recipe).shape == (3, 2 * 30 * 30)
 
 
 def test_a_path_that_does_not_fit_is_refused() -> None:

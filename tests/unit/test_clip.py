@@ -110,10 +110,7 @@ def test_longest_pads_and_shortest_cuts() -> None:
     crop = np.zeros((32, 96, 3), np.uint8)
     crop[:, 32:64] = 255
     longest, shortest = (
-        prepare(
-            [crop],
-            Preprocessing((32, 32), (0, 0, 0), (1, 1, 1), Interpolation.BILINEAR, mode, fill=255),
-        )[0, 0]
+        prepare([crop], Preprocessing((32, 32), (0, 0, 0), (1, 1, 1), Interpolation.BILINEAR, mode, fill=255))[0, 0]
         for mode in (ResizeMode.LONGEST, ResizeMode.SHORTEST)
     )
 
