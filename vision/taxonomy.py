@@ -103,7 +103,13 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
         TaxonomyError: the file cannot be read or breaks the rules in its head; the message names file and entry.
 
     """
-    return Taxonomy(read(path or DEFAULT_TAXONOMY))
+    return Taxonomy(read(path)) if path else _shipped()
+
+
+@functools.cache
+def _shipped() -> Taxonomy:
+    """Read the shipped file, which takes a quarter of a second, once."""
+    return Taxonomy(read(DEFAULT_TAXONOMY))
 
 
 def _spellings(leaf: Leaf) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ steps run in one transaction, so that a process that dies half-way leaves the sc
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Iterator
@@ -79,8 +80,9 @@ def downgrade(database: Database, revision: str) -> None:
         command.downgrade(_config(connection), revision)
 
 
+@functools.cache
 def head() -> str:
-    """Return the revision that this release works with."""
+    """Return the revision that this release works with; looked up once."""
     found = ScriptDirectory(str(_SCRIPTS)).get_current_head()
     assert found is not None
     return found

@@ -27,6 +27,7 @@ from tests.contract.test_store_cases import (
     an_appeal,
     ruling,
 )
+from tests.support.databases import with_tables
 
 PEOPLE = st.sampled_from(["ann", "ben", "cat"])
 OUTCOMES = st.sampled_from([ALLOW, TAKEDOWN])
@@ -38,7 +39,7 @@ class CaseMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.store = Store.open(Path(self.folder.name) / "store.db")
+        self.store = Store.open(with_tables(Path(self.folder.name) / "store.db"))
         self.hours = 0.0
         self.made: list[Resolution] = []
         self.reports = 0

@@ -27,6 +27,7 @@ from serving.batching import BatchingEmbedder
 from serving.new_reference import NewReference, read_picture
 from serving.registry import add_references
 from serving.settings import Settings
+from tests.support.databases import with_tables
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2, listing_pb2
 from touchstone.moderation.v1 import moderation_service_pb2 as pb
 from touchstone.moderation.v1.moderation_service_pb2_grpc import ModerationServiceStub
@@ -130,9 +131,13 @@ class Start(Protocol):
 def settings_at(folder: Path) -> Settings:
     """Make the settings of a server without a model; draining is short, for nothing is left that a test waits for.
 
-    Nothing is audited at random, so that what a test sees does not depend on chance.
+    Nothing is audited at random, so that what a test sees does not depend on chance. The store has its tables.
     """
-    return Settings(embedder="fake", data_dir=folder, drain_s=5.0, workers=4, audit_share=0.0, takedown_audit_share=0.0)
+    settings = Settings(
+        embedder="fake", data_dir=folder, drain_s=5.0, workers=4, audit_share=0.0, takedown_audit_share=0.0
+    )
+    with_tables(settings.store_path)
+    return settings
 
 
 def new_reference(brand: Brand, kind: ReferenceKind, seed: int) -> NewReference:

@@ -33,7 +33,6 @@ from tests.integration.support import (
     draw,
     healthy,
     listing,
-    settings_at,
 )
 
 
@@ -216,7 +215,7 @@ def test_damaged_part_is_named(taken: Path, own_service: Service, tmp_path: Path
 
 def test_unfinished_or_foreign_backup_is_refused(taken: Path, own_service: Service, tmp_path: Path) -> None:
     """A folder without a manifest is no backup; another format is refused with the release that made it."""
-    settings = settings_at(tmp_path / "restored")
+    settings = elsewhere(own_service.application.settings, tmp_path / "restored")
     manifest = json.loads((taken / MANIFEST).read_text())
 
     (taken / MANIFEST).write_text(json.dumps(manifest | {"format": 9, "release": "9.1"}))

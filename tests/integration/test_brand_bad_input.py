@@ -21,6 +21,7 @@ from serving.brand_answers import BrandAnswers
 from serving.status import answer_to
 from tests.integration.brand_support import SPRING, a_right, a_seller, at, band
 from tests.integration.test_case_bad_input import spoilt
+from tests.support.databases import with_tables
 from touchstone.moderation.v1 import brand_pb2
 from touchstone.moderation.v1 import brand_service_pb2 as pb
 
@@ -62,7 +63,7 @@ OWNER = Caller("owner", frozenset({"brand-owner"}), frozenset({"acme"}))
 @pytest.fixture
 def answers(tmp_path: Path) -> Iterator[BrandAnswers]:
     """Answer over a registry of two brands."""
-    with Store.open(tmp_path / "store.db") as store:
+    with Store.open(with_tables(tmp_path / "store.db")) as store:
         store.put_brands([Brand(brand_id="acme", name="Acme"), Brand(brand_id="bee", name="Bee")])
         yield BrandAnswers(store)
 

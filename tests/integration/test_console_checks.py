@@ -27,7 +27,7 @@ def console(event_loop_thread: asyncio.AbstractEventLoop, tmp_path: object) -> I
     """Serve a console over four listings of a seller, of which ann took the second down; every claim is a check."""
     folder = tmp_path
     rules = folder / "rules.yaml"  # type: ignore[operator]
-    rules.write_text("{check_share: 1.0, second_review_harm: null}", encoding="utf-8")
+    rules.write_text("{check_share: 1.0, random_share: 0, second_review_harm: null}", encoding="utf-8")
     settings = settings_at(folder / "data").model_copy(update={"points": "none", "case_rules": rules})  # type: ignore[operator]
     with open_application(settings) as application:
         fill(application)

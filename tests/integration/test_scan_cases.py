@@ -20,6 +20,7 @@ from serving.case_opening import CaseOpening
 from serving.case_rules import load_case_rules
 from serving.scan.cases import Finding, ScanCases, preview_of
 from serving.scan.rows import ScanRow, to_table
+from tests.support.databases import with_tables
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCAN = "scan-1"
@@ -28,7 +29,7 @@ SCAN = "scan-1"
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store with a brand and six listings that are allowed, and one that waits for a person."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         opened.put_brands([Brand(brand_id="aurora", name="Aurora")])
         for number in range(6):
             opened.record_decision(decision(f"l{number}"))

@@ -7,6 +7,8 @@ class TestPostgresSomething(OnPostgres, SomethingContract): ...
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,27 @@ import pytest
 
 from index.store.store import Store
 from tests.support.audited import acts_watched
+
+
+def with_tables(place: Path) -> Path:
+    """Put the store's tables, with nothing in them, into an SQLite file that is not there: migrating takes far longer.
+
+    A file that is there stays as it is.
+    """
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch(mode=0o600)  # as the store makes it
+        place.write_bytes(_migrated())
+    return place
+
+
+@functools.cache
+def _migrated() -> bytes:
+    """Migrate a file of this process's own, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "store.db"
+        Store.open(place).close()
+        return place.read_bytes()
 
 
 class StoreSuite:
@@ -33,8 +56,8 @@ class OnSqlite:
 
     @pytest.fixture
     def location(self, tmp_path: Path) -> str | Path:
-        """Name a file in a folder of its own."""
-        return tmp_path / "store.db"
+        """Name a file in a folder of its own, with the store's tables."""
+        return with_tables(tmp_path / "store.db")
 
 
 class OnPostgres:

@@ -18,6 +18,7 @@ from serving.access.caller import Caller
 from serving.access.identity import Call, Identity
 from serving.errors import Overloaded, Unauthenticated
 from serving.remembered import Remembered
+from tests.support.databases import with_tables
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store of the test's own."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 

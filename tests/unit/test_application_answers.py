@@ -12,6 +12,7 @@ from serving.access.caller import BRAND_OWNER, NOBODY, Caller
 from serving.application_answers import ApplicationAnswers
 from serving.brand_answers import BrandAnswers
 from tests.contract.test_store_decisions import NOON
+from tests.support.databases import with_tables
 from touchstone.moderation.v1 import brand_portal_service_pb2 as pb
 
 
@@ -27,7 +28,7 @@ from touchstone.moderation.v1 import brand_portal_service_pb2 as pb
 )
 def test_applications_are_seen_by_whom_they_concern(tmp_path: Path, caller: Caller, count: int) -> None:
     """A caller of whom a proxy tells roles and no name is held to them, and sees nobody's applications."""
-    with Store.open(tmp_path / "store.db") as store:
+    with Store.open(with_tables(tmp_path / "store.db")) as store:
         for number, applicant in enumerate(("ann", "ben")):
             store.add_application(
                 Application(application_id=f"a{number}", applicant=applicant, payload=b"", note="", create_time=NOON)

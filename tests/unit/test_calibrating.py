@@ -17,6 +17,7 @@ from index.errors import StoreError
 from index.store.store import Store
 from index.verdicts import VerdictSource
 from serving.calibrating import LEARNT, CalibrationSource, Calibrator, recompute
+from tests.support.databases import with_tables
 from tests.unit.judging import FUSION, judge, record
 
 REVIEW, AUDIT, APPEAL = VerdictSource.REVIEW, VerdictSource.AUDIT, VerdictSource.APPEAL
@@ -25,7 +26,7 @@ REVIEW, AUDIT, APPEAL = VerdictSource.REVIEW, VerdictSource.AUDIT, VerdictSource
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open an empty store."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 

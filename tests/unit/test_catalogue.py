@@ -20,6 +20,7 @@ from index.opening import open_catalogue
 from index.records import Brand, DuplicateSource, Reference, ReferenceEmbedding, ReferenceKind, ReferenceState
 from index.snapshot import FORMAT_VERSION, current_snapshot
 from index.store.store import Store
+from tests.support.databases import with_tables
 from vision.hashing import as_matrix
 from vision.regions import WHOLE_IMAGE, Box
 
@@ -566,7 +567,7 @@ def test_a_snapshot_newer_than_the_store_is_replaced(source: FakeSource, tmp_pat
 
 def test_the_store_itself_is_a_source(tmp_path: Path) -> None:
     """What goes into the real store comes out as a catalogue that finds it."""
-    with Store.open(tmp_path / "registry.db") as store:
+    with Store.open(with_tables(tmp_path / "registry.db")) as store:
         store.put_brands([Brand(brand_id="acme", name="Acme")])
         logo = reference("r1", sha256="1" * 64, pdq=b"\x0f" * 32)
         store.add_references([(logo, views("r1", AXES[0], AXES[1])), (reference("r2"), views("r2", AXES[2]))])

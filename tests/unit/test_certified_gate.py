@@ -27,6 +27,7 @@ from serving.guarantee import (
     Versions,
     versions_in_use,
 )
+from tests.support.databases import with_tables
 from tests.unit.judging import CERTIFICATE, FUSION, MODEL, NOON, judge, record
 
 VERSIONS = Versions(fusion=FUSION, model=MODEL)
@@ -36,7 +37,7 @@ AUDIT = VerdictSource.AUDIT
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store with one certificate for the tier of all brands."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         opened.issue_certificate(CERTIFICATE, actor="ada", reason="proved")
         yield opened
 

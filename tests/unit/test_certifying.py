@@ -17,6 +17,7 @@ from index.store.store import Store
 from index.verdicts import VerdictSource
 from serving.certifying import LASTS, SETTLE, Certifier, Sample, what_is_missing
 from serving.guarantee import Versions
+from tests.support.databases import with_tables
 from tests.unit.judging import FUSION, MODEL, NOON, a_decision, judge, judge_many, record
 
 AUDIT, APPEAL = VerdictSource.AUDIT, VerdictSource.APPEAL
@@ -28,7 +29,7 @@ EASY = Promise(target=0.8, confidence=0.8)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open an empty store."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 

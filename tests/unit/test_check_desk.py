@@ -33,6 +33,7 @@ from tests.contract.test_store_cases import (
     open_case,
     ruling,
 )
+from tests.support.databases import with_tables
 from touchstone.moderation.v1 import decision_pb2
 
 BEN = Caller("ben", frozenset({"moderator"}))
@@ -53,7 +54,7 @@ class Chance:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store in which nothing is."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 

@@ -33,6 +33,7 @@ from serving.findings import CategoryGuess, Duplicate, TextHit, TextKind, Visual
 from serving.price_evidence import price_evidence, price_fault
 from serving.seller_evidence import presumed_strike, seller_evidence
 from serving.words.wording import BrandLexicon
+from tests.support.databases import with_tables
 from vision.regions import Box
 from vision.taxonomy import load_taxonomy
 
@@ -299,7 +300,7 @@ def test_a_price_without_an_exchange_rate_is_a_fault_where_a_brand_is_at_stake(p
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Know the brand Nike and nobody who sells it."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         opened.put_brands([NIKE])
         yield opened
 

@@ -19,6 +19,7 @@ from serving.image_access import Subject, visible_photos
 from tests.contract.test_store import a_reference
 from tests.contract.test_store_decisions import NOON, a_decision
 from tests.contract.test_store_photos import a_photo
+from tests.support.databases import with_tables
 from touchstone.moderation.v1 import decision_pb2, evidence_pb2
 
 OWNER = Caller("olga", frozenset({BRAND_OWNER}), frozenset({"acme"}))
@@ -27,7 +28,7 @@ OWNER = Caller("olga", frozenset({BRAND_OWNER}), frozenset({"acme"}))
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store in which a brand's owner gave it the name of one that nobody registered as an alias."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         opened.put_brands(
             [Brand(brand_id="acme", name="Acme", aliases=("Stranger",)), Brand(brand_id="b", name="Bravo")],
             now=NOON - timedelta(days=9),

@@ -25,6 +25,7 @@ from serving.guarantee import Versions
 from serving.insight_answers import InsightAnswers
 from serving.wire.insight_answers import MOST_SERIES
 from tests.contract.test_store_cases import ALLOW, HOUR, NOON, TAKEDOWN, a_case, a_decision, open_case, ruling
+from tests.support.databases import with_tables
 from tests.unit.judging import CERTIFICATE, FUSION, MODEL
 from touchstone.moderation.v1 import insight_service_pb2 as pb
 
@@ -35,7 +36,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open an empty store."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 

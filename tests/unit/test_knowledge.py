@@ -29,6 +29,7 @@ from index.verifying import verify_snapshot
 from serving import knowledge as knowledge_module
 from serving.knowledge import Knowledge, KnowledgeSource, catch_up
 from serving.known_names import KnownNames, read_known_names
+from tests.support.databases import with_tables
 
 MODEL = "model@1"
 
@@ -36,7 +37,7 @@ MODEL = "model@1"
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[KnowledgeSource]:
     """Derive knowledge from a registry of one brand with one reference."""
-    with Store.open(tmp_path / "store.db") as store:
+    with Store.open(with_tables(tmp_path / "store.db")) as store:
         store.put_brands([Brand(brand_id="nike", name="Nike")])
         _add_reference(store, "r0")
         upkeep = Upkeep(store, tmp_path / "index", fingerprint=MODEL, backend="exact")
@@ -352,7 +353,7 @@ def test_the_snapshot_of_another_store_of_the_same_version_is_not_taken(
 ) -> None:
     """A number says nothing of whose history it counts: references of a store that was replaced match nothing."""
     source.open()
-    with Store.open(tmp_path / "other.db") as other:
+    with Store.open(with_tables(tmp_path / "other.db")) as other:
         other.put_brands([Brand(brand_id="nike", name="Nike")])
         _add_reference(other, "elsewhere")
         assert other.version() == source.store.version()

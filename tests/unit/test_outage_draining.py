@@ -19,13 +19,14 @@ from serving.outage.draining import Drain
 from serving.outage.set_aside import REFUSED
 from serving.outage.spool import Spool
 from serving.recording import Recorder, Recording
+from tests.support.databases import with_tables
 from tests.support.waiting import a_recording
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open an empty store."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 

@@ -21,6 +21,7 @@ from reference_brands.seed import seed_marks
 from serving.batching import BatchingEmbedder
 from serving.reference_sources import manifest_references, seed_references
 from serving.registry import add_references
+from tests.support.databases import with_tables
 from vision.fake import FakeEmbedder
 from vision.regions import Box
 
@@ -28,7 +29,7 @@ from vision.regions import Box
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open an empty registry."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         yield opened
 
 
@@ -124,7 +125,7 @@ def test_ids_are_the_same_on_every_installation(
     rows = [_row(pictures / "0.png"), _row(pictures / "1.png", "耐克")]
     _import(store, embedder, *rows)
 
-    with Store.open(tmp_path / "other.db") as other:
+    with Store.open(with_tables(tmp_path / "other.db")) as other:
         _import(other, embedder, *reversed(rows))
 
         assert _ids(other) == _ids(store)

@@ -17,6 +17,7 @@ from serving.case_opening import CaseOpening
 from serving.case_rules import load_case_rules
 from serving.legal.register import to_register
 from serving.legal.statements import Source, Statements
+from tests.support.databases import with_tables
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -42,7 +43,7 @@ NOTICE = Report(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Open a store with a listing that was sent to REVIEW."""
-    with Store.open(tmp_path / "store.db") as opened:
+    with Store.open(with_tables(tmp_path / "store.db")) as opened:
         decide(opened, "d", "REVIEW", days=0)
         yield opened
 

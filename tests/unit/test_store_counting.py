@@ -18,6 +18,7 @@ from index.store.store import Store
 from serving.case_rules import load_case_rules
 from serving.cases import CaseDesk
 from tests.contract.test_store_decisions import NOON, a_case, a_decision
+from tests.support.databases import with_tables
 from tests.support.insight import NOW, fill_insight
 
 ALL = Span(NOW - timedelta(days=90), NOW)
@@ -79,7 +80,7 @@ def test_second_looks_at_an_answer_are_found_by_index(filled: Store) -> None:
 def test_a_case_is_read_in_one_transaction(tmp_path: Path) -> None:
     """With its decision, resolutions, reports and appeals: one state of things, at the price of one."""
     begun: list[object] = []
-    with Store.open(tmp_path / "store.db") as store:
+    with Store.open(with_tables(tmp_path / "store.db")) as store:
         record = a_decision("d", listing="l", key="k")
         case = a_case(record)
         store.record_decision(record, case=case)

@@ -17,6 +17,7 @@ from serving.errors import SettingsError
 from serving.settings import Settings
 from serving.tls import CertificateFiles, server_credentials
 from tests.integration.access_support import Authority, access_file, issuer_at, token_rules
+from tests.support.databases import with_tables
 
 NOW = datetime.now(UTC)
 
@@ -31,7 +32,7 @@ def files(tmp_path: Path) -> CertificateFiles:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Open a store of the test's own."""
-    return Store.open(tmp_path / "store.db")
+    return Store.open(with_tables(tmp_path / "store.db"))
 
 
 def test_a_key_of_another_certificate_is_refused(files: CertificateFiles, tmp_path: Path) -> None:
