@@ -28,13 +28,15 @@ _Place = tuple[bool, bytes, bytes]
 class CopyMatch:
     """Photo `image_row` of the query is a copy of one on record.
 
-    `source_id` names the reference or the removed listing. `distance` counts differing PDQ bits, 0..256; an exact
-    copy (the same file) has 0. `mirrored` says that the photo matched better flipped left to right.
+    `source_id` names the reference or the removed listing, `sha256` the picture's file. `distance` counts differing PDQ
+    bits, 0..256; an exact copy (the same file) has 0. `mirrored` says that the photo matched better flipped left to
+    right.
     """
 
     image_row: int
     source: DuplicateSource
     source_id: str
+    sha256: str
     brand: str
     distance: int
     exact: bool
@@ -81,6 +83,7 @@ def find_copies(
                 image_row=found.image_row,
                 source=_source(layer, found.row),
                 source_id=_source_id(layer, found.row),
+                sha256=_sha256(layer, found.row),
                 brand=_brand(layer, found.row, brands),
                 distance=found.distance,
                 exact=found.exact,
@@ -120,7 +123,7 @@ def _lookalike(layer: Layer, row: int, brands: BrandTable, image_row: int, simil
         image_row=image_row,
         source=_source(layer, row),
         source_id=_source_id(layer, row),
-        sha256=columns.copy_sha256[row].tobytes().hex(),
+        sha256=_sha256(layer, row),
         brand=_brand(layer, row, brands),
         pdq=columns.copy_pdq[row].tobytes() if columns.copy_has_pdq[row] else None,
         similarity=similarity,
@@ -140,6 +143,11 @@ def _source(layer: Layer, row: int) -> DuplicateSource:
 def _source_id(layer: Layer, row: int) -> str:
     source_id: str = layer.columns.copy_source_ids[row].decode()
     return source_id
+
+
+def _sha256(layer: Layer, row: int) -> str:
+    sha256: str = layer.columns.copy_sha256[row].tobytes().hex()
+    return sha256
 
 
 def _brand(layer: Layer, row: int, brands: BrandTable) -> str:

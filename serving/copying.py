@@ -1,13 +1,15 @@
 """Is a photo made from one on record, by a crop, a border or words laid over it? Lookalikes compared detail by detail.
 
-The copies stage of a listing's way through: copies that their hash gives away are known by then
+The copies stage of a listing's way through: photos with hashes like one on record are known by then
 (`serving.visual.find_copies`), and keypoints and the photos' embeddings are there, so that nothing more passes the
-network. What is found is the same evidence, with the arrangement of details that proves it.
+network. What is found is the same evidence, with the arrangement of details that proves it. A hash alone proves little
+beyond a few bits: two sneakers that one studio photographed in one pose differ by 18 of 256 and more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from index.catalogue import ReferenceCatalogue
@@ -20,7 +22,7 @@ from serving.recent import Recent
 from serving.verifying import PointSource
 from serving.visual import Photo, Regions
 from vision.copies import KEPT_KEYPOINTS, CopyMatcher
-from vision.hashing import HASH_BITS, PdqHash, as_matrix, hamming
+from vision.hashing import CERTAIN_DISTANCE, HASH_BITS, PdqHash, as_matrix, hamming
 from vision.keypoints import PART_EDGE, LocalFeatures
 from vision.regions import WHOLE_IMAGE
 from vision.verify import Variant, Verification
@@ -59,16 +61,20 @@ class CopyFinder:
         regions: Regions,
         catalogue: ReferenceCatalogue,
         *,
-        known: Sequence[Duplicate] = (),
+        near: Sequence[Duplicate] = (),
     ) -> tuple[Duplicate, ...]:
-        """Find what photos are made from, but for what `known` says already; `keypoints` are the photos'."""
-        said = {(copy.image_index, copy.source, copy.source_id) for copy in known}
+        """Find what photos are made from: what `near` says by their hashes and details do not deny, and what they tell.
+
+        `keypoints` are the photos'.
+        """
+        said = {(copy.image_index, copy.source, copy.source_id) for copy in near}
         lookalikes = [
             one
             for one in catalogue.lookalikes(regions.vectors[: regions.photos], most=COMPARED)
             if (photos[one.image_row].index, one.source, one.source_id) not in said
         ]
-        features = self.recent.get({_key(one) for one in lookalikes}, self._read)
+        doubted = {_key_of(copy) for copy in near if not _is_certain(copy)}
+        features = self.recent.get(doubted | {_key(one) for one in lookalikes}, self._read)
         matchers = _Matchers(keypoints)
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:
@@ -83,7 +89,7 @@ class CopyFinder:
             place = (copy.image_index, copy.source, copy.source_id)
             if verification.inliers > _inliers(found.get(place)):  # of a listing's photos, the one most like it
                 found[place] = copy
-        return tuple(found.values())
+        return (*_not_denied(near, features, matchers), *found.values())
 
     def _read(self, keys: Sequence[_Key]) -> dict[_Key, LocalFeatures]:
         removed = [key for key in keys if key[0] is DuplicateSource.REMOVED_LISTING]
@@ -109,6 +115,23 @@ class _Matchers:
             points = self._keypoints.get(index) if large else self._keypoints.within(index, WHOLE_IMAGE)
             self._made[index, large] = CopyMatcher(points) if points is not None else None
         return self._made[index, large]
+
+
+def _not_denied(
+    near: Iterable[Duplicate], features: Mapping[_Key, LocalFeatures], matchers: _Matchers
+) -> Iterator[Duplicate]:
+    """Give what hashes say for certain, what details prove, and what has no details on record to compare."""
+    for copy in near:
+        points = None if _is_certain(copy) else features.get(_key_of(copy))
+        matcher = matchers.of(copy.image_index, points) if points is not None else None
+        if points is None or matcher is None:
+            yield copy
+        elif (verification := matcher.compare(points)).inliers:
+            yield replace(copy, verification=verification)
+
+
+def _is_certain(copy: Duplicate) -> bool:
+    return copy.exact or copy.distance <= CERTAIN_DISTANCE
 
 
 def records_of(photos: Sequence[Photo], keypoints: PointSource, regions: Regions) -> tuple[ListingImage, ...]:
@@ -142,6 +165,10 @@ def _key(one: Lookalike) -> _Key:
     return one.source, one.source_id, one.sha256
 
 
+def _key_of(copy: Duplicate) -> _Key:
+    return copy.source, copy.source_id, copy.source_sha256
+
+
 def _inliers(copy: Duplicate | None) -> int:
     return copy.verification.inliers if copy is not None and copy.verification is not None else 0
 
@@ -156,6 +183,7 @@ def _duplicate(photo: Photo, one: Lookalike, verification: Verification) -> Dupl
         exact=False,
         mirrored=verification.variant is Variant.MIRRORED,
         verification=verification,
+        source_sha256=one.sha256,
     )
 
 

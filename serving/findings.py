@@ -63,8 +63,9 @@ class VisualMatch:
 class Duplicate:
     """A photo is an exact or near copy of one that is on record.
 
-    `distance` counts differing PDQ bits of 256, and is 256 when a photo has no hash. `verification` is what a copy was
-    found by whose hash is too far: details of the photo on record, again in the arrangement that they have there.
+    `distance` counts differing PDQ bits of 256, and is 256 when a photo has no hash. `verification` is what proves a
+    copy whose hash does not: details of the photo on record, again in the arrangement that they have there.
+    `source_sha256` is the file of the photo on record.
     """
 
     image_index: int
@@ -75,6 +76,7 @@ class Duplicate:
     exact: bool
     mirrored: bool
     verification: Verification | None = None
+    source_sha256: str = ""
 
 
 class TextKind(enum.StrEnum):

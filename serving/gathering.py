@@ -23,6 +23,7 @@ from serving.findings import (
     TextKind,
     VisualMatch,
 )
+from vision.hashing import MATCH_DISTANCE
 
 NO_CATEGORY = Category()
 # A seller is new for so long. A choice: what a suspended seller needs to come back and to be found again.
@@ -119,11 +120,17 @@ def _duplicates(copies: Sequence[Duplicate]) -> dict[str, Value]:
 def _surest_first(copies: Sequence[Duplicate], source: DuplicateSource) -> list[Duplicate]:
     """Put the copies of one source in order: by their hashes, then by how many details prove them."""
     of_source = [copy for copy in copies if copy.source is source]
-    return sorted(of_source, key=lambda copy: (_details(copy) > 0, -_details(copy), copy.distance))
+    return sorted(of_source, key=_likeness)
+
+
+def _likeness(copy: Duplicate) -> tuple[bool, int, int]:
+    """Rank copies by their hashes where those are near, then by the details in place."""
+    near = copy.distance <= MATCH_DISTANCE
+    return not near, copy.distance if near else -_details(copy), copy.distance
 
 
 def _details(copy: Duplicate) -> int:
-    """Count the details that prove a copy; 0 when file or hash do."""
+    """Count the details that prove a copy; 0 when file or hash do by themselves."""
     return copy.verification.inliers if copy.verification is not None else 0
 
 

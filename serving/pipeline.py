@@ -231,12 +231,12 @@ class Pipeline:
     ) -> tuple[tuple[Evidence, ...], Category, Regions]:
         """Run the stages that need pixels: copies, matches, category; and give what was embedded."""
         nothing = Regions((), np.empty((0, self.embedder.dim), np.float32))
-        copies = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
+        near = stages.run("identify", lambda: find_copies(photos, known.catalogue), _NO_COPIES)
         regions = stages.run("embed", lambda: sight.regions(photos, stages), nothing)
-        copies += stages.run(
+        copies = stages.run(
             "copies",
-            lambda: self.copies.find(photos, keypoints, regions, known.catalogue, known=copies),
-            _NO_COPIES,
+            lambda: self.copies.find(photos, keypoints, regions, known.catalogue, near=near),
+            near,
         )
         candidates = stages.run(
             "search", lambda: find_candidates(regions, known.catalogue, most=self.max_matches), _NO_CANDIDATES

@@ -29,8 +29,8 @@ from vision.hashing import PdqHash, as_matrix, pdq
 from vision.keypoints import PART_EDGE, LocalFeatures, in_grey, part_features, photo_features
 from vision.regions import WHOLE_IMAGE, Box, Region, centre_square, crop, middle
 
-# Beyond PDQ's own 31 bits for the same picture: a heavier crop or overlay is worth a person's look, and different
-# photos were 98 bits and more apart (see vision.hashing).
+# Beyond PDQ's own 31 bits for the same picture, for a heavier crop or overlay. Different goods in one pose come as
+# near, so that whatever is not certain is compared detail by detail (`serving.copying`).
 LIKENESS_DISTANCE = 48
 
 # What a found mark's box is widened by, in all, before it is embedded.
@@ -162,6 +162,7 @@ def find_copies(photos: Sequence[Photo], catalogue: ReferenceCatalogue) -> tuple
             distance=copy.distance,
             exact=copy.exact,
             mirrored=copy.mirrored,
+            source_sha256=copy.sha256,
         )
         for copy in found
     )

@@ -17,7 +17,9 @@ the train split; nothing was fitted.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,9 +57,12 @@ COLOUR_NAMES = tuple(_TERMS)
 _CENTRES = np.array([centre for centres in _TERMS.values() for centre in centres], dtype=np.float32)
 _TERM_OF_CENTRE = np.repeat(np.arange(len(_TERMS)), [len(centres) for centres in _TERMS.values()])
 _AXIS_WEIGHTS = np.array([0.7, 1.0, 1.0], dtype=np.float32)
-
-_AXIS_WEIGHTS = np.array([0.7, 1.0, 1.0], dtype=np.float32)
 """Lightness counts less than hue: folds and shadows darken a product, they do not recolour it."""
+
+_NEARNESS = np.vstack([-2 * (_CENTRES * _AXIS_WEIGHTS**2).T, ((_CENTRES * _AXIS_WEIGHTS) ** 2).sum(axis=1)])
+"""float32 [4, centres]: a value (L, a, b, 1) times this is its squared weighted distance from each centre, but for a
+summand that all centres share.
+"""
 
 _MEASURED_EDGE = 64
 _BACKDROP_DISTANCE = 4.0
@@ -108,23 +113,35 @@ def _to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _subject(lab: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Mask [H, W] of what is not backdrop; the whole photo when next to nothing would be left."""
-    edge = np.ones(lab.shape[:2], dtype=bool)
-    edge[1:-1, 1:-1] = False
-    like_border = np.linalg.norm(lab - np.median(lab[edge], axis=0), axis=2) < _BACKDROP_DISTANCE
-    _, parts = cv2.connectedComponents(like_border.astype(np.uint8), connectivity=4)
-    backdrop = like_border & np.isin(parts, np.unique(parts[edge & like_border]))
+    off = lab - np.median(np.concatenate(_border(lab)), axis=0)
+    like_border = np.einsum("hwc,hwc->hw", off, off) < _BACKDROP_DISTANCE**2
+    count, parts = cv2.connectedComponents(like_border.astype(np.uint8), connectivity=4)
+    at_border = np.zeros(count, bool)
+    at_border[np.concatenate(_border(parts))] = True
+    at_border[0] = False  # what is not like the border
+    backdrop = at_border[parts]
     return ~backdrop if backdrop.mean() <= 1 - _SMALLEST_SUBJECT else np.ones_like(backdrop)
 
 
+def _border(values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Give each value along the border of [H, W, ...] once, side by side; a line of values is all border."""
+    if min(values.shape[:2]) == 1:
+        return (values.reshape(-1, *values.shape[2:]),)
+    return values[0], values[-1], values[1:-1, 0], values[1:-1, -1]
+
+
+@functools.lru_cache(64)  # a square, and the shapes that a seller's camera has
 def _middle_weights(height: int, width: int) -> NDArray[np.float64]:
     """Gaussian weights [H, W] around the middle of the photo, where sellers put what they sell."""
     rows, columns = (np.linspace(-0.5, 0.5, size) if size > 1 else np.zeros(1) for size in (height, width))
     squared = rows[:, np.newaxis] ** 2 + columns[np.newaxis] ** 2
-    return np.exp(-squared / (2 * _MIDDLE_SIGMA**2))
+    weights: NDArray[np.float64] = np.exp(-squared / (2 * _MIDDLE_SIGMA**2))
+    weights.flags.writeable = False
+    return weights
 
 
 def _nearest_centre(lab: NDArray[np.float32]) -> NDArray[np.intp]:
     """Index of the nearest centre for each of [n, 3] CIELAB values."""
-    values, centres = lab * _AXIS_WEIGHTS, _CENTRES * _AXIS_WEIGHTS
-    nearest: NDArray[np.intp] = np.argmin((centres**2).sum(axis=1) - 2 * values @ centres.T, axis=1)
+    ones = np.ones((len(lab), 1), np.float32)
+    nearest: NDArray[np.intp] = np.argmin(np.hstack((lab, ones)) @ _NEARNESS, axis=1)
     return nearest

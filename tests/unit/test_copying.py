@@ -14,11 +14,12 @@ from index.catalogue import ReferenceCatalogue
 from index.pictures import Lookalike
 from index.records import DuplicateSource
 from serving.copying import CopyFinder, records_of
+from serving.findings import Duplicate
 from serving.visual import Photo, PhotoPoints, Regions
 from tests.unit.test_keypoints import a_picture
 from vision.copies import COPIED, KEPT_KEYPOINTS
 from vision.decode import Image
-from vision.hashing import pdq
+from vision.hashing import CERTAIN_DISTANCE, MATCH_DISTANCE, pdq
 from vision.keypoints import PART_EDGE, PHOTO_EDGE, LocalFeatures, in_grey, photo_features, reference_features
 
 PHOTO = np.asarray(cv2.resize(a_picture(8), (1000, 750), interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -118,3 +119,48 @@ def test_what_has_no_details_is_copied_by_nothing(plain: bool) -> None:
     removed = kept(np.full((300, 300, 3), 9, np.uint8)) if plain else None
 
     assert found(COPY, Details(removed, None)) == {}
+
+
+class Nothing:
+    """Knows no photo that looks like any."""
+
+    def lookalikes(self, _vectors: object, *, most: int) -> tuple[Lookalike, ...]:
+        """Name none."""
+        return ()
+
+
+def near(distance: int, *, exact: bool = False) -> Duplicate:
+    """Say of the photo that its hash comes as near to the removed one's."""
+    return Duplicate(
+        image_index=2,
+        source=DuplicateSource.REMOVED_LISTING,
+        source_id="sold",
+        brand="Acme",
+        distance=distance,
+        exact=exact,
+        mirrored=False,
+        source_sha256="ab",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "on_record", "proof"),
+    [
+        (near(MATCH_DISTANCE), "the photo", "details"),
+        (near(MATCH_DISTANCE), "another", "denied"),
+        (near(CERTAIN_DISTANCE + 1), "another", "denied"),
+        (near(CERTAIN_DISTANCE), "another", "hash"),
+        (near(0, exact=True), "another", "hash"),
+        (near(MATCH_DISTANCE), "nothing", "hash"),
+    ],
+)
+def test_a_near_hash_counts_if_details_do_not_deny_it(said: Duplicate, on_record: str, proof: str) -> None:
+    """Other goods in one pose have near hashes: beyond the nearest, what can be compared is, and must agree."""
+    known = {"the photo": kept(PHOTO), "another": kept(a_picture(9, height=750, width=1000)), "nothing": None}
+    photos = [a_photo(COPY)]
+    finder = CopyFinder(Details(known[on_record], None))
+
+    copies = finder.find(photos, PhotoPoints(photos), UNSEEN, cast(ReferenceCatalogue, Nothing()), near=[said])
+
+    told = ["hash" if copy.verification is None else "details" for copy in copies]
+    assert told == ([] if proof == "denied" else [proof])
