@@ -28,10 +28,12 @@ the hanger and the wall: at most 0.15 of the details, up to 20 of them. Of 374 c
 two at once) 0.98 and more share 0.2. Measured on photos of clothing/train."""
 
 EXACTNESS = 2.0
-"""Half of the details that agree lie within so many pixels of their place, times the share of those in view that agree.
-A carton that was photographed again, a step aside, shows the same print, a little off: of 7,290 pairs of photos of one
-product in grocery/train 252 had enough details in place, and 102 of them as exactly as this; of fashion/train 25 of
-8,508, and 3. Hardly a copy is lost (0.0005 of fashion/train); at 1.25 it would be 0.007, and drawings of flat shapes."""
+"""Half of the details that agree lie within so many pixels of their place, times the share of those in view that
+agree. A carton that was photographed again, a step aside, shows the same print, a little off: of 7,290 pairs of photos
+of one product in grocery/train 252 had enough details in place, and 102 of them as exactly as this; of fashion/train 25
+of 8,508, and 3. Hardly a copy is lost (0.0005 of fashion/train); at 1.25 it would be 0.007, and drawings of flat
+shapes.
+"""
 
 _RATIO = 0.92  # Lowe's test, laxer than in `vision.verify`: the arrangement is the stricter
 _FEWEST = 3
