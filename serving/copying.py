@@ -67,29 +67,31 @@ class CopyFinder:
 
         `keypoints` are the photos'.
         """
-        said = {(copy.image_index, copy.source, copy.source_id) for copy in near}
+        certain = {_place(copy) for copy in near if _is_certain(copy)}
         lookalikes = [
             one
             for one in catalogue.lookalikes(regions.vectors[: regions.photos], most=COMPARED)
-            if (photos[one.image_row].index, one.source, one.source_id) not in said
+            if (photos[one.image_row].index, one.source, one.source_id) not in certain
         ]
         doubted = {_key_of(copy) for copy in near if not _is_certain(copy)}
         features = self.recent.get(doubted | {_key(one) for one in lookalikes}, self._read)
         matchers = _Matchers(keypoints)
+        held = tuple(_not_denied(near, features, matchers))
+        said = {_place(copy) for copy in held}
         found: dict[tuple[int, DuplicateSource, str], Duplicate] = {}
         for one in lookalikes:
             photo, points = photos[one.image_row], features.get(_key(one))
-            if points is None:
+            if points is None or (photo.index, one.source, one.source_id) in said:
                 continue
             matcher = matchers.of(photo.index, points)
             if matcher is None:
                 continue
             verification = matcher.compare(points)
             copy = _duplicate(photo, one, verification)
-            place = (copy.image_index, copy.source, copy.source_id)
+            place = _place(copy)
             if verification.inliers > _inliers(found.get(place)):  # of a listing's photos, the one most like it
                 found[place] = copy
-        return (*_not_denied(near, features, matchers), *found.values())
+        return (*held, *found.values())
 
     def _read(self, keys: Sequence[_Key]) -> dict[_Key, LocalFeatures]:
         removed = [key for key in keys if key[0] is DuplicateSource.REMOVED_LISTING]
@@ -167,6 +169,11 @@ def _key(one: Lookalike) -> _Key:
 
 def _key_of(copy: Duplicate) -> _Key:
     return copy.source, copy.source_id, copy.source_sha256
+
+
+def _place(copy: Duplicate) -> tuple[int, DuplicateSource, str]:
+    """Say which photo copies what; of a listing's photos any."""
+    return copy.image_index, copy.source, copy.source_id
 
 
 def _inliers(copy: Duplicate | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 import cv2
@@ -164,3 +165,23 @@ def test_a_near_hash_counts_if_details_do_not_deny_it(said: Duplicate, on_record
 
     told = ["hash" if copy.verification is None else "details" for copy in copies]
     assert told == ([] if proof == "denied" else [proof])
+
+
+class Album(Details):
+    """Holds two photos of one removed listing, of which the second, "ab", is the one that was copied."""
+
+    def removed_features(self, photos: Iterable[tuple[str, str]]) -> dict[tuple[str, str], LocalFeatures]:
+        """Give the copied one's by its own file, and another's by any other."""
+        other, copied = kept(a_picture(9, height=750, width=1000)), kept(PHOTO)
+        return {one: copied if one[1] == "ab" else other for one in photos}
+
+
+def test_a_near_hash_that_is_denied_hides_no_other_photo_of_the_listing() -> None:
+    """A removed listing shows the goods in a pose that many share, and in the photo that this one is cut from."""
+    photos = [a_photo(COPY)]
+    posed = replace(near(MATCH_DISTANCE), source_id="sold-again", source_sha256="ef")
+    catalogue = cast(ReferenceCatalogue, Everything())
+
+    (copy,) = CopyFinder(Album(None, None)).find(photos, PhotoPoints(photos), UNSEEN, catalogue, near=[posed])
+
+    assert (copy.source_id, copy.source_sha256) == ("sold-again", "ab")
